@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Build the wheel, install it into a fresh environment, and run it from a folder that holds its own
+# models.py, api.py and data/, as our users' folders do.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+.venv/bin/python -m build --wheel --outdir "$scratch/dist" . >"$scratch/build.log" 2>&1 || { cat "$scratch/build.log"; exit 1; }
+"${PYTHON:-python3}" -m venv "$scratch/venv"
+"$scratch/venv/bin/pip" install -q --disable-pip-version-check --require-hashes -r requirements/default.lock
+"$scratch/venv/bin/pip" install -q --disable-pip-version-check --no-deps "$scratch"/dist/hstore-*.whl
+
+mkdir -p "$scratch/user/data" "$scratch/user/workflows"
+cd "$scratch/user"
+echo 'raise RuntimeError("the user'"'"'s models.py was imported")' | tee models.py api.py hstore_notes.py >data/__init__.py
+export HSTORE_HOME="$scratch/home"
+unset HSTORE_DATA_MIRROR HSTORE_DATABASE_URL
+hstore="$scratch/venv/bin/hstore"
+"$hstore" --version
+"$hstore" data list >/dev/null
+printf 'formula\nLaNi5\nTiFe\nMgH2\nNotAnElementXx\n' >mine.csv
+"$hstore" screen mine.csv --target stationary --out out
+test -s out/report.html && test "$(wc -l <out/candidates.csv)" = 4 && test "$(wc -l <out/rejected.csv)" = 2
+"$scratch/venv/bin/python" -c 'import hstore_api.app as a; assert a.create_app().title'
+echo "wheel: installed into a fresh environment and run beside the user's own models.py, api.py and data/"

@@ -1,0 +1,66 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+OUT    ?= runs/onboard
+PORT   ?= 8000
+
+.PHONY: help
+help: ## Show this help
+	@echo "hstore: screen materials for hydrogen storage and solid electrolytes"; echo
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo; echo "Settings: PYTHON=$(PYTHON) VENV=$(VENV) OUT=$(OUT) PORT=$(PORT)"
+
+.PHONY: screen
+screen: $(VENV)/.default ## Rank candidates for onboard storage on embedded data; the report is in runs/onboard
+	$(BIN)/hstore screen onboard --out $(OUT)
+
+.PHONY: test
+test: $(VENV)/.dev ## Run the test suite
+	$(BIN)/pytest
+
+.PHONY: lint
+lint: $(VENV)/.dev ## Check style, types, layers, cards and the API contract
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/hstore data check
+	$(BIN)/python -m hstore_api.contract --check
+
+.PHONY: bench
+bench: $(VENV)/.dev ## Run the benchmarks, JSON into runs/bench
+	mkdir -p runs/bench
+	$(BIN)/python benchmarks/magpie.py --json > runs/bench/magpie.json
+	@cat runs/bench/magpie.json
+
+.PHONY: serve
+serve: $(VENV)/.default ## Start the service on loopback, PORT=8000
+	$(BIN)/hstore serve --port $(PORT)
+
+.PHONY: lock
+lock: $(VENV)/.dev ## Renew the lock files after a change of dependencies
+	$(BIN)/pip install -q uv
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		pyproject.toml -o requirements/default.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--extra dev --extra postgres -c requirements/default.lock pyproject.toml -o requirements/dev.lock
+
+.PHONY: clean
+clean: ## Remove the environment and everything generated
+	rm -rf $(VENV) build dist runs .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "hstore needs Python 3.11 or newer, found $$($(PYTHON) --version 2>&1); set PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.default: requirements/default.lock pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/default.lock
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.lock pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@ $(VENV)/.default

@@ -1,0 +1,1 @@
+"""Curated tables, provenance cards and public data sets."""

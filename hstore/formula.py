@@ -1,0 +1,279 @@
+"""Read chemical formulas as they occur in the wild, fast and without objects.
+
+The grammar: element symbols with optional decimal amounts, nested ``()``, ``[]`` and ``{}`` groups,
+hydrate dots, phase notes such as ``(M)``, compositions in atomic or weight percent (``Ti-20 wt% V`` and
+``80 wt% Ti-20 wt% V`` forms), and LaTeX-style subscripts. What cannot be read raises :class:`FormulaError`
+with the cause; nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+from hstore.elements import ATOMIC_MASS_G_PER_MOL
+from hstore.errors import FormulaError
+
+MAX_FORMULA_LENGTH = 500
+"""Longest formula accepted, characters; real ones stay far below."""
+
+MAX_CANONICAL_AMOUNT = 300
+"""Largest integer in a canonical formula; fractions of integers up to it differ by more than 1e-5."""
+
+_MAX_AMOUNT = 1e6
+_DECIMALS = 5
+_EXACT = 1e-6
+_MAX_DEPTH = 10
+_MAX_LONE_FACTOR = 12
+_TOKEN = re.compile(r"([A-Z][a-z]?)|([(\[{])|([)\]}])")
+_AMOUNT = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?")
+_BRACED_SUBSCRIPT = re.compile(r"_?\{(\d+\.?\d*|\.\d+)\}")
+_PLAIN = re.compile(r"(?:[A-Z][a-z]?(?:\d+\.?\d*|\.\d+)?)+\Z")
+_PLAIN_TERM = re.compile(r"([A-Z][a-z]?)(\d+\.?\d*|\.\d+)?")
+_PHASE_NOTE = re.compile(
+    r"\s*[(\[](?:M|Am|amorp\.?|amorphous|cryst\.?|hcp|fcc|bcc|bct|cubic|hex\.?|tetragonal|ortho\.?|"
+    r"LT|HT|RT|glass|ss|nano|alpha|beta|gamma|C14|C15|C36|[αβγδ])[)\]]\s*\Z",
+    re.IGNORECASE,
+)
+_PERCENT_TERM = re.compile(r"(\d+\.?\d*|\.\d+)\s*(?:(at|mol|wt|mass)\.?\s*)?%\s*(?:of\s+)?([A-Z][A-Za-z0-9.()]*)")
+_SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+_NOT_FORMULAS = {"nan", "none", "null", "na", "n/a", "unknown", "-", "?"}
+_CLOSING = {"(": ")", "[": "]", "{": "}"}
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedFormula:
+    """A formula as amounts of elements."""
+
+    amounts: dict[str, float]
+    """Amount of each element in the formula unit as written, all positive, in order of appearance."""
+    notes: tuple[str, ...] = ()
+    """What was dropped or interpreted on the way, for the record."""
+
+    @property
+    def reduced(self) -> str:
+        """Canonical text, equal for equal compositions (see :func:`canonical_formula`)."""
+        return canonical_formula(self.amounts)
+
+    @property
+    def chemical_system(self) -> str:
+        """Elements in alphabetical order joined by hyphens, such as ``"La-Ni"``."""
+        return "-".join(sorted(self.amounts))
+
+
+def parse_formula(text: str) -> ParsedFormula:
+    """Read a formula into amounts of elements.
+
+    Args:
+        text: a formula such as ``"Ti0.95Zr0.05Mn1.55V0.45"``, ``"Hf2Cu (M)"``, ``"Ca(BH4)2"`` or
+            ``"Mg-5 at.% Ni"``.
+
+    Returns:
+        The amounts, and notes on anything dropped (phase notes, elements with amount zero).
+
+    Raises:
+        FormulaError: empty, longer than ``MAX_FORMULA_LENGTH``, unknown element, unbalanced bracket,
+            variable stoichiometry, or no element with a positive amount.
+    """
+    if not isinstance(text, str) or not text.strip():
+        raise FormulaError(f"formula is empty (got {text!r}); write one such as LaNi5 or Ca(BH4)2")
+    if len(text) > MAX_FORMULA_LENGTH:
+        raise FormulaError(
+            f"formula has {len(text)} characters ({text[:24]!r}...); at most {MAX_FORMULA_LENGTH} are read"
+        )
+    if _PLAIN.match(text) and not _is_missing(text):
+        return _settle(_plain_amounts(text), text, [])
+    return _parse_general(text)
+
+
+def parse_amounts(text: str) -> dict[str, float]:
+    """Read a formula into amounts of elements, without the notes (see :func:`parse_formula`)."""
+    return parse_formula(text).amounts
+
+
+def formula_text(amounts: dict[str, float]) -> str:
+    """Write amounts as a formula, in the order given, with at most six significant digits."""
+    return "".join(el + ("" if n == 1 else f"{n:.6g}") for el, n in amounts.items())
+
+
+def canonical_formula(amounts: dict[str, float]) -> str:
+    """Write amounts in one canonical way, equal for equal compositions whatever their scale.
+
+    Elements stand in alphabetical order with the smallest integers up to ``MAX_CANONICAL_AMOUNT``
+    (``TiFe0.5`` and ``Ti2Fe`` both give ``FeTi2``). Compositions without such integers are written as
+    multiples of the largest amount with five decimals; elements that round to zero there are left out.
+    """
+    thousandths = {el: round(1000 * amounts[el]) for el in sorted(amounts)}
+    divisor = math.gcd(*thousandths.values())
+    exact = all(n > 0 and abs(1000 * amounts[el] - n) < _EXACT for el, n in thousandths.items())
+    if exact and max(thousandths.values()) <= MAX_CANONICAL_AMOUNT * divisor:
+        return formula_text({el: float(n // divisor) for el, n in thousandths.items()})
+    return _canonical_ratios(amounts)
+
+
+def _canonical_ratios(amounts: dict[str, float]) -> str:
+    """Canonical formula of amounts that are not plain thousandths, or not of small integers."""
+    largest = max(amounts.values())
+    # Rounded twice, so that noise in the last bits cannot decide a tie in the fifth decimal.
+    rounded = {el: round(round(amounts[el] / largest, 10), _DECIMALS) for el in sorted(amounts)}
+    ratios = {el: ratio for el, ratio in rounded.items() if ratio > 0}
+    parts = {el: Fraction(ratio).limit_denominator(MAX_CANONICAL_AMOUNT) for el, ratio in ratios.items()}
+    scale = math.lcm(*(part.denominator for part in parts.values()))
+    if scale > MAX_CANONICAL_AMOUNT or any(round(float(parts[el]), _DECIMALS) != ratios[el] for el in parts):
+        return formula_text(ratios)
+    return formula_text({el: float(part * scale) for el, part in parts.items()})
+
+
+def molar_mass_g_per_mol(amounts: dict[str, float]) -> float:
+    """Return the mass of one formula unit, g/mol."""
+    return sum(n * ATOMIC_MASS_G_PER_MOL[el] for el, n in amounts.items())
+
+
+def _plain_amounts(text: str) -> dict[str, float]:
+    amounts: dict[str, float] = {}
+    for symbol, number in _PLAIN_TERM.findall(text):
+        amounts[symbol] = amounts.get(symbol, 0.0) + (float(number) if number else 1.0)
+    return amounts
+
+
+def _is_missing(body: str) -> bool:
+    """Tell words for a missing value from formulas; ``Na`` is sodium, ``NaN`` and ``na`` are not."""
+    return body != "Na" and body.lower() in _NOT_FORMULAS
+
+
+def _parse_general(text: str) -> ParsedFormula:
+    notes: list[str] = []
+    body = text.strip().strip("'\"").translate(_SUBSCRIPTS).strip()
+    if _is_missing(body):
+        raise FormulaError(f"{text!r} is a word for a missing value, not a formula; fill in the formula")
+    stripped = _PHASE_NOTE.sub("", body)
+    if stripped != body:
+        notes.append(f"phase note {body[len(stripped) :].strip()} dropped")
+        body = stripped
+    body = body.replace("–", "-").replace("þ", "+")
+    if "%" in body:
+        body = re.sub(r"(?<=[A-Za-z0-9])\s+(?=[A-Z])", "", body)
+        return _settle(_percent_amounts(body, text, notes), text, notes)
+    amounts: dict[str, float] = {}
+    body = re.sub(r"[\s_$~]", "", _BRACED_SUBSCRIPT.sub(r"\1", body))
+    parts = re.split(r"[·•∙*]|(?<=\D)\.(?=\D)", body)
+    for part in parts:
+        lead = re.match(r"(\d+\.?\d*|\.\d+)(?=[A-Z(\[{])", part)
+        factor = float(lead.group(1)) if lead else 1.0
+        inner = _grouped_amounts(part[lead.end() :] if lead else part, text)
+        if len(parts) == 1 and factor > _MAX_LONE_FACTOR:
+            raise _percent_unclear(text)
+        _add(amounts, inner, factor)
+    return _settle(amounts, text, notes)
+
+
+def _grouped_amounts(body: str, text: str) -> dict[str, float]:
+    """Amounts of a body with brackets, by a stack of open groups."""
+    stack: list[tuple[str, dict[str, float]]] = [("", {})]
+    position = 0
+    while position < len(body):
+        match = _TOKEN.match(body, position)
+        if match is None:
+            raise _unreadable(body, position, text)
+        symbol, opening, closing = match.groups()
+        position = match.end()
+        if opening:
+            if len(stack) > _MAX_DEPTH:
+                raise FormulaError(f"formula {text!r} nests brackets deeper than {_MAX_DEPTH}; simplify it")
+            stack.append((_CLOSING[opening], {}))
+            continue
+        number = _AMOUNT.match(body, position)
+        amount = float(number.group()) if number else 1.0
+        position = number.end() if number else position
+        if symbol:
+            _add(stack[-1][1], {symbol: 1.0}, amount)
+            continue
+        if len(stack) == 1 or closing != stack[-1][0]:
+            raise FormulaError(f"unbalanced bracket {closing!r} in formula {text!r}; close what was opened")
+        group = stack.pop()[1]
+        if not group:
+            raise FormulaError(f"empty brackets in formula {text!r}; write what they hold or drop them")
+        _add(stack[-1][1], group, amount)
+    if len(stack) > 1:
+        raise FormulaError(f"unbalanced bracket in formula {text!r}: {stack[-1][0]!r} is missing")
+    return stack[0][1]
+
+
+def _add(into: dict[str, float], amounts: dict[str, float], factor: float = 1.0) -> None:
+    for el, n in amounts.items():
+        into[el] = into.get(el, 0.0) + factor * n
+
+
+def _percent_amounts(body: str, text: str, notes: list[str]) -> dict[str, float]:
+    """Amounts of ``Base - 5 at.% X - 3 wt% Y``: percent of the whole, the base takes the rest."""
+    terms = _PERCENT_TERM.findall(body)
+    rest = _PERCENT_TERM.sub("", body).strip(" +-–,/")
+    shares = {_kind(kind) for _, kind, _ in terms}
+    total = sum(float(value) for value, _, _ in terms)
+    if not terms or len(shares) > 1 or total > 100 + 1e-6 or (not rest and abs(total - 100) > 1):
+        raise FormulaError(
+            f"cannot read the percentages in {text!r}; write them as 'Mg-5 at.% Ni' or 'Mg-5 wt% Ni', "
+            "one kind of percent, summing to at most 100"
+        )
+    kind = shares.pop()
+    notes.append(f"percentages read as {kind} percent of the whole")
+    parts = [(_grouped_amounts(formula, text), float(value)) for value, _, formula in terms]
+    if rest:
+        parts.insert(0, (_grouped_amounts(re.sub(r"\s", "", rest), text), 100.0 - total))
+    amounts: dict[str, float] = {}
+    for part, share in parts:
+        _refuse_unknown(part, text)
+        size = {"atomic": sum(part.values()), "mole": 1.0, "weight": molar_mass_g_per_mol(part)}[kind]
+        if sum(part.values()) <= 0:
+            raise FormulaError(f"no positive amount in part of {text!r}; give every part an amount")
+        _add(amounts, part, share / size)
+    whole = sum(amounts.values())
+    return {el: n / whole for el, n in amounts.items()}
+
+
+def _kind(word: str) -> str:
+    return {"wt": "weight", "mass": "weight", "mol": "mole"}.get(word, "atomic")
+
+
+def _refuse_unknown(amounts: dict[str, float], text: str) -> None:
+    unknown = [el for el in amounts if el not in ATOMIC_MASS_G_PER_MOL]
+    if unknown:
+        hint = "; mischmetal has no fixed composition, write it out" if {"Mm", "Lm"} & set(unknown) else ""
+        raise FormulaError(f"unknown element {', '.join(map(repr, unknown))} in formula {text!r}{hint}")
+
+
+def _settle(amounts: dict[str, float], text: str, notes: list[str]) -> ParsedFormula:
+    _refuse_unknown(amounts, text)
+    zero = [el for el, n in amounts.items() if n == 0]
+    kept = {el: n for el, n in amounts.items() if n > 0} if zero else amounts
+    if not kept:
+        raise FormulaError(f"all amounts are zero in formula {text!r}; give at least one positive amount")
+    if any(not math.isfinite(n) or n > _MAX_AMOUNT for n in kept.values()):
+        raise FormulaError(f"an amount in formula {text!r} is not a believable number (above {_MAX_AMOUNT:g})")
+    notes.extend(f"element {el} with amount zero dropped" for el in zero)
+    return ParsedFormula(kept, tuple(notes))
+
+
+def _unreadable(body: str, position: int, text: str) -> FormulaError:
+    found = body[position]
+    if found.islower():
+        return FormulaError(
+            f"variable or unknown symbol {body[max(0, position - 1) : position + 1]!r} in formula {text!r}; "
+            "write numbers instead of variables such as x and y"
+        )
+    if re.fullmatch(r"[A-Z][A-Za-z0-9]*(-\d+\.?\d*[A-Z][A-Za-z0-9.]*)+", body):
+        return _percent_unclear(text)
+    if found == "-":
+        return FormulaError(
+            f"unexpected '-' in formula {text!r}; a composition range or a negative amount is not read"
+        )
+    return FormulaError(f"unexpected {found!r} in formula {text!r}; use element symbols, numbers and brackets")
+
+
+def _percent_unclear(text: str) -> FormulaError:
+    return FormulaError(
+        f"{text!r} does not say whether its amounts are atomic or weight percent; "
+        "write it as 'Mg-25 wt% Ni' or 'Mg-25 at.% Ni'"
+    )

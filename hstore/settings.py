@@ -1,0 +1,94 @@
+"""Settings: default < file < environment < command line.
+
+The file is ``hstore.toml`` in the working directory, or the path in ``HSTORE_CONFIG``. Environment variables
+carry the prefix ``HSTORE_``. The command line passes its values as arguments of :func:`load_settings`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_data_path
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from hstore.errors import SettingsError
+
+
+class Settings(BaseSettings):
+    """Everything about hstore that depends on where it runs."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="HSTORE_",
+        extra="ignore",
+        frozen=True,
+        env_ignore_empty=True,
+        use_attribute_docstrings=True,
+    )
+
+    home: Path = Field(default_factory=lambda: user_data_path("hstore"))
+    """Folder of the store, models and downloaded data."""
+    database_url: str | None = None
+    """SQLAlchemy URL of the store; default is SQLite in the home folder."""
+    data_mirror: Path | None = None
+    """Folder with copies of public data sets, read as ``DIR/NAME/...`` in place of their upstream."""
+    mp_api_key: SecretStr | None = None
+    """Materials Project key; never printed, logged or stored."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of everything random."""
+    threads: int = Field(default=0, ge=0)
+    """Threads of the numerical libraries; 0 takes all cores."""
+
+    @property
+    def store_url(self) -> str:
+        """SQLAlchemy URL of the result store."""
+        return self.database_url or f"sqlite:///{self.home / 'hstore.sqlite'}"
+
+    @property
+    def models_dir(self) -> Path:
+        """Folder of the trained models."""
+        return self.home / "models"
+
+    @property
+    def data_dir(self) -> Path:
+        """Folder of the downloaded public data sets."""
+        return self.home / "data"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - signature of pydantic-settings
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - signature of pydantic-settings
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources: arguments, then environment, then file."""
+        path = Path(os.environ.get("HSTORE_CONFIG", "hstore.toml"))
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=path)
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings; arguments that are None leave the lower layers in force.
+
+    Raises:
+        SettingsError: a value is not allowed, or the file named in ``HSTORE_CONFIG`` cannot be read.
+    """
+    named = os.environ.get("HSTORE_CONFIG")
+    if named and not Path(named).is_file():
+        raise SettingsError(f"HSTORE_CONFIG names {named!r}, which is not a file; correct or unset it")
+    try:
+        return Settings(**{k: v for k, v in overrides.items() if v is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(f"setting {name!r}: {first['msg']}, got {first['input']!r}") from error
+    except ValueError as error:
+        raise SettingsError(f"settings file cannot be read as TOML: {error}") from error

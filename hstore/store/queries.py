@@ -1,0 +1,124 @@
+"""What may be read: the one place where scopes and filters become SQL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true, tuple_
+from sqlalchemy.orm import Session, aliased
+
+from hstore.records import Visibility
+from hstore.store.schema import Base, MaterialElementRow, MaterialRow, MeasurementRow
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from sqlalchemy import Engine
+    from sqlalchemy.orm import InstrumentedAttribute
+
+    from hstore.records import Family, Scope
+    from hstore.store.schema import AccessColumns
+
+R = TypeVar("R", bound=Base)
+
+PAGE_ROWS = 1000
+"""Rows fetched at a time while streaming."""
+
+
+def visible(row: type[AccessColumns], scope: Scope) -> ColumnElement[bool]:
+    """Return the WHERE clause for rows a scope may see; the same rule as :meth:`Scope.allows`."""
+    if scope.everything:
+        return true()
+    allowed = [row.visibility == Visibility.PUBLIC.value, row.embargo_until <= scope.today]
+    if scope.lab_id is not None:
+        allowed.append(row.lab_id == scope.lab_id)
+    return or_(*allowed)
+
+
+@dataclass(frozen=True)
+class MaterialFilter:
+    """Which materials are asked for; empty fields do not filter."""
+
+    family: Family | None = None
+    """Family of the material."""
+    elements: Collection[str] = ()
+    """Element symbols that must all be present; others may be."""
+    chemical_system: str | None = None
+    """Exactly these elements, joined by hyphens, in any order."""
+    composition: str | None = None
+    """Canonical formula, as :attr:`Material.composition` writes it."""
+    known: bool | None = None
+    """True for materials from the literature, False for enumerated ones."""
+
+    def clause(self) -> ColumnElement[bool]:
+        """Return the WHERE clause; all values are bound parameters."""
+        parts: list[ColumnElement[bool]] = []
+        if self.family is not None:
+            parts.append(MaterialRow.family == self.family.value)
+        if self.chemical_system is not None:
+            ordered = "-".join(sorted(self.chemical_system.split("-")))
+            parts.append(MaterialRow.chemical_system == ordered)
+        if self.composition is not None:
+            parts.append(MaterialRow.composition == self.composition)
+        if self.known is not None:
+            parts.append(MaterialRow.known.is_(self.known))
+        for element in sorted(set(self.elements)):
+            holders = select(MaterialElementRow.material_id).where(MaterialElementRow.element == element)
+            parts.append(MaterialRow.material_id.in_(holders))
+        return and_(true(), *parts)
+
+
+def select_materials(scope: Scope, wanted: MaterialFilter) -> Select[MaterialRow]:
+    """Select visible materials."""
+    return select(MaterialRow).where(visible(MaterialRow, scope), wanted.clause())
+
+
+def count_of(statement: Select[Any]) -> Select[int]:
+    """Select the number of rows of a statement."""
+    return select(func.count()).select_from(statement.subquery())
+
+
+def select_measurements(scope: Scope, *, include_replaced: bool) -> Select[MeasurementRow]:
+    """Select visible measurements.
+
+    A corrected measurement is left out even where its correction cannot be seen: it is known to be wrong.
+    """
+    statement = select(MeasurementRow).where(visible(MeasurementRow, scope))
+    if include_replaced:
+        return statement
+    correction = aliased(MeasurementRow)
+    corrected = select(correction).where(correction.replaces == MeasurementRow.measurement_id).exists()
+    return statement.where(~corrected)
+
+
+def stream(
+    engine: Engine,
+    statement: Select[R],
+    key: Sequence[InstrumentedAttribute[str]],
+    *,
+    limit: int | None = None,
+) -> Iterator[R]:
+    """Yield rows in the order of a unique key, a page at a time.
+
+    Each page is a short transaction of its own, so a slow reader holds no lock and no snapshot; rows added
+    meanwhile with a later key are seen.
+
+    Args:
+        engine: database to read.
+        statement: what to read, without order or limit.
+        key: columns that order the rows and together are unique.
+        limit: largest number of rows, or None for all.
+    """
+    left = limit
+    last: tuple[str, ...] | None = None
+    while left is None or left > 0:
+        size = PAGE_ROWS if left is None else min(left, PAGE_ROWS)
+        page = statement if last is None else statement.where(tuple_(*key) > last)
+        with Session(engine, expire_on_commit=False) as session:
+            rows = session.scalars(page.order_by(*key).limit(size)).all()
+        yield from rows
+        if len(rows) < size:
+            return
+        last = tuple(getattr(rows[-1], column.key) for column in key)
+        left = None if left is None else left - size

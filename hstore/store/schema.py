@@ -1,0 +1,209 @@
+"""Tables of the result store, as typed SQLAlchemy classes.
+
+What queries filter on is a column; the rest is JSON. Text that orders pages uses code-point order in both
+databases (SQLite's default; collation ``C`` in PostgreSQL), so pages look the same in both.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Date,
+    DateTime,
+    Double,
+    ForeignKey,
+    Index,
+    MetaData,
+    String,
+    Table,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant, kept in UTC; SQLite has no time zones of its own."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Convert to UTC before writing."""
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Read back as UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+KEY = String().with_variant(String(collation="C"), "postgresql")
+"""Text compared by code point in both databases."""
+
+
+class Base(DeclarativeBase):
+    """Base of all tables."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        str: String(),
+        float: Double(),
+        int: BigInteger(),
+        date: Date(),
+        datetime: UtcDateTime(),
+        dict[str, Any]: JSON(none_as_null=True),
+        dict[str, float]: JSON(none_as_null=True),
+        list[dict[str, Any]]: JSON(none_as_null=True),
+    }
+
+
+def table_of(row: type[Base]) -> Table:
+    """Return the table behind a row class."""
+    return cast("Table", row.__table__)
+
+
+class AccessColumns:
+    """Whose a row is and who may see it; part of every table of records."""
+
+    lab_id: Mapped[str | None] = mapped_column(KEY)
+    visibility: Mapped[str] = mapped_column()
+    embargo_until: Mapped[date | None] = mapped_column()
+
+
+def _access_rules(table: str) -> tuple[CheckConstraint, Index]:
+    """Constraint and index of the access columns.
+
+    One index with ``lab_id`` in front, not three: given one index for each side of the OR in a scope, SQLite
+    joins them and then sorts the whole table again for every page.
+    """
+    return (
+        CheckConstraint(
+            "visibility = 'public' OR (visibility = 'lab' AND lab_id IS NOT NULL)",
+            name="lab_records_name_their_lab",
+        ),
+        Index(f"ix_{table}_access", "lab_id", "visibility", "embargo_until"),
+    )
+
+
+class ValueColumns:
+    """One property value with conditions (K, bar), definitions and origin."""
+
+    property: Mapped[str] = mapped_column()
+    value: Mapped[float] = mapped_column()
+    unit: Mapped[str] = mapped_column()
+    kind: Mapped[str] = mapped_column()
+    standard_deviation: Mapped[float | None] = mapped_column()
+    lower: Mapped[float | None] = mapped_column()
+    upper: Mapped[float | None] = mapped_column()
+    temperature_k: Mapped[float | None] = mapped_column()
+    pressure_bar: Mapped[float | None] = mapped_column()
+    charge_pressure_bar: Mapped[float | None] = mapped_column()
+    charge_temperature_k: Mapped[float | None] = mapped_column()
+    discharge_pressure_bar: Mapped[float | None] = mapped_column()
+    discharge_temperature_k: Mapped[float | None] = mapped_column()
+    capacity_definition: Mapped[str | None] = mapped_column()
+    mass_basis: Mapped[str | None] = mapped_column()
+    uptake_kind: Mapped[str | None] = mapped_column()
+    provenance: Mapped[dict[str, Any]] = mapped_column()
+
+
+class MaterialRow(AccessColumns, Base):
+    """A candidate material."""
+
+    __tablename__ = "materials"
+    __table_args__ = (
+        *_access_rules("materials"),
+        Index(None, "family", "material_id"),
+        Index(None, "chemical_system", "material_id"),
+        Index(None, "composition", "material_id"),
+    )
+
+    material_id: Mapped[str] = mapped_column(KEY, primary_key=True)
+    formula: Mapped[str] = mapped_column()
+    composition: Mapped[str] = mapped_column()
+    chemical_system: Mapped[str] = mapped_column()
+    family: Mapped[str] = mapped_column()
+    known: Mapped[bool] = mapped_column()
+    reason: Mapped[str] = mapped_column()
+    structure: Mapped[dict[str, Any] | None] = mapped_column()
+    descriptors: Mapped[dict[str, float]] = mapped_column()
+    provenance: Mapped[dict[str, Any]] = mapped_column()
+
+
+class MaterialElementRow(Base):
+    """Elements of each material; an index for queries, reached only through a scoped query of materials."""
+
+    __tablename__ = "material_elements"
+
+    element: Mapped[str] = mapped_column(primary_key=True)
+    material_id: Mapped[str] = mapped_column(
+        KEY, ForeignKey("materials.material_id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+
+
+class MeasurementRow(AccessColumns, ValueColumns, Base):
+    """A measured value; rows are never changed, a correction is a new row that names the one it replaces."""
+
+    __tablename__ = "measurements"
+    __table_args__ = (
+        *_access_rules("measurements"),
+        Index(None, "material_id", "measurement_id"),
+        Index(None, "property", "measurement_id"),
+        UniqueConstraint("replaces"),
+    )
+
+    measurement_id: Mapped[str] = mapped_column(KEY, primary_key=True)
+    material_id: Mapped[str] = mapped_column(KEY, ForeignKey("materials.material_id"))
+    measured_on: Mapped[date | None] = mapped_column()
+    replaces: Mapped[str | None] = mapped_column(KEY, ForeignKey("measurements.measurement_id"))
+
+
+class PredictionRow(AccessColumns, ValueColumns, Base):
+    """A model's answer; one row for each material, property, model, conditions, definitions and owner."""
+
+    __tablename__ = "predictions"
+    __table_args__ = (
+        *_access_rules("predictions"),
+        Index(None, "material_id", "prediction_id"),
+        Index(None, "property", "material_id", "prediction_id"),
+        Index(None, "model_id", "material_id", "prediction_id"),
+    )
+
+    prediction_id: Mapped[str] = mapped_column(KEY, primary_key=True)
+    material_id: Mapped[str] = mapped_column(KEY, ForeignKey("materials.material_id"))
+    model_id: Mapped[str] = mapped_column(KEY)
+    in_domain: Mapped[bool] = mapped_column()
+    reason: Mapped[str] = mapped_column()
+
+
+class ScreenRow(AccessColumns, Base):
+    """A finished screening run."""
+
+    __tablename__ = "screens"
+    __table_args__ = (*_access_rules("screens"), Index(None, "target", "created_at"))
+
+    screen_id: Mapped[str] = mapped_column(KEY, primary_key=True)
+    target: Mapped[str] = mapped_column()
+    created_at: Mapped[datetime] = mapped_column(index=True)
+    n_candidates: Mapped[int] = mapped_column()
+    n_rejected: Mapped[int] = mapped_column()
+    manifest: Mapped[dict[str, Any]] = mapped_column()
+    top: Mapped[list[dict[str, Any]]] = mapped_column()

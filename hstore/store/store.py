@@ -1,0 +1,342 @@
+"""The result store: records in, records out, every read in somebody's name."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from itertools import islice
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from hstore.errors import InputError, StoreError
+from hstore.store import writing
+from hstore.store.engine import for_writing, make_engine, store_errors
+from hstore.store.migration import current_revision, upgrade
+from hstore.store.queries import (
+    MaterialFilter,
+    count_of,
+    select_materials,
+    select_measurements,
+    stream,
+    visible,
+)
+from hstore.store.rows import material_record, measurement_record, prediction_record, screen_record
+from hstore.store.schema import Base, MaterialRow, MeasurementRow, PredictionRow, ScreenRow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from types import TracebackType
+
+    from sqlalchemy import Connection, Engine, Select
+    from sqlalchemy.orm import InstrumentedAttribute
+
+    from hstore.records import Family, Material, Measurement, Prediction, Scope, Screen
+
+Row = TypeVar("Row", bound=Base)
+Record = TypeVar("Record")
+
+CHUNK_ROWS = 1000
+"""Records written in one transaction."""
+
+
+def open_store(url: str) -> Store:
+    """Open the store at a URL; a new one is made, an older one is upgraded.
+
+    Args:
+        url: ``sqlite:///FILE`` (its folder is made when missing) or ``postgresql+psycopg://USER@HOST/DATABASE``.
+
+    Raises:
+        StoreError: the URL is of another kind, the database cannot be reached, or a newer hstore wrote it.
+        MissingExtraError: PostgreSQL was asked for and psycopg is not installed.
+    """
+    engine = make_engine(url)
+    try:
+        with store_errors(engine, "open"):
+            upgrade(engine)
+    except BaseException:  # whatever stopped it, the connections are given back
+        engine.dispose()
+        raise
+    return Store(engine)
+
+
+class Store:
+    """Materials, measurements, predictions and screens in one database.
+
+    Made by :func:`open_store`. Threads may share it; processes open their own. Reads stream in pages and need
+    a scope; what a scope may not see is as if it were not there.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._writer = for_writing(engine)
+
+    def __enter__(self) -> Self:
+        """Return the store, to be closed at the end of the block."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the store."""
+        self.close()
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self._engine.dispose()
+
+    def ping(self) -> None:
+        """Ask the database for its schema version.
+
+        Raises:
+            StoreError: there is no answer.
+        """
+        self.schema_version()
+
+    def schema_version(self) -> str:
+        """Return the revision of the schema.
+
+        Raises:
+            StoreError: there is no answer, or the tables are gone.
+        """
+        with store_errors(self._engine, "read"), self._engine.connect() as connection:
+            found = current_revision(connection)
+        if found is None:
+            raise StoreError("the store has lost its tables; open it again with open_store")
+        return found
+
+    def add_materials(self, materials: Iterable[Material], *, chunk_size: int = CHUNK_ROWS) -> int:
+        """Write materials, replacing those of the same ``material_id`` and owner.
+
+        Args:
+            materials: any number; they are taken and written chunk by chunk.
+            chunk_size: materials in one transaction. Chunks written before an error stay.
+
+        Returns:
+            Number of materials written, repeats included.
+
+        Raises:
+            StoreError: an identifier belongs to another owner, or the database refuses a value.
+        """
+        return self._write_chunks(materials, chunk_size, writing.put_materials)
+
+    def material(self, material_id: str, *, scope: Scope) -> Material | None:
+        """Return the material, or None where the scope sees none."""
+        statement = select_materials(scope, MaterialFilter()).where(MaterialRow.material_id == material_id)
+        return next(self._read(statement, [MaterialRow.material_id], material_record), None)
+
+    def materials(
+        self,
+        *,
+        scope: Scope,
+        family: Family | None = None,
+        elements: Collection[str] = (),
+        chemical_system: str | None = None,
+        composition: str | None = None,
+        known: bool | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+    ) -> Iterator[Material]:
+        """Stream materials in the order of ``material_id`` (by code point).
+
+        Args:
+            scope: in whose name.
+            family: only this family.
+            elements: symbols that must all be present; others may be.
+            chemical_system: exactly these elements, such as ``"La-Ni"``, in any order.
+            composition: canonical formula, as :attr:`Material.composition` writes it.
+            known: only materials from the literature (True) or only enumerated ones (False).
+            limit: at most so many.
+            after: last ``material_id`` of the previous page.
+
+        Raises:
+            InputError: ``limit`` is negative.
+        """
+        _check_limit(limit)
+        wanted = MaterialFilter(family, elements, chemical_system, composition, known)
+        statement = select_materials(scope, wanted)
+        if after is not None:
+            statement = statement.where(MaterialRow.material_id > after)
+        return self._read(statement, [MaterialRow.material_id], material_record, limit=limit)
+
+    def count_materials(
+        self,
+        *,
+        scope: Scope,
+        family: Family | None = None,
+        elements: Collection[str] = (),
+        chemical_system: str | None = None,
+        composition: str | None = None,
+        known: bool | None = None,
+    ) -> int:
+        """Count what :meth:`materials` would stream with the same filters."""
+        wanted = MaterialFilter(family, elements, chemical_system, composition, known)
+        with store_errors(self._engine, "count materials in"), self._engine.connect() as connection:
+            return connection.scalar(count_of(select_materials(scope, wanted))) or 0
+
+    def add_measurements(self, measurements: Iterable[Measurement]) -> int:
+        """Write measurements, all or none.
+
+        A correction names the measurement it ``replaces``, which comes before it; both stay, and reads leave
+        the old one out.
+
+        Returns:
+            Number of measurements given; identical ones stored before count too.
+
+        Raises:
+            StoreError: a material is unknown, an identifier is taken by other content, or a correction is of
+                something unknown, of another owner's, or of something already corrected.
+        """
+        given = list(measurements)
+        if given:
+            with self._writing("measurements") as connection:
+                writing.put_measurements(connection, given)
+        return len(given)
+
+    def measurements(
+        self,
+        *,
+        scope: Scope,
+        material_id: str | None = None,
+        property: str | None = None,  # noqa: A002 - the word of the records
+        include_replaced: bool = False,
+    ) -> Iterator[Measurement]:
+        """Stream measurements in the order of ``measurement_id``.
+
+        Args:
+            scope: in whose name.
+            material_id: only of this material.
+            property: only of this property.
+            include_replaced: also those that were corrected later.
+        """
+        statement = select_measurements(scope, include_replaced=include_replaced)
+        if material_id is not None:
+            statement = statement.where(MeasurementRow.material_id == material_id)
+        if property is not None:
+            statement = statement.where(MeasurementRow.property == property)
+        return self._read(statement, [MeasurementRow.measurement_id], measurement_record)
+
+    def add_predictions(self, predictions: Iterable[Prediction]) -> int:
+        """Write predictions, replacing earlier answers of the same model to the same question.
+
+        The question is material, property, conditions, definitions and owner. Predictions are taken and
+        written in chunks of :data:`CHUNK_ROWS`; chunks written before an error stay.
+
+        Returns:
+            Number of predictions written, repeats included.
+
+        Raises:
+            StoreError: a material is unknown, or the database refuses a value.
+        """
+        return self._write_chunks(predictions, CHUNK_ROWS, writing.put_predictions)
+
+    def predictions(
+        self,
+        *,
+        scope: Scope,
+        material_id: str | None = None,
+        property: str | None = None,  # noqa: A002 - the word of the records
+        model_id: str | None = None,
+    ) -> Iterator[Prediction]:
+        """Stream predictions in the order of ``material_id``, always the same within a material.
+
+        Args:
+            scope: in whose name.
+            material_id: only of this material.
+            property: only of this property.
+            model_id: only of this model.
+        """
+        statement = select(PredictionRow).where(visible(PredictionRow, scope))
+        if material_id is not None:
+            statement = statement.where(PredictionRow.material_id == material_id)
+        if property is not None:
+            statement = statement.where(PredictionRow.property == property)
+        if model_id is not None:
+            statement = statement.where(PredictionRow.model_id == model_id)
+        key = [PredictionRow.material_id, PredictionRow.prediction_id]
+        return self._read(statement, key, prediction_record)
+
+    def add_screen(self, screen: Screen) -> None:
+        """Write a finished screen; writing the same one again changes nothing.
+
+        Raises:
+            StoreError: its identifier is taken by other content, or its manifest is not plain JSON.
+        """
+        with self._writing("a screen") as connection:
+            writing.put_screen(connection, screen)
+
+    def screen(self, screen_id: str, *, scope: Scope) -> Screen | None:
+        """Return the screen, or None where the scope sees none."""
+        statement = select(ScreenRow).where(visible(ScreenRow, scope), ScreenRow.screen_id == screen_id)
+        return next(self._read(statement, [ScreenRow.screen_id], screen_record), None)
+
+    def screens(self, *, scope: Scope, target: str | None = None, limit: int = 20) -> list[Screen]:
+        """Return screens, newest first.
+
+        Args:
+            scope: in whose name.
+            target: only those ranked for this target.
+            limit: at most so many.
+
+        Raises:
+            InputError: ``limit`` is negative.
+        """
+        _check_limit(limit)
+        statement = select(ScreenRow).where(visible(ScreenRow, scope))
+        if target is not None:
+            statement = statement.where(ScreenRow.target == target)
+        newest = statement.order_by(ScreenRow.created_at.desc(), ScreenRow.screen_id).limit(limit)
+        with self._reading(ScreenRow.__tablename__), Session(self._engine) as session:
+            return [screen_record(row) for row in session.scalars(newest)]
+
+    def _read(
+        self,
+        statement: Select[Row],
+        key: Sequence[InstrumentedAttribute[str]],
+        record: Callable[[Row], Record],
+        *,
+        limit: int | None = None,
+    ) -> Iterator[Record]:
+        rows = stream(self._engine, statement, key, limit=limit)
+        while True:
+            with self._reading(key[0].class_.__tablename__):
+                row = next(rows, None)
+                if row is None:
+                    return
+                found = record(row)
+            yield found
+
+    @contextmanager
+    def _reading(self, table: str) -> Iterator[None]:
+        try:
+            with store_errors(self._engine, f"read {table} from"):
+                yield
+        except ValueError as error:
+            said = " ".join(str(error).split())
+            raise StoreError(
+                f"a row of {table} was changed outside hstore and is not a valid record: {said}; "
+                "correct or delete it"
+            ) from error
+
+    @contextmanager
+    def _writing(self, what: str) -> Iterator[Connection]:
+        with store_errors(self._engine, f"write {what} to"), self._writer.begin() as connection:
+            yield connection
+
+    def _write_chunks(
+        self, records: Iterable[Record], chunk_size: int, put: Callable[[Connection, Sequence[Record]], None]
+    ) -> int:
+        if chunk_size < 1:
+            raise InputError(f"chunk_size must be at least 1, got {chunk_size}")
+        source = iter(records)
+        written = 0
+        while chunk := list(islice(source, chunk_size)):
+            with self._writing("records") as connection:
+                put(connection, chunk)
+            written += len(chunk)
+        return written
+
+
+def _check_limit(limit: int | None) -> None:
+    if limit is not None and limit < 0:
+        raise InputError(f"limit must be 0 or more, got {limit}")

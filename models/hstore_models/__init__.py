@@ -1,0 +1,1 @@
+"""Features, property models, uncertainty and the model registry."""

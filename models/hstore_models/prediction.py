@@ -1,0 +1,120 @@
+"""What a property model is asked and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from hstore_models.features.composition import CompositionBatch
+from hstore_models.features.table import FeatureTable, featurize
+from hstore_models.forest import NORMAL_QUANTILE
+from hstore_models.representation import host_amounts, molecular_hydrogen_ratio
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Query:
+    """Materials and conditions to predict for; features are computed once and shared between models."""
+
+    amounts: tuple[dict[str, float], ...]
+    """Parsed formula of each row."""
+    frame: pd.DataFrame
+    """Conditions and descriptors of each row, in the columns of DESIGN section 4; may have no columns."""
+    _features: dict[tuple[str, ...], FeatureTable] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, amounts: Sequence[dict[str, float]], frame: pd.DataFrame | None = None) -> Query:
+        """Build a query; without a frame no conditions are stated."""
+        rows = tuple(amounts)
+        return cls(
+            rows, pd.DataFrame(index=range(len(rows))) if frame is None else frame.reset_index(drop=True)
+        )
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.amounts)
+
+    @cached_property
+    def composition(self) -> CompositionBatch:
+        """Whole compositions, hydrogen included."""
+        return CompositionBatch.from_amounts(list(self.amounts))
+
+    @cached_property
+    def host(self) -> CompositionBatch:
+        """Compositions without their hydrogen, by which alloys and their hydrides are one material."""
+        return CompositionBatch.from_amounts([host_amounts(a) for a in self.amounts])
+
+    @cached_property
+    def molecular_hydrogen(self) -> NDArray[np.float64]:
+        """H atoms per other atom where they belong to a molecular anion, else 0, shape ``(n,)``."""
+        return np.array([molecular_hydrogen_ratio(a) for a in self.amounts])
+
+    def features(self, groups: tuple[str, ...], *, host: bool) -> FeatureTable:
+        """Return the features of the whole compositions or of the hosts, computed once."""
+        key = (*groups, "host" if host else "whole")
+        if key not in self._features:
+            self._features[key] = featurize(self.host if host else self.composition, groups)
+        return self._features[key]
+
+    def column(self, name: str, default: float = np.nan) -> NDArray[np.float64]:
+        """Return a numeric column, the default where it is absent or empty, shape ``(n,)``."""
+        if name not in self.frame:
+            return np.full(len(self), default)
+        values = pd.to_numeric(self.frame[name], errors="coerce").to_numpy(dtype=float)
+        return np.where(np.isnan(values), default, values)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Predictions of one property, all arrays of shape ``(n,)``."""
+
+    property: str
+    """Canonical property name."""
+    mean: NDArray[np.float64]
+    """Predicted value; of a pressure, the exponential of the mean of its logarithm."""
+    std: NDArray[np.float64]
+    """Standard deviation; of a pressure, of its natural logarithm."""
+    lower: NDArray[np.float64]
+    """Lower end of the 90 % interval."""
+    upper: NDArray[np.float64]
+    """Upper end of the 90 % interval."""
+    in_domain: NDArray[np.bool_]
+    """False where the model is asked outside what it was trained on."""
+    reason: NDArray[np.object_]
+    """Why it is outside; empty inside."""
+    model_id: str = ""
+    """Model that answered."""
+
+    def frame(self) -> pd.DataFrame:
+        """Return the columns ``mean, std, lower, upper, in_domain, reason``."""
+        names = ("mean", "std", "lower", "upper", "in_domain", "reason")
+        return pd.DataFrame({name: getattr(self, name) for name in names})
+
+
+def normal_predictions(
+    property_name: str,
+    mean: NDArray[np.float64],
+    std: NDArray[np.float64],
+    reasons: Sequence[str],
+    *,
+    low: float = -np.inf,
+    high: float = np.inf,
+) -> Predictions:
+    """Build predictions with normal 90 % intervals, clipped to the physical range ``[low, high]``."""
+    return Predictions(
+        property=property_name,
+        mean=np.clip(mean, low, high),
+        std=std,
+        lower=np.clip(mean - NORMAL_QUANTILE * std, low, high),
+        upper=np.clip(mean + NORMAL_QUANTILE * std, low, high),
+        in_domain=np.array([not reason for reason in reasons], dtype=bool),
+        reason=np.array(reasons, dtype=object),
+    )

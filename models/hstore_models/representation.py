@@ -1,0 +1,111 @@
+"""How a hydride and its host are made one material for the models.
+
+Tables name alloys by their host (``LaNi5``), users and structure sources by the hydride (``LaNi5H6``). The
+models see the host, so both spellings give the same answer. Where hydrogen is part of a molecular anion
+(BH4, AlH4, NH2), the host alone would confuse a borohydride with a boride; there the hydrogen content is a
+feature as well.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hstore.elements import ATOMIC_MASS_G_PER_MOL
+from hstore.errors import InputError
+from hstore.formula import formula_text, molar_mass_g_per_mol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+HYDROGEN_VOLUME_A3 = 2.9
+"""Volume that an absorbed hydrogen atom adds to a metal, cubic angstrom."""
+
+CM3_PER_MOL_PER_A3 = 0.602214076
+"""Volume of one mole of cubic angstroms, cm3."""
+
+GASES = frozenset({"N", "O", "F", "Cl", "He", "Ne", "Ar", "Kr", "Xe", "Rn"})
+"""Elements whose atomic volume says nothing of their volume in a hydride."""
+
+ALKALI = frozenset({"Li", "Na", "K", "Rb", "Cs"})
+ALKALINE_EARTH = frozenset({"Be", "Mg", "Ca", "Sr", "Ba"})
+SALT_FORMERS = (ALKALI | ALKALINE_EARTH) - {"Be", "Mg"}
+
+
+def host_amounts(amounts: dict[str, float]) -> dict[str, float]:
+    """Return the amounts without hydrogen; elemental hydrogen itself is refused.
+
+    Raises:
+        InputError: the formula is hydrogen only.
+    """
+    host = {el: n for el, n in amounts.items() if el != "H"}
+    if not host:
+        raise InputError(
+            f"{formula_text(amounts)!r} is hydrogen without a host; give the hydride or its host alloy"
+        )
+    return host
+
+
+def anion_class(amounts: dict[str, float]) -> str:
+    """Name the hydrogen-bearing anion: ``borohydride``, ``amide``, ``alanate`` or ``""`` for none.
+
+    Rules: H with B makes a borohydride; H with N (and no B) an amide or imide; H with Al and an alkali or
+    alkaline-earth metal, where Al is at most half of the metal atoms, an alanate. Transition-metal complex hydrides
+    (Mg2FeH6, Mg2NiH4) count as their host alloys, as the hydride listings do.
+    """
+    hydrogen = amounts.get("H", 0.0)
+    if not hydrogen:
+        return ""
+    if "B" in amounts:
+        return "borohydride"
+    if "N" in amounts:
+        return "amide"
+    aluminium = amounts.get("Al", 0.0)
+    salt = sum(n for el, n in amounts.items() if el in ALKALI | ALKALINE_EARTH)
+    host = sum(host_amounts(amounts).values())
+    return (
+        "alanate" if aluminium and salt and salt + aluminium >= 0.9 * host and hydrogen >= aluminium else ""
+    )
+
+
+def molecular_hydrogen_ratio(amounts: dict[str, float]) -> float:
+    """Return H atoms per other atom where hydrogen sits in a molecular anion, else 0."""
+    if not anion_class(amounts):
+        return 0.0
+    return amounts["H"] / sum(host_amounts(amounts).values())
+
+
+def stoichiometric_capacity_wt_pct(amounts: dict[str, float]) -> float:
+    """Return the mass share of hydrogen in the formula, wt% of the hydrogenated material; 0 without hydrogen."""
+    hydrogen = amounts.get("H", 0.0) * ATOMIC_MASS_G_PER_MOL["H"]
+    return 100.0 * hydrogen / molar_mass_g_per_mol(amounts)
+
+
+def hydride_density_g_per_l(
+    amounts: Sequence[dict[str, float]], capacity_wt_pct: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Estimate the mass of H2 per volume of hydrogenated metal, g/L, shape ``(n,)``.
+
+    The host's volume is the sum of the elements' atomic volumes (Magpie's computed ground states, Zen's law);
+    each absorbed H atom adds 2.9 cubic angstrom (H. Peisl, in Hydrogen in Metals I, 1978,
+    doi 10.1007/3540087052_42). Good to about a tenth for metallic hydrides and MgH2; NaN where it does not
+    hold: molecular anions, salts of the alkali and heavier alkaline-earth metals, gaseous elements.
+    """
+    from hstore_models.features.composition import ATOMIC_NUMBER
+    from hstore_models.features.elemental import elemental_column
+
+    volumes = elemental_column("GSvolume_pa")
+    density = np.full(len(amounts), np.nan)
+    for row, (amount, wt_pct) in enumerate(zip(amounts, capacity_wt_pct, strict=True)):
+        host = host_amounts(amount)
+        salt = sum(n for el, n in host.items() if el in SALT_FORMERS) > 0.5 * sum(host.values())
+        if anion_class(amount) or salt or host.keys() & GASES or not 0 <= wt_pct < 100:
+            continue
+        hydrogen_g = molar_mass_g_per_mol(host) * wt_pct / (100.0 - wt_pct)
+        atoms = hydrogen_g / ATOMIC_MASS_G_PER_MOL["H"]
+        volume_a3 = sum(n * volumes[ATOMIC_NUMBER[el]] for el, n in host.items()) + atoms * HYDROGEN_VOLUME_A3
+        density[row] = 1000.0 * hydrogen_g / (volume_a3 * CM3_PER_MOL_PER_A3)
+    return density

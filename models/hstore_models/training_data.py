@@ -1,0 +1,228 @@
+"""Which rows train which model: the curated tables plus the public sets that are present.
+
+A value that stands in several sets counts once. The OBELiX test split is never trained on, so a score on it
+means what its authors meant.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from hstore.formula import canonical_formula, parse_amounts
+from hstore.units import GAS_CONSTANT_J_PER_MOL_K, STANDARD_TEMPERATURE_K
+from hstore_data.catalog import present
+from hstore_data.curated import curated_table
+from hstore_data.readers import read
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hstore.settings import Settings
+    from hstore_data.table import DataTable
+
+_ENTHALPY = "desorption_enthalpy_kj_per_mol_h2"
+_ENTROPY = "desorption_entropy_j_per_mol_h2_k"
+_LN_PRESSURE = "ln_plateau_pressure_25c"
+_CONDUCTIVITY = "log10_conductivity_s_per_cm"
+
+PUBLIC_SETS: Mapping[str, tuple[str, ...]] = {
+    "hydride_thermodynamics": ("ml_hydpark",),
+    "hydride_capacity": ("hystor",),
+    "sorbent_uptake": ("mof_h2_usable",),
+    "conductivity": ("obelix", "liverpool_liion"),
+}
+"""Model -> public sets that sharpen it when present.
+
+``nasicon_na`` is left out: it states no temperature, and part of its values are those measured at 400 K.
+"""
+
+CURATED_SETS: Mapping[str, str] = {
+    "hydride_thermodynamics": "hydrides",
+    "hydride_capacity": "hydrides",
+    "sorbent_uptake": "sorbents",
+    "conductivity": "electrolytes",
+}
+"""Model -> curated table it always trains on."""
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Rows of one model, with what they came from."""
+
+    model: str
+    """Name of the model."""
+    rows: pd.DataFrame
+    """Training rows; columns depend on the model, ``source`` and ``reference`` are always there."""
+    simulated: pd.DataFrame | None
+    """Simulated usable capacities (sorbents only)."""
+    checksums: dict[str, str]
+    """Data set / file -> SHA-256 of what was read."""
+    duplicates: int
+    """Rows left out because another set holds the same value."""
+
+    def rows_by_source(self) -> dict[str, int]:
+        """Count the training rows of each data set."""
+        counts = self.rows["source"].value_counts()
+        if self.simulated is not None:
+            counts[str(self.simulated["source"].iloc[0])] = len(self.simulated)
+        return {str(name): int(counts[name]) for name in sorted(counts.index)}
+
+
+def training_checksums(model: str, settings: Settings) -> dict[str, str]:
+    """Return data set / file -> SHA-256 of everything the model would train on now."""
+    return _checksums(_tables(model, settings))
+
+
+def load_training_data(model: str, settings: Settings) -> TrainingData:
+    """Assemble the training rows of a model from the data present.
+
+    Raises:
+        UnknownNameError: no such model.
+        DataError: a data set is damaged.
+    """
+    tables = _tables(model, settings)
+    simulated = None
+    if model == "sorbent_uptake":
+        rows, duplicates = _sourced(tables[0]).rename(columns={"citation": "reference"}), 0
+        if len(tables) > 1:
+            simulated = _sourced(tables[1])
+    else:
+        assemble = {
+            "hydride_thermodynamics": _thermodynamic_rows,
+            "hydride_capacity": _capacity_rows,
+            "conductivity": _conductivity_rows,
+        }[model]
+        frames = [assemble(table) for table in tables]
+        rows, duplicates = _without_duplicates(pd.concat(frames, ignore_index=True), model)
+    return TrainingData(model, rows, simulated, _checksums(tables), duplicates)
+
+
+def _tables(model: str, settings: Settings) -> list[DataTable]:
+    from hstore.errors import unknown_name
+
+    if model not in CURATED_SETS:
+        raise unknown_name("model", model, CURATED_SETS)
+    here = present(settings)
+    public = [read(name, settings) for name in PUBLIC_SETS[model] if name in here]
+    return [curated_table(CURATED_SETS[model]), *public]
+
+
+def _checksums(tables: list[DataTable]) -> dict[str, str]:
+    return {
+        f"{table.name}/{file}": digest for table in tables for file, digest in sorted(table.sha256.items())
+    }
+
+
+def _sourced(table: DataTable) -> pd.DataFrame:
+    return table.frame.assign(source=table.name).reset_index(drop=True)
+
+
+def _formula_rows(frame: pd.DataFrame, formula: pd.Series[str]) -> pd.DataFrame:
+    """Add parsed amounts, canonical composition and chemical system without hydrogen."""
+    amounts = [parse_amounts(text) for text in formula]
+    return frame.assign(
+        formula=formula.to_numpy(),
+        amounts=amounts,
+        composition=[canonical_formula(a) for a in amounts],
+        chemical_system=["-".join(sorted(el for el in a if el != "H")) for a in amounts],
+    )
+
+
+def _model_formula(table: DataTable) -> pd.Series[str]:
+    """Formula the models see: the host of an interstitial hydride, else the formula itself."""
+    frame = table.frame
+    if table.name != "hydrides":
+        return frame["formula"]
+    return frame["host_formula"].where(frame["family"] == "interstitial", frame["formula"])
+
+
+def _with_columns(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    reference = frame["reference"] if "reference" in frame else frame["citation"]
+    return frame.assign(reference=reference).reindex(columns=[*columns, "source", "reference", "row"])
+
+
+def _thermodynamic_rows(table: DataTable) -> pd.DataFrame:
+    """Rows with an enthalpy; ln P at 25 degC follows from dH and dS where the source does not give it."""
+    frame = _formula_rows(_sourced(table), _model_formula(table))
+    frame = frame[frame[_ENTHALPY].notna()].copy()
+    derived = frame[_ENTROPY] / GAS_CONSTANT_J_PER_MOL_K - 1000.0 * frame[_ENTHALPY] / (
+        GAS_CONSTANT_J_PER_MOL_K * STANDARD_TEMPERATURE_K
+    )
+    frame[_LN_PRESSURE] = frame.get(_LN_PRESSURE, derived).fillna(derived)
+    columns = [
+        "formula",
+        "amounts",
+        "composition",
+        "chemical_system",
+        "alloy_class",
+        _ENTHALPY,
+        _ENTROPY,
+        _LN_PRESSURE,
+    ]
+    return _with_columns(frame, columns)
+
+
+def _capacity_rows(table: DataTable) -> pd.DataFrame:
+    """Rows with a maximum capacity; reversible and usable capacities of the curated table are left out."""
+    frame = _formula_rows(_sourced(table), _model_formula(table))
+    keep = frame["h2_capacity_wt_pct"].notna()
+    if "capacity_definition" in frame:
+        keep &= frame["capacity_definition"] == "maximum"
+    columns = [
+        "formula",
+        "amounts",
+        "composition",
+        "chemical_system",
+        "alloy_class",
+        "h2_capacity_wt_pct",
+        "temperature_k",
+    ]
+    return _with_columns(frame[keep], columns)
+
+
+def _conductivity_rows(table: DataTable) -> pd.DataFrame:
+    """Rows with a conductivity at a temperature, outside the OBELiX test split; bounds count as values."""
+    frame = _formula_rows(_sourced(table), table.frame["formula"])
+    if "conductivity_s_per_cm" in frame:
+        frame[_CONDUCTIVITY] = np.log10(frame["conductivity_s_per_cm"])
+    keep = frame[_CONDUCTIVITY].notna() & frame["temperature_k"].notna()
+    if "split" in frame:
+        keep &= frame["split"] == "train"
+    if "in_obelix_test" in frame:
+        keep &= ~frame["in_obelix_test"]
+    columns = [
+        "formula",
+        "amounts",
+        "composition",
+        "chemical_system",
+        "family",
+        _CONDUCTIVITY,
+        "temperature_k",
+        "activation_energy_ev",
+    ]
+    return _with_columns(frame[keep], columns)
+
+
+def _without_duplicates(rows: pd.DataFrame, model: str) -> tuple[pd.DataFrame, int]:
+    """Keep one of rows with the same composition, state and (rounded) value; curated rows come first."""
+    value = {
+        "hydride_thermodynamics": _ENTHALPY,
+        "hydride_capacity": "h2_capacity_wt_pct",
+        "conductivity": _CONDUCTIVITY,
+    }[model]
+    key = pd.DataFrame({"composition": rows["composition"], "value": rows[value].round(1)})
+    if model == "conductivity":
+        key["temperature"] = rows["temperature_k"].round(-1)
+    repeated = key.duplicated(keep="first") & (rows["source"] != rows["source"].iloc[0])
+    across = repeated & ~_repeated_within(key, rows["source"])
+    return rows[~across].reset_index(drop=True), int(across.sum())
+
+
+def _repeated_within(key: pd.DataFrame, source: pd.Series[str]) -> pd.Series[bool]:
+    """Mark rows whose first occurrence is in their own set; repeats within one set are its own measurements."""
+    first = key.assign(source=source).groupby(list(key.columns), dropna=False)["source"].transform("first")
+    return first == source

@@ -1,0 +1,99 @@
+"""Fixtures shared by all tests: databases, each test in one of its own, and records to put in them."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import NullPool, create_engine, make_url, text
+
+from hstore.records import (
+    Access,
+    Family,
+    Kind,
+    Material,
+    Measurement,
+    Prediction,
+    PropertyValue,
+    Provenance,
+    Screen,
+)
+from hstore.store import open_store
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def database_url(request, tmp_path):
+    """URL of an empty database: a SQLite file, or a PostgreSQL schema dropped afterwards."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'store.sqlite'}"
+        return
+    server = os.environ.get("HSTORE_TEST_POSTGRES_URL")
+    if not server:
+        pytest.skip('HSTORE_TEST_POSTGRES_URL is unset; run: eval "$(.ci/postgres.sh start)"')
+    schema = f"test_{uuid.uuid4().hex}"
+    admin = create_engine(server, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE SCHEMA {schema}"))
+    url = make_url(server).update_query_dict({"options": f"-csearch_path={schema}"})
+    yield url.render_as_string(hide_password=False)
+    with admin.connect() as connection:
+        connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
+
+
+@pytest.fixture
+def store(database_url):
+    """An empty, open store."""
+    with open_store(database_url) as opened:
+        yield opened
+
+
+class Build:
+    """Valid records with as little said as possible."""
+
+    source = Provenance(source="test")
+
+    @classmethod
+    def material(cls, material_id="m1", formula="LaNi5", **fields):
+        fields = {"family": Family.INTERSTITIAL, "provenance": cls.source} | fields
+        return Material(material_id=material_id, formula=formula, **fields)
+
+    @classmethod
+    def value(cls, number=1.4, **fields):
+        fields = {"property": "h2_capacity_wt_pct", "kind": Kind.MEASURED, "provenance": cls.source} | fields
+        return PropertyValue(value=number, **fields)
+
+    @classmethod
+    def measurement(cls, measurement_id, number=1.4, material_id="m1", **fields):
+        fields = {"value": cls.value(number)} | fields
+        return Measurement(measurement_id=measurement_id, material_id=material_id, **fields)
+
+    @classmethod
+    def prediction(cls, number=1.4, material_id="m1", **fields):
+        fields = {
+            "value": cls.value(number, kind=Kind.PREDICTED),
+            "model_id": "a",
+            "in_domain": True,
+        } | fields
+        return Prediction(material_id=material_id, **fields)
+
+    @classmethod
+    def screen(cls, screen_id="s1", **fields):
+        fields = {
+            "target": "onboard",
+            "created_at": datetime(2025, 1, 1, tzinfo=UTC),
+            "manifest": {},
+        } | fields
+        return Screen(screen_id=screen_id, n_candidates=0, n_rejected=0, **fields)
+
+    @staticmethod
+    def of(lab_id):
+        """Access of a lab's own record."""
+        return Access(lab_id=lab_id, visibility="lab")
+
+
+@pytest.fixture
+def build():
+    """Builders of small valid records."""
+    return Build

@@ -1,0 +1,1 @@
+"""Fetch, screen, propose and measure; the command line."""

@@ -1,0 +1,68 @@
+"""The ``hstore`` command: one module per command, loaded when it is called.
+
+Exit codes: 0 done, 1 failed, 2 bad usage or unreadable input.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+import hstore
+from hstore.errors import HstoreError, InputError
+
+_COMMANDS = {
+    "campaign": "Propose the next experiments and take results back.",
+    "data": "List, show, pull and check the data sets.",
+    "evaluate": "Score a property model on a table with known answers.",
+    "fetch": "Bring candidates from a source into the store.",
+    "models": "List and show trained models.",
+    "predict": "Add predictions with intervals to a table.",
+    "screen": "Rank candidates for a target and write a report.",
+    "serve": "Start the REST service.",
+    "train": "Train property models from the data present.",
+}
+"""Command name -> help line; the module of the same name holds an object ``command``."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module only when the command is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the command names in alphabetical order."""
+        del ctx
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return a command, or None when there is none of that name."""
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        command = importlib.import_module(f"{__name__}.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the command list from the help lines, importing nothing."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _COMMANDS[name]) for name in self.list_commands(ctx)])
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run, turning hstore's errors into one line and an exit code."""
+        try:
+            return super().main(*args, **kwargs)
+        except InputError as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(2)
+        except HstoreError as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(1)
+
+
+@click.group(cls=LazyGroup, epilog="Start with: hstore screen onboard --out runs/onboard")
+@click.version_option(hstore.__version__, prog_name="hstore")
+def main() -> None:
+    """Screen materials for hydrogen storage and solid electrolytes."""

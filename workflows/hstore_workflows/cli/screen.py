@@ -1,0 +1,136 @@
+"""``hstore screen``: the main job."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+from hstore.settings import load_settings
+
+_EPILOG = """\b
+Examples:
+  hstore screen onboard --out runs/onboard
+  hstore screen my_alloys.csv --target stationary --out runs/mine
+  hstore screen my_target.toml --out runs/special
+"""
+
+
+@click.command("screen", epilog=_EPILOG)
+@click.argument("what", default="onboard")
+@click.option(
+    "--target",
+    "target_name",
+    default="onboard",
+    show_default=True,
+    help="Target for a table of your own: a shipped name or a TOML file.",
+)
+@click.option(
+    "--out", "folder", type=click.Path(path_type=Path), required=True, help="Folder for the results."
+)
+@click.option("--home", type=click.Path(path_type=Path), help="Folder of models and data (HSTORE_HOME).")
+@click.option(
+    "--mirror", type=click.Path(path_type=Path), help="Mirror of public data sets (HSTORE_DATA_MIRROR)."
+)
+@click.option("--seed", type=int, help="Seed of everything random.")
+@click.option("--json", "as_json", is_flag=True, help="Print the manifest and the top ten as JSON.")
+def command(
+    what: str,
+    target_name: str,
+    folder: Path,
+    home: Path | None,
+    mirror: Path | None,
+    seed: int | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Rank candidates for a target and write a report.
+
+    WHAT is a shipped target (onboard, stationary, cryo-sorbent, electrolyte), a TOML file with a target of your
+    own, or a CSV or Parquet table of candidates with a formula column.
+    """
+    from hstore_workflows.pool import shipped_pool, table_pool
+    from hstore_workflows.screen import refuse_foreign_folder, run_screen, write_screen
+    from hstore_workflows.target import load_target
+
+    settings = load_settings(home=home, data_mirror=mirror, seed=seed)
+    refuse_foreign_folder(folder)
+    own_table = Path(what).suffix.lower() in {".csv", ".parquet"}
+    target = load_target(target_name if own_table else what)
+    pool = table_pool(Path(what), target) if own_table else shipped_pool(target, seed=settings.seed)
+    result = run_screen(
+        target,
+        pool,
+        settings,
+        command=shlex.join(["hstore", *sys.argv[1:]]),
+        say=lambda line: click.echo(line, err=True),
+    )
+    write_screen(result, folder)
+    if as_json:
+        _print_json(result.manifest, result.candidates.head(10))
+    else:
+        _print_top(target.title, result.candidates.head(10), target.kind)
+    if result.rejects:
+        click.echo(
+            f"warning: {len(result.rejects)} rows were rejected; causes in {folder / 'rejected.csv'}",
+            err=True,
+        )
+    if not as_json:
+        click.echo(f"\n{len(result.candidates):,} candidates ranked. Report: {folder / 'report.html'}")
+
+
+_SHOWN = {
+    "hydride": {
+        "h2_capacity_wt_pct": ("capacity\nwt%", "{:.1f}"),
+        "desorption_enthalpy_kj_per_mol_h2": ("dH\nkJ/mol H2", "{:.0f}"),
+        "plateau_pressure_bar": ("plateau when\ndischarged, bar", "{:.2g}"),
+    },
+    "sorbent": {
+        "usable_capacity_wt_pct": ("usable\nwt%", "{:.1f}"),
+        "usable_capacity_g_per_l": ("usable\ng/L", "{:.1f}"),
+    },
+    "electrolyte": {
+        "log10_conductivity_s_per_cm": ("log10 sigma\nS/cm", "{:.1f}"),
+        "activation_energy_ev": ("Ea\neV", "{:.2f}"),
+    },
+}
+
+
+def _print_top(title: str, top: object, kind: str) -> None:
+    import pandas as pd
+    from rich.console import Console
+    from rich.table import Table
+
+    assert isinstance(top, pd.DataFrame)
+    table = Table(title=f"{title}: top ten (mean, 90 % interval)", title_justify="left")
+    table.add_column("rank", justify="right")
+    table.add_column("formula", overflow="fold")
+    table.add_column("score", justify="right")
+    for heading, _ in _SHOWN[kind].values():
+        table.add_column(heading, justify="right")
+    table.add_column("known")
+    table.add_column("remarks", overflow="fold")
+    for _, row in top.iterrows():
+        cells = [
+            f"{pattern.format(row[f'{name}_mean'])} "
+            f"[dim]{pattern.format(row[f'{name}_lower'])} to {pattern.format(row[f'{name}_upper'])}[/dim]"
+            for name, (_, pattern) in _SHOWN[kind].items()
+        ]
+        remarks = "; ".join(filter(None, [row["domain_reason"], row["safety"], row["cost"]]))
+        known = "yes" if row["known"] else ""
+        table.add_row(str(row["rank"]), row["formula"], f"{row['score']:.3f}", *cells, known, remarks)
+    console = Console()
+    if console.width < 110:
+        console = Console(width=110)
+    console.print(table)
+
+
+def _print_json(manifest: dict[str, object], top: object) -> None:
+    import json
+
+    import pandas as pd
+
+    assert isinstance(top, pd.DataFrame)
+    click.echo(json.dumps({"manifest": manifest, "top": json.loads(top.to_json(orient="records"))}, indent=2))

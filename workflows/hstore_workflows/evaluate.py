@@ -1,0 +1,261 @@
+"""Honest scores: a trained model on a table it has not seen, or a whole recipe by grouped cross-validation."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from hstore.errors import InputError
+from hstore.formula import canonical_formula
+from hstore.units import BAR_PER_ATM
+from hstore_models.forest import ForestSettings
+from hstore_models.metrics import interval_scores, regression_scores
+from hstore_models.prediction import Query
+from hstore_models.splits import grouped_folds, split_hash
+from hstore_models.training import fit, model_of
+from hstore_models.training_data import TrainingData, load_training_data
+from hstore_workflows.predict import predict_rows
+from hstore_workflows.tables import RejectedRow, check_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from hstore.settings import Settings
+    from hstore_models.prediction import Predictions
+    from hstore_models.registry import PropertyModel
+
+_PRESSURE = "plateau_pressure_bar"
+_CONDUCTIVITY = "log10_conductivity_s_per_cm"
+_LN_PRESSURE = "ln_plateau_pressure_25c"
+
+
+def evaluate_table(
+    property_name: str,
+    frame: pd.DataFrame,
+    target_column: str,
+    settings: Settings,
+    *,
+    say: Callable[[str], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Score the model in use on a table with known answers.
+
+    The target column is read in the property's canonical unit. Names that say otherwise are converted: ending in
+    ``_atm`` from atm, starting with ``ln_`` from a natural logarithm; conductivities that are all positive are
+    taken as S/cm. Values such as ``<1E-10`` are upper bounds and count as the bound.
+
+    Returns:
+        ``n, mae, median_error, rmse, r2, spearman, mae_mean_predictor, coverage, mean_width, rejected`` and what
+        was converted; ``n_seen_in_training`` rows have a composition the model was trained on, and
+        ``mae_unseen`` is the error of the others. A pressure also gets ``mae_ln``.
+
+    Raises:
+        InputError: the target column is missing, or no row can be scored.
+        UnknownNameError: no model predicts the property.
+    """
+    if target_column not in frame:
+        raise InputError(f"no column {target_column!r} among {', '.join(map(str, frame.columns[:20]))}")
+    name = model_of(property_name)
+    table = check_table(frame, formulas=name != "sorbent_uptake")
+    given = frame[target_column].iloc[table.frame["row"].to_numpy(dtype=int) - 1].reset_index(drop=True)
+    truth, conversion, n_bounds = read_target(property_name, target_column, given)
+    known = np.isfinite(truth)
+    rejects = list(table.rejects) + [
+        RejectedRow(int(row), "", f"{target_column} is {value!r}, not a number; correct or remove the row")
+        for row, value in zip(table.frame["row"][~known], given[~known], strict=True)
+    ]
+    if not known.any():
+        raise InputError(f"no row of the table can be scored; {len(rejects)} were rejected")
+    answer = predict_rows(property_name, table, settings, say=say)
+    data = load_training_data(name, settings)
+    answered = known & np.isfinite(answer.mean)
+    baseline = _training_mean(property_name, data)
+    report: dict[str, Any] = {
+        "property": property_name,
+        "model_id": answer.model_id,
+        "target_column": target_column,
+    }
+    report |= _scores(property_name, answer, truth, answered, baseline)
+    report |= {
+        "rejected": len(rejects),
+        "rejects": [f"row {r.row}: {r.cause}" for r in rejects[:20]],
+        "unanswered": int((known & ~answered).sum()),
+        "in_domain": int(answer.in_domain[answered].sum()),
+        "conversion": conversion,
+        "bounds_counted_as_values": n_bounds,
+    }
+    return report | _seen(table.amounts, data, answer, truth, answered)
+
+
+def read_target(
+    property_name: str, column: str, given: pd.Series[Any]
+) -> tuple[NDArray[np.float64], str, int]:
+    """Read a column of known values in the property's canonical unit.
+
+    Returns:
+        Values of shape ``(n,)`` (NaN where unreadable), the conversion in words, and the number of bounds.
+    """
+    text = given.astype("string").str.strip()
+    bounds = text.str.startswith("<").fillna(value=False)
+    values = pd.to_numeric(text.str.lstrip("<"), errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    notes = []
+    if property_name == _PRESSURE:
+        if re.match(r"ln[_p]", column, re.IGNORECASE):
+            values, notes = np.exp(values), ["from natural logarithm"]
+        if column.endswith("_atm"):
+            values, notes = values * BAR_PER_ATM, [*notes, "from atm"]
+    finite = values[np.isfinite(values)]
+    if property_name == _CONDUCTIVITY and finite.size and (finite > 0).all():
+        values, notes = np.log10(values), ["from S/cm to its decimal logarithm"]
+    return values, ", ".join(notes) or "none", int(bounds.sum())
+
+
+def cross_validate(
+    property_name: str, data_set: str, settings: Settings, *, n_folds: int = 5, seeds: tuple[int, ...] = (0,)
+) -> dict[str, Any]:
+    """Score the recipe on one public set by its own split, or else grouped by chemical system.
+
+    Every row of a held-out chemical system (framework group) is kept from training, whichever set it is from.
+    ``obelix`` is scored on its official test split.
+
+    Raises:
+        InputError: the data set has no values of the property, or is not used by its model.
+    """
+    name = model_of(property_name)
+    data = load_training_data(name, settings)
+    scored = _official_test(settings) if data_set == "obelix" else _scored_rows(property_name, data_set, data)
+    reports = []
+    for seed in seeds:
+        if data_set == "obelix":
+            model = fit(data, ForestSettings(seed=seed))
+            answers = [(np.ones(len(scored), dtype=bool), model)]
+            folds = np.zeros(len(scored), dtype=np.int64)
+        else:
+            groups = scored["group"] if "group" in scored else scored["chemical_system"]
+            folds = grouped_folds(groups.to_numpy(dtype=str), n_folds=n_folds, seed=seed)
+            answers = [
+                (folds == fold, fit(_without(data, groups[folds == fold]), ForestSettings(seed=seed)))
+                for fold in np.unique(folds)
+            ]
+        reports.append(_held_out_scores(property_name, scored, answers, data))
+    keys = scored["row"].astype(str)
+    mean = {key: float(np.mean([r[key] for r in reports])) for key in reports[0]}
+    return {
+        "property": property_name,
+        "data_set": data_set,
+        "protocol": "official test split" if data_set == "obelix" else f"{n_folds}-fold, grouped",
+        "seeds": list(seeds),
+        "split_hash": split_hash(list(keys), folds),
+        **mean,
+        "n": len(scored),
+    }
+
+
+def _held_out_scores(
+    property_name: str,
+    scored: pd.DataFrame,
+    answers: list[tuple[NDArray[np.bool_], PropertyModel]],
+    data: TrainingData,
+) -> dict[str, float]:
+    parts: list[tuple[NDArray[np.bool_], Predictions]] = []
+    for rows, model in answers:
+        part = scored[rows].reset_index(drop=True)
+        parts.append((rows, model.predict(property_name, Query.of(list(part["amounts"]), part))))
+    arrays = {key: np.empty(len(scored)) for key in ("mean", "lower", "upper")}
+    for rows, answer in parts:
+        for key, array in arrays.items():
+            array[rows] = getattr(answer, key)
+    truth = scored["truth"].to_numpy(dtype=float)
+    if property_name == _PRESSURE:
+        arrays = {key: np.log(array) for key, array in arrays.items()}
+    baseline = _training_mean(property_name, data)
+    scores = regression_scores(truth, arrays["mean"], baseline=baseline)
+    return scores | interval_scores(truth, arrays["lower"], arrays["upper"])
+
+
+def _scored_rows(property_name: str, data_set: str, data: TrainingData) -> pd.DataFrame:
+    source = (
+        data.simulated
+        if data.simulated is not None and data_set in set(data.simulated["source"])
+        else data.rows
+    )
+    column = _LN_PRESSURE if property_name == _PRESSURE else property_name
+    rows = source[(source["source"] == data_set)]
+    if rows.empty or column not in rows or rows[column].isna().all():
+        used = ", ".join(data.rows_by_source())
+        raise InputError(f"{data_set!r} has no {property_name} in the training data; present: {used}")
+    rows = rows[rows[column].notna()].reset_index(drop=True)
+    rows = rows.assign(truth=rows[column])
+    return rows if "amounts" in rows else rows.assign(amounts=[{} for _ in range(len(rows))])
+
+
+def _official_test(settings: Settings) -> pd.DataFrame:
+    from hstore.formula import parse_amounts
+    from hstore_data.readers import read
+
+    frame = read("obelix", settings).frame
+    test = frame[frame["split"] == "test"].reset_index(drop=True)
+    return test.assign(amounts=[parse_amounts(f) for f in test["formula"]], truth=test[_CONDUCTIVITY])
+
+
+def _without(data: TrainingData, held_out: pd.Series[Any]) -> TrainingData:
+    """Take every row of the held-out groups from the training data, whichever set it came from."""
+    gone = set(held_out)
+    rows, simulated = data.rows, data.simulated
+    if simulated is not None:
+        simulated = simulated[~simulated["group"].isin(gone)].reset_index(drop=True)
+    elif "chemical_system" in rows:
+        rows = rows[~rows["chemical_system"].isin(gone)].reset_index(drop=True)
+    return TrainingData(data.model, rows, simulated, data.checksums, data.duplicates)
+
+
+def _scores(
+    property_name: str,
+    answer: Predictions,
+    truth: NDArray[np.float64],
+    rows: NDArray[np.bool_],
+    baseline: float,
+) -> dict[str, Any]:
+    mean, lower, upper, known = answer.mean[rows], answer.lower[rows], answer.upper[rows], truth[rows]
+    scores = regression_scores(
+        known, mean, baseline=np.exp(baseline) if property_name == _PRESSURE else baseline
+    )
+    scores |= interval_scores(known, lower, upper)
+    if property_name == _PRESSURE:
+        positive = known > 0
+        ln_error = np.abs(np.log(mean[positive]) - np.log(known[positive]))
+        scores["mae_ln"] = float(np.mean(ln_error))
+        scores["median_error_ln"] = float(np.median(ln_error))
+        scores["mae_ln_mean_predictor"] = float(np.mean(np.abs(np.log(known[positive]) - baseline)))
+    return scores
+
+
+def _training_mean(property_name: str, data: TrainingData) -> float:
+    """Mean of the training values; of a pressure, of its natural logarithm at 25 degC."""
+    column = _LN_PRESSURE if property_name == _PRESSURE else property_name
+    source = data.simulated if data.simulated is not None and column in data.simulated else data.rows
+    return float(source[column].mean()) if column in source else float("nan")
+
+
+def _seen(
+    amounts: list[dict[str, float]],
+    data: TrainingData,
+    answer: Predictions,
+    truth: NDArray[np.float64],
+    rows: NDArray[np.bool_],
+) -> dict[str, Any]:
+    """Count rows whose composition was trained on, and score the others alone."""
+    if "composition" not in data.rows:
+        return {}
+    trained = set(data.rows["composition"])
+    seen = np.array([canonical_formula(a) in trained for a in amounts])
+    unseen = rows & ~seen
+    error = np.abs(answer.mean[unseen] - truth[unseen])
+    return {
+        "n_seen_in_training": int((rows & seen).sum()),
+        "mae_unseen": float(error.mean()) if unseen.any() else None,
+    }

@@ -1,0 +1,114 @@
+"""The candidates of a screen, in chunks: the shipped pool, or a user's table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from hstore.formula import parse_amounts
+from hstore.records import Family
+from hstore_models.prediction import Query
+from hstore_models.representation import anion_class
+from hstore_workflows.sources.enumeration import enumerate_pool
+from hstore_workflows.tables import RejectedRow, check_table, read_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from hstore.records import Material
+    from hstore_workflows.target import Target
+
+CHUNK_ROWS = 2000
+"""Candidates predicted together; bounds the memory of a screen."""
+
+IDENTITY = ("material_id", "formula", "family", "known", "reason")
+"""Columns that say what a candidate is."""
+
+
+@dataclass
+class Chunk:
+    """Some candidates, ready to be predicted."""
+
+    identity: pd.DataFrame
+    """Columns of ``IDENTITY``; for a user's table also its own columns."""
+    query: Query
+    """What the models are asked."""
+
+
+@dataclass
+class Pool:
+    """A stream of candidates; rejects are complete once the stream is read."""
+
+    chunks: Iterator[Chunk]
+    """The candidates."""
+    source: str
+    """Where they come from, in words."""
+    checksums: dict[str, str] = field(default_factory=dict)
+    """File -> SHA-256, for a user's table."""
+    rejects: list[RejectedRow] = field(default_factory=list)
+    """Rows that cannot be used."""
+
+
+def shipped_pool(target: Target, *, seed: int) -> Pool:
+    """Return the candidates hstore enumerates for a target's families."""
+    return Pool(
+        _material_chunks(enumerate_pool(target.families, seed=seed)), "hstore enumeration and curated tables"
+    )
+
+
+def table_pool(path: Path, target: Target) -> Pool:
+    """Return the candidates of a user's CSV or Parquet table; duplicates stay rows of their own.
+
+    Raises:
+        InputError: the file cannot be read, has no rows, or has no formula column.
+    """
+    import hashlib
+
+    table = check_table(read_table(path), formulas=target.kind != "sorbent")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+
+    def chunks() -> Iterator[Chunk]:
+        for start in range(0, len(table.frame), CHUNK_ROWS):
+            part = table.frame.iloc[start : start + CHUNK_ROWS].reset_index(drop=True)
+            amounts = table.amounts[start : start + CHUNK_ROWS]
+            notes = table.notes[start : start + CHUNK_ROWS]
+            yield Chunk(_table_identity(part, amounts, notes, target), Query.of(amounts, part))
+
+    return Pool(chunks(), path.name, {path.name: digest}, table.rejects)
+
+
+def _table_identity(
+    part: pd.DataFrame, amounts: list[dict[str, float]], notes: list[str], target: Target
+) -> pd.DataFrame:
+    labels = part["formula"] if "formula" in part else part.get("name", pd.Series("", index=part.index))
+    return pd.DataFrame(
+        {
+            "material_id": [f"row:{row}" for row in part["row"]],
+            "formula": labels.fillna("").astype(str),
+            "family": [_family(a, target).value for a in amounts],
+            "known": False,
+            "reason": [f"from your table{': ' + note if note else ''}" for note in notes],
+            "row": part["row"],
+        }
+    )
+
+
+def _family(amounts: dict[str, float], target: Target) -> Family:
+    """Infer the family of a user's row; a screen of hydrides tells metals from molecular anions."""
+    if target.kind != "hydride":
+        return Family(target.kind)
+    return Family.COMPLEX if anion_class(amounts) else Family.INTERSTITIAL
+
+
+def _material_chunks(materials: Iterator[Material]) -> Iterator[Chunk]:
+    while rows := list(islice(materials, CHUNK_ROWS)):
+        identity = pd.DataFrame({name: [getattr(m, name) for m in rows] for name in IDENTITY})
+        identity["family"] = [m.family.value for m in rows]
+        descriptors = pd.DataFrame([m.descriptors for m in rows])
+        sorbents = rows[0].family is Family.SORBENT
+        amounts = [{} if sorbents else parse_amounts(m.formula) for m in rows]
+        yield Chunk(identity, Query.of(amounts, descriptors))

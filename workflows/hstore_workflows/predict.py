@@ -1,0 +1,85 @@
+"""Predict a property for every row of a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from hstore_models.prediction import Predictions, Query
+from hstore_models.training import ensure, model_of
+from hstore_workflows.tables import check_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from hstore.settings import Settings
+    from hstore_workflows.tables import RejectedRow, UserTable
+
+ADDED_COLUMNS = ("mean", "std", "lower", "upper", "in_domain", "reason")
+"""Columns a prediction adds to a table."""
+
+
+@dataclass(frozen=True)
+class PredictedTable:
+    """A table with predictions added, and the rows that got none."""
+
+    frame: pd.DataFrame
+    """All rows of the input in order; rejected rows have no number and their cause in ``reason``."""
+    rejects: list[RejectedRow]
+    """Rows that cannot be used."""
+    model_id: str
+    """Model that answered."""
+
+
+def predict_rows(
+    property_name: str, table: UserTable, settings: Settings, *, say: Callable[[str], None] = lambda _: None
+) -> Predictions:
+    """Predict a property for the usable rows of a checked table, with the model for the data present."""
+    loaded = ensure(model_of(property_name), settings, say=say)
+    answer = loaded.model.predict(property_name, Query.of(table.amounts, table.frame))
+    return Predictions(**{**answer.__dict__, "model_id": loaded.card.model_id})
+
+
+def predict_formulas(property_name: str, formulas: Sequence[str], settings: Settings) -> PredictedTable:
+    """Predict a property for a list of formulas; the frame has the column ``formula`` first."""
+    return predict_table(property_name, pd.DataFrame({"formula": list(formulas)}), settings)
+
+
+def predict_table(
+    property_name: str,
+    frame: pd.DataFrame,
+    settings: Settings,
+    *,
+    say: Callable[[str], None] = lambda _: None,
+) -> PredictedTable:
+    """Add ``mean, std, lower, upper, in_domain, reason`` to a table.
+
+    Args:
+        property_name: canonical property name.
+        frame: table with a ``formula`` column, or the descriptor columns of a sorbent; conditions such as
+            ``temperature_k`` are taken from their columns.
+        settings: where data and models are.
+        say: told when a model must be trained.
+
+    Raises:
+        UnknownNameError: no model predicts the property.
+        InputError: the table has neither formulas nor descriptors.
+    """
+    name = model_of(property_name)
+    table = check_table(frame, formulas=name != "sorbent_uptake")
+    usable = table.frame["row"].to_numpy(dtype=int) - 1
+    added = pd.DataFrame(np.nan, index=range(len(frame)), columns=["mean", "std", "lower", "upper"])
+    added["in_domain"], added["reason"] = False, ""
+    model_id = ""
+    if len(usable):
+        answer = predict_rows(property_name, table, settings, say=say)
+        model_id = answer.model_id
+        for column in ADDED_COLUMNS:
+            added.loc[usable, column] = getattr(answer, column)
+    for reject in table.rejects:
+        added.loc[reject.row - 1, "reason"] = f"rejected: {reject.cause}"
+    kept = frame.reset_index(drop=True).drop(columns=[c for c in ADDED_COLUMNS if c in frame])
+    return PredictedTable(pd.concat([kept, added], axis=1), table.rejects, model_id)

@@ -1,0 +1,212 @@
+"""The main job: stream a pool of candidates through the models, rank it, and write what a reader needs."""
+
+from __future__ import annotations
+
+import json
+import platform
+import resource
+import shutil
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from hstore.errors import InputError
+from hstore.objective import pareto_front
+from hstore_models.held_out import out_of_fold
+from hstore_models.training import ensure
+from hstore_models.training_data import PUBLIC_SETS, load_training_data
+from hstore_workflows.scoring import MODELS_OF_KIND, score_chunk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hstore.settings import Settings
+    from hstore_models.registry import LoadedModel
+    from hstore_workflows.pool import Pool
+    from hstore_workflows.tables import RejectedRow
+    from hstore_workflows.target import Target
+
+PARETO_AXES = {
+    "hydride": ("p_window", "h2_capacity_wt_pct_mean"),
+    "sorbent": ("usable_capacity_wt_pct_mean", "usable_capacity_g_per_l_mean"),
+    "electrolyte": ("log10_conductivity_s_per_cm_mean", "p_feasible"),
+}
+"""Kind of target -> the two columns whose Pareto front is marked."""
+
+_LIBRARIES = (
+    "hstore",
+    "CoolProp",
+    "matminer",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "pymatgen",
+    "scikit-learn",
+    "scipy",
+)
+
+
+@dataclass(frozen=True)
+class ScreenResult:
+    """A finished screen, ready to be written and drawn."""
+
+    target: Target
+    """What was ranked for."""
+    candidates: pd.DataFrame
+    """Every candidate that was not rejected, best first, with ``rank`` from 1."""
+    rejects: list[RejectedRow]
+    """Rows that could not be used, with their causes."""
+    models: dict[str, LoadedModel]
+    """Models that answered."""
+    sanity: pd.DataFrame
+    """Known materials with measured and held-out predicted values: ``property, unit, label, source, measured,
+    predicted, lower, upper``."""
+    manifest: dict[str, Any]
+    """Command, versions, checksums, model ids, seeds, time and memory."""
+
+
+def run_screen(
+    target: Target,
+    pool: Pool,
+    settings: Settings,
+    *,
+    command: str = "",
+    say: Callable[[str], None] = lambda _: None,
+) -> ScreenResult:
+    """Rank a pool of candidates for a target.
+
+    Args:
+        target: what to rank for.
+        pool: candidates.
+        settings: where data and models are, and the seed.
+        command: command line for the manifest.
+        say: told in one line what is being done.
+
+    Raises:
+        InputError: no usable candidate.
+    """
+    started = time.perf_counter()
+    models = {name: ensure(name, settings, say=say) for name in MODELS_OF_KIND[target.kind]}
+    trained = time.perf_counter()
+    parts = []
+    for chunk in pool.chunks:
+        scored = score_chunk(target, chunk.query, models)
+        parts.append(pd.concat([chunk.identity.reset_index(drop=True), scored], axis=1))
+        say(f"scored {sum(map(len, parts)):,} candidates")
+    if not parts:
+        raise InputError(f"no usable candidate in {pool.source}; {len(pool.rejects)} rows were rejected")
+    candidates = rank(pd.concat(parts, ignore_index=True), target)
+    manifest = _manifest(target, pool, models, settings, command)
+    manifest["counts"] = {"candidates": len(candidates), "rejected": len(pool.rejects)}
+    manifest["time_s"] = {
+        "training": round(trained - started, 2),
+        "screening": round(time.perf_counter() - trained, 2),
+    }
+    manifest["peak_memory_mib"] = round(_peak_memory_mib(), 1)
+    return ScreenResult(target, candidates, pool.rejects, models, _sanity(models, settings), manifest)
+
+
+def rank(candidates: pd.DataFrame, target: Target) -> pd.DataFrame:
+    """Order candidates by score, ties by identifier, and mark the Pareto front of believed candidates."""
+    x, y = PARETO_AXES[target.kind]
+    believed = candidates["in_domain"].to_numpy()
+    objectives = candidates[[x, y]].to_numpy(dtype=float)
+    candidates["pareto"] = pareto_front(np.where(believed[:, None], objectives, np.nan))
+    ordered = candidates.sort_values(["score", "material_id"], ascending=[False, True], kind="stable")
+    ordered = ordered.reset_index(drop=True)
+    ordered.insert(0, "rank", np.arange(1, len(ordered) + 1))
+    return ordered
+
+
+def write_screen(result: ScreenResult, folder: Path) -> None:
+    """Write tables, manifest and report so that the folder is complete or not there at all.
+
+    Raises:
+        InputError: the folder exists and holds something other than an earlier screen.
+    """
+    from hstore_workflows.report import render_report
+
+    refuse_foreign_folder(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        result.candidates.to_csv(
+            scratch / "candidates.csv", index=False, float_format="%.6g", lineterminator="\n"
+        )
+        result.candidates.to_parquet(scratch / "candidates.parquet", index=False)
+        rejected = pd.DataFrame([asdict(r) for r in result.rejects], columns=["row", "formula", "cause"])
+        rejected.to_csv(scratch / "rejected.csv", index=False, lineterminator="\n")
+        text = json.dumps(result.manifest, indent=2, ensure_ascii=False, sort_keys=True)
+        (scratch / "manifest.json").write_text(text + "\n", encoding="utf-8")
+        (scratch / "report.html").write_text(render_report(result), encoding="utf-8")
+        scratch.chmod(0o755)
+        if folder.exists():
+            shutil.rmtree(folder)
+        scratch.rename(folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def refuse_foreign_folder(folder: Path) -> None:
+    """Raise when a folder holds something other than an earlier screen.
+
+    Raises:
+        InputError: it is a file, or a folder with files but without a screen's manifest.
+    """
+    if folder.is_file():
+        raise InputError(f"{folder} is a file; give a folder for --out")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "manifest.json").is_file():
+        raise InputError(f"{folder} is not empty and holds no earlier screen; give another folder for --out")
+
+
+def _manifest(
+    target: Target, pool: Pool, models: dict[str, LoadedModel], settings: Settings, command: str
+) -> dict[str, Any]:
+    return {
+        "command": command,
+        "target": json.loads(target.model_dump_json(exclude_none=True)),
+        "pool": pool.source,
+        "pool_checksums": pool.checksums,
+        "models": {name: loaded.card.model_id for name, loaded in models.items()},
+        "data_checksums": {
+            k: v for loaded in models.values() for k, v in sorted(loaded.card.checksums.items())
+        },
+        "rows_by_source": {name: loaded.card.rows_by_source for name, loaded in models.items()},
+        "absent_public_sets": {
+            name: missing
+            for name, loaded in models.items()
+            if (missing := [s for s in PUBLIC_SETS[name] if s not in loaded.card.rows_by_source])
+        },
+        "seed": settings.seed,
+        "versions": {name: version(name) for name in _LIBRARIES} | {"python": platform.python_version()},
+        "machine": {"system": platform.system(), "processor": platform.machine()},
+        "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _sanity(models: dict[str, LoadedModel], settings: Settings) -> pd.DataFrame:
+    """Held-out predictions of the curated rows, which are the materials a reader knows."""
+    frames = []
+    for name, loaded in models.items():
+        data = load_training_data(name, settings)
+        curated = set(loaded.card.rows_by_source) - set(PUBLIC_SETS[name])
+        for property_name, held_out in out_of_fold(loaded.model, data).items():
+            frame = held_out.frame()
+            frame = frame[frame["source"].isin(curated)]
+            frames.append(frame.assign(property=property_name, unit=held_out.unit))
+    columns = ["property", "unit", "label", "source", "measured", "predicted", "lower", "upper"]
+    return pd.concat(frames, ignore_index=True)[columns]
+
+
+def _peak_memory_mib() -> float:
+    """Largest resident memory of this process so far, MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)

@@ -1,0 +1,177 @@
+"""Read and check the tables users bring: one bad row becomes a reject with its cause, the rest goes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from hstore.errors import FormulaError, InputError
+from hstore.formula import ParsedFormula, parse_formula
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+FORMULA_COLUMNS = ("formula", "Formula", "composition", "Composition", "Reduced Composition")
+"""Column names taken for the formula, in this order; ``formula`` is the documented one."""
+
+_POSITIVE = ("temperature_k", "charge_temperature_k", "discharge_temperature_k", "density_g_cm3")
+_NOT_NEGATIVE = (
+    "pressure_bar",
+    "charge_pressure_bar",
+    "discharge_pressure_bar",
+    "gsa_m2_g",
+    "bet_area_m2_g",
+    "vsa_m2_cm3",
+    "void_fraction",
+    "pore_volume_cm3_g",
+    "lcd_A",
+    "pld_A",
+)
+_LIMITS = {"temperature_k": 5000.0, "void_fraction": 1.0}
+
+
+@dataclass(frozen=True)
+class RejectedRow:
+    """A row that cannot be used."""
+
+    row: int
+    """Number of the data row, from 1 (the header is not counted)."""
+    formula: str
+    """Formula as written, shortened to 80 characters."""
+    cause: str
+    """Why it cannot be used, and what to do."""
+
+
+@dataclass(frozen=True)
+class UserTable:
+    """A user's table after checking."""
+
+    frame: pd.DataFrame
+    """Usable rows with all their columns, and ``row`` (data row from 1)."""
+    amounts: list[dict[str, float]]
+    """Parsed formula of each usable row; empty for descriptor-only tables."""
+    notes: list[str]
+    """What was dropped or interpreted in each usable row; empty text if nothing."""
+    rejects: list[RejectedRow]
+    """Rows that cannot be used, in order."""
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a CSV or Parquet file as text and numbers, untouched.
+
+    Raises:
+        InputError: missing, not readable as its type, or without rows.
+    """
+    if not path.is_file():
+        raise InputError(f"{path} is not a file; give a CSV or Parquet table")
+    try:
+        if path.suffix == ".parquet":
+            frame = pd.read_parquet(path)
+        else:
+            frame = pd.read_csv(
+                path, keep_default_na=False, na_values=[""], dtype=str, skip_blank_lines=False
+            )
+    except (ValueError, OSError, pd.errors.ParserError) as error:
+        raise InputError(
+            f"{path} cannot be read as a table ({str(error).strip()}); give a CSV or Parquet file"
+        ) from error
+    if frame.empty:
+        raise InputError(f"{path} has no data rows; give a header line and at least one row")
+    return frame
+
+
+def check_table(frame: pd.DataFrame, *, formulas: bool = True) -> UserTable:
+    """Check every row of a table.
+
+    Args:
+        frame: table with a formula column (one of ``FORMULA_COLUMNS``) and any condition columns.
+        formulas: False for tables of descriptors, which need no formula.
+
+    Raises:
+        InputError: there is no formula column though one is needed.
+    """
+    frame = frame.assign(row=np.arange(1, len(frame) + 1))
+    column = next((name for name in FORMULA_COLUMNS if name in frame), None)
+    if column is None and formulas:
+        raise InputError(
+            f"no formula column among {', '.join(map(str, frame.columns[:12]))}; name one of them 'formula'"
+        )
+    text = frame[column].fillna("").astype(str) if column else pd.Series("", index=frame.index)
+    causes, numbers = _bad_numbers(frame)
+    amounts: list[dict[str, float]] = []
+    notes: list[str] = []
+    rejects: list[RejectedRow] = []
+    usable = np.zeros(len(frame), dtype=bool)
+    for place, (formula, cause) in enumerate(zip(text, causes, strict=True)):
+        try:
+            parsed = _host_formula(formula) if formulas else ParsedFormula({})
+        except FormulaError as error:
+            cause = str(error)  # noqa: PLW2901 - an unreadable formula is the better cause
+        if cause:
+            rejects.append(RejectedRow(place + 1, _shortened(formula), cause))
+            continue
+        usable[place] = True
+        amounts.append(parsed.amounts)
+        notes.append("; ".join(parsed.notes))
+    kept = frame.assign(**numbers)[usable].reset_index(drop=True)
+    if column and column != "formula":
+        kept["formula"] = kept[column]
+    return UserTable(kept, amounts, notes, rejects)
+
+
+def _host_formula(formula: str) -> ParsedFormula:
+    parsed = parse_formula(formula)
+    if set(parsed.amounts) == {"H"}:
+        raise FormulaError(f"{formula!r} is hydrogen without a host; give the hydride or its host")
+    return parsed
+
+
+def _bad_numbers(frame: pd.DataFrame) -> tuple[list[str], dict[str, NDArray[np.float64]]]:
+    """Return the first complaint about each row's conditions, and the condition columns as numbers."""
+    causes = [""] * len(frame)
+    numbers: dict[str, NDArray[np.float64]] = {}
+    for name in (*_POSITIVE, *_NOT_NEGATIVE):
+        if name not in frame:
+            continue
+        given = frame[name]
+        values = pd.to_numeric(given, errors="coerce").to_numpy(dtype=float)
+        numbers[name] = values
+        high = _LIMITS.get(name, 1e7)
+        low_bad = values <= 0 if name in _POSITIVE else values < 0
+        wrong = (np.isnan(values) & given.notna().to_numpy()) | low_bad | (values > high) | np.isinf(values)
+        allowed = f"a number {'above' if name in _POSITIVE else 'from'} 0 to {high:g}"
+        for row in np.flatnonzero(wrong):
+            causes[row] = (
+                causes[row] or f"{name} must be {allowed}, got {given.iloc[row]}; correct or empty it"
+            )
+    return causes, numbers
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def write_table(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV or Parquet by its ending, complete or not at all.
+
+    Raises:
+        InputError: the folder does not exist, or the ending is neither .csv nor .parquet.
+    """
+    if path.suffix not in {".csv", ".parquet"}:
+        raise InputError(f"cannot write {path.name}; end the name in .csv or .parquet")
+    if not path.parent.is_dir():
+        raise InputError(f"folder {path.parent} does not exist; make it first")
+    scratch = path.with_name(f".{path.name}.part")
+    try:
+        if path.suffix == ".parquet":
+            frame.to_parquet(scratch, index=False)
+        else:
+            frame.to_csv(scratch, index=False, lineterminator="\n")
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
