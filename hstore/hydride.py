@@ -90,9 +90,7 @@ def usable_capacity_wt_pct(
         InputError: a capacity is negative.
     """
     capacity = checked("reversible_capacity_wt_pct", reversible_capacity_wt_pct, low=0)
-    margins = swing_margins(
-        enthalpy_kj_per_mol_h2, entropy_j_per_mol_h2_k, swing=swing, hysteresis=hysteresis
-    )
+    margins = swing_margins(enthalpy_kj_per_mol_h2, entropy_j_per_mol_h2_k, swing=swing, hysteresis=hysteresis)
     smaller = np.minimum(margins.absorption, margins.desorption)
     return np.where(np.isnan(smaller), np.nan, np.where(smaller >= 0, capacity, 0.0))[()]
 
@@ -127,9 +125,7 @@ def swing_probability(
     Raises:
         InputError: a standard deviation or correlation is outside its range.
     """
-    margins = swing_margins(
-        enthalpy_kj_per_mol_h2, entropy_j_per_mol_h2_k, swing=swing, hysteresis=hysteresis
-    )
+    margins = swing_margins(enthalpy_kj_per_mol_h2, entropy_j_per_mol_h2_k, swing=swing, hysteresis=hysteresis)
     spread = {
         "enthalpy_std_kj_per_mol_h2": enthalpy_std_kj_per_mol_h2,
         "entropy_std_j_per_mol_h2_k": entropy_std_j_per_mol_h2_k,

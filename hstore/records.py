@@ -5,6 +5,7 @@ All are immutable, validated at construction, and carry who may see them (:class
 
 from __future__ import annotations
 
+import builtins
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -192,7 +193,7 @@ class PropertyValue(_Record):
     provenance: Provenance
     """Where it came from."""
 
-    @property
+    @builtins.property  # the field of that name hides the built-in
     def unit(self) -> str:
         """Canonical unit of the property."""
         return get_property(self.property).unit

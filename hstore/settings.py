@@ -21,6 +21,9 @@ from pydantic_settings import (
 
 from hstore.errors import SettingsError
 
+_SECRET = ("mp_api_key", "database_url")
+"""Settings whose value must not appear in a message."""
+
 
 class Settings(BaseSettings):
     """Everything about hstore that depends on where it runs."""
@@ -31,6 +34,7 @@ class Settings(BaseSettings):
         frozen=True,
         env_ignore_empty=True,
         use_attribute_docstrings=True,
+        hide_input_in_errors=True,
     )
 
     home: Path = Field(default_factory=lambda: user_data_path("hstore"))
@@ -89,6 +93,7 @@ def load_settings(**overrides: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(f"setting {name!r}: {first['msg']}, got {first['input']!r}") from error
+        given = "a value not shown here" if name in _SECRET else repr(first["input"])
+        raise SettingsError(f"setting {name!r}: {first['msg']}, got {given}") from error
     except ValueError as error:
         raise SettingsError(f"settings file cannot be read as TOML: {error}") from error

@@ -153,9 +153,7 @@ class Isotherm:
     def __post_init__(self) -> None:
         """Bring the points into tuples of floats and refuse an isotherm that cannot be interpolated."""
         pressures = np.ravel(checked("pressures_bar of an isotherm", self.pressures_bar, low=0, high=1e6))
-        uptakes = np.ravel(
-            checked("uptakes_wt_pct of an isotherm", self.uptakes_wt_pct, above=-100, high=1e3)
-        )
+        uptakes = np.ravel(checked("uptakes_wt_pct of an isotherm", self.uptakes_wt_pct, above=-100, high=1e3))
         checked("temperature_k of an isotherm", self.temperature_k, above=0)
         if self.uptake_kind not in UPTAKE_KINDS:
             raise unknown_name("uptake kind", self.uptake_kind, UPTAKE_KINDS)

@@ -108,8 +108,7 @@ def material_requirement(target: SystemTarget, factor: SystemFactor = DEFAULT_FA
     """
     return MaterialRequirement(
         usable_capacity_wt_pct=target.gravimetric_wt_pct / factor.mass_fraction,
-        usable_capacity_g_per_l=target.volumetric_g_per_l
-        / (factor.volume_fraction * factor.packing_fraction),
+        usable_capacity_g_per_l=target.volumetric_g_per_l / (factor.volume_fraction * factor.packing_fraction),
         label=factor.label,
     )
 

@@ -179,9 +179,7 @@ def ln_plateau_pressure_std(
     """
     temperature = checked("temperature_k", temperature_k, above=0)
     from_enthalpy = (
-        J_PER_KJ
-        * checked("enthalpy_std_kj_per_mol_h2", enthalpy_std_kj_per_mol_h2, low=0)
-        / (R * temperature)
+        J_PER_KJ * checked("enthalpy_std_kj_per_mol_h2", enthalpy_std_kj_per_mol_h2, low=0) / (R * temperature)
     )
     from_entropy = checked("entropy_std_j_per_mol_h2_k", entropy_std_j_per_mol_h2_k, low=0) / R
     rho = checked("correlation", correlation, low=-1, high=1)

@@ -20,6 +20,7 @@ from hstore.records import (
     Provenance,
     Screen,
 )
+from hstore.settings import Settings
 from hstore.store import open_store
 
 
@@ -97,3 +98,18 @@ class Build:
 def build():
     """Builders of small valid records."""
     return Build
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """Settings of a home whose models train on the embedded data when a test first asks for them."""
+    return Settings(home=tmp_path_factory.mktemp("trained"), data_mirror=None, database_url=None, seed=0)
+
+
+@pytest.fixture(scope="session")
+def mirror():
+    """Settings that read the public data sets from the mirror; skips where there is none."""
+    folder = os.environ.get("HSTORE_DATA_MIRROR")
+    if not folder:
+        pytest.skip("HSTORE_DATA_MIRROR is unset; point it at a mirror of the public data sets")
+    return Settings(data_mirror=folder)

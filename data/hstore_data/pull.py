@@ -105,7 +105,12 @@ def pull(
     if card.tier is Tier.CURATED:
         raise InputError(f"{name} is a curated table that ships with hstore; there is nothing to pull")
     job = _Job(card, settings, trust_on_first_use)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"{settings.data_dir} cannot be made ({error.strerror}); set HSTORE_HOME to a folder you may write to"
+        ) from error
     with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=settings.data_dir) as staging:
         results = [_collect(job, file, base, Path(staging)) for file in card.files]
         job.folder.mkdir(exist_ok=True)
@@ -126,9 +131,7 @@ def _collect(job: _Job, file: DataFile, base: str | None, staging: Path) -> Pull
             return PulledFile(file.path, str(present), "already here")
         if file.optional:
             return None
-        raise DataError(
-            f"data set {job.card.name!r} cannot be pulled from upstream: {how_to_get(job.card.name)}"
-        )
+        raise DataError(f"data set {job.card.name!r} cannot be pulled from upstream: {how_to_get(job.card.name)}")
     if present is not None and present == source.expected:
         return PulledFile(file.path, present, "already here")
     try:
@@ -245,7 +248,5 @@ def _record_trust(settings: Settings, new: dict[str, str]) -> None:
         return
     path = settings.data_dir / _TRUSTED
     draft = path.with_suffix(f".{os.getpid()}.tmp")
-    draft.write_text(
-        json.dumps({**_trusted(settings), **new}, indent=2, sort_keys=True) + "\n", encoding="utf-8"
-    )
+    draft.write_text(json.dumps({**_trusted(settings), **new}, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     draft.replace(path)

@@ -92,13 +92,13 @@ def select_measurements(scope: Scope, *, include_replaced: bool) -> Select[Measu
     return statement.where(~corrected)
 
 
-def stream(
+def pages(
     engine: Engine,
     statement: Select[R],
     key: Sequence[InstrumentedAttribute[str]],
     *,
     limit: int | None = None,
-) -> Iterator[R]:
+) -> Iterator[Sequence[R]]:
     """Yield rows in the order of a unique key, a page at a time.
 
     Each page is a short transaction of its own, so a slow reader holds no lock and no snapshot; rows added
@@ -115,9 +115,9 @@ def stream(
     while left is None or left > 0:
         size = PAGE_ROWS if left is None else min(left, PAGE_ROWS)
         page = statement if last is None else statement.where(tuple_(*key) > last)
-        with Session(engine, expire_on_commit=False) as session:
+        with Session(engine) as session:
             rows = session.scalars(page.order_by(*key).limit(size)).all()
-        yield from rows
+        yield rows
         if len(rows) < size:
             return
         last = tuple(getattr(rows[-1], column.key) for column in key)

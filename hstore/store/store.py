@@ -16,9 +16,9 @@ from hstore.store.migration import current_revision, upgrade
 from hstore.store.queries import (
     MaterialFilter,
     count_of,
+    pages,
     select_materials,
     select_measurements,
-    stream,
     visible,
 )
 from hstore.store.rows import material_record, measurement_record, prediction_record, screen_record
@@ -198,7 +198,7 @@ class Store:
         *,
         scope: Scope,
         material_id: str | None = None,
-        property: str | None = None,  # noqa: A002 - the word of the records
+        property: str | None = None,
         include_replaced: bool = False,
     ) -> Iterator[Measurement]:
         """Stream measurements in the order of ``measurement_id``.
@@ -235,7 +235,7 @@ class Store:
         *,
         scope: Scope,
         material_id: str | None = None,
-        property: str | None = None,  # noqa: A002 - the word of the records
+        property: str | None = None,
         model_id: str | None = None,
     ) -> Iterator[Prediction]:
         """Stream predictions in the order of ``material_id``, always the same within a material.
@@ -297,14 +297,13 @@ class Store:
         *,
         limit: int | None = None,
     ) -> Iterator[Record]:
-        rows = stream(self._engine, statement, key, limit=limit)
-        while True:
+        found = pages(self._engine, statement, key, limit=limit)
+        page: list[Record] | None = []
+        while page is not None:
+            yield from page
             with self._reading(key[0].class_.__tablename__):
-                row = next(rows, None)
-                if row is None:
-                    return
-                found = record(row)
-            yield found
+                rows = next(found, None)
+                page = None if rows is None else [record(row) for row in rows]
 
     @contextmanager
     def _reading(self, table: str) -> Iterator[None]:

@@ -10,7 +10,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from hstore.errors import StoreError
-from hstore.formula import parse_formula
 from hstore.store.rows import (
     material_values,
     measurement_record,
@@ -53,11 +52,10 @@ def put_materials(connection: Connection, materials: Sequence[Material]) -> None
     _refuse_foreign(connection, materials)
     for names in _pieces(values):
         connection.execute(delete(MaterialElementRow).where(MaterialElementRow.material_id.in_(names)))
-    latest = {material.material_id: material for material in materials}
     elements = [
         {"element": element, "material_id": name}
-        for name in sorted(latest)
-        for element in parse_formula(latest[name].formula).amounts
+        for name in sorted(values)
+        for element in values[name]["chemical_system"].split("-")
     ]
     connection.execute(insert(table_of(MaterialElementRow)), elements)
 
@@ -105,14 +103,11 @@ def put_screen(connection: Connection, screen: Screen) -> None:
     in_utc = screen.model_copy(update={"created_at": screen.created_at.astimezone(UTC)})
     if not _same(in_utc, stored):
         raise StoreError(
-            f"screen {screen.screen_id!r} is already stored with other content; "
-            "give the new one another screen_id"
+            f"screen {screen.screen_id!r} is already stored with other content; give the new one another screen_id"
         )
 
 
-def _upsert(
-    connection: Connection, row: type[Base], values: dict[str, dict[str, Any]], *, owned: bool
-) -> None:
+def _upsert(connection: Connection, row: type[Base], values: dict[str, dict[str, Any]], *, owned: bool) -> None:
     """Insert or update in the order of the key, so that two writers of the same rows cannot deadlock."""
     table = table_of(row)
     (key,) = table.primary_key
@@ -151,7 +146,7 @@ def _refuse_foreign(connection: Connection, materials: Sequence[Material]) -> No
 def _require_materials(connection: Connection, wanted: Collection[str]) -> None:
     missing = sorted(set(wanted) - _present(connection, MaterialRow.material_id, wanted))
     if missing:
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""  # noqa: PLR2004 - enough to recognise
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         raise StoreError(
             f"unknown material_id {', '.join(map(repr, missing[:3]))}{more}; "
             "add the material first with add_materials"

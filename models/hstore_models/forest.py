@@ -16,9 +16,9 @@ import numpy as np
 from hstore_models.splits import grouped_folds
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
+
+    from hstore_models.splits import Groups
 
 COVERAGE = 0.90
 """Nominal coverage of every interval hstore prints."""
@@ -95,7 +95,7 @@ class CalibratedForest:
 def fit_forest(
     features: NDArray[np.float64],
     target: NDArray[np.float64],
-    groups: Sequence[str],
+    groups: Groups,
     *,
     weights: NDArray[np.float64] | None = None,
     settings: ForestSettings | None = None,

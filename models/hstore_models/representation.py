@@ -53,7 +53,7 @@ def anion_class(amounts: dict[str, float]) -> str:
     """Name the hydrogen-bearing anion: ``borohydride``, ``amide``, ``alanate`` or ``""`` for none.
 
     Rules: H with B makes a borohydride; H with N (and no B) an amide or imide; H with Al and an alkali or
-    alkaline-earth metal, where Al is at most half of the metal atoms, an alanate. Transition-metal complex hydrides
+    alkaline-earth metal, both making up the host, an alanate. Transition-metal complex hydrides
     (Mg2FeH6, Mg2NiH4) count as their host alloys, as the hydride listings do.
     """
     hydrogen = amounts.get("H", 0.0)

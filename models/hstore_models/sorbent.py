@@ -21,8 +21,6 @@ from hstore_models.prediction import Predictions, Query, normal_predictions
 from hstore_models.splits import grouped_folds
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -277,7 +275,7 @@ def _fit_corrections(
     texture = complete_texture(Query.of([{}] * len(simulated), simulated))
     features, names = pore_features(texture)
     smaller = settings or ForestSettings(n_trees=100, n_fold_trees=50, min_samples_leaf=2)
-    groups: Sequence[str] = simulated["group"].to_numpy(dtype=str)
+    groups = simulated["group"].to_numpy(dtype=str)
     return {
         name: fit_forest(features, simulated[name].to_numpy(dtype=float), groups, settings=smaller)
         for name in ("usable_capacity_wt_pct", "usable_capacity_g_per_l")
@@ -291,7 +289,7 @@ def fit_isotherm(measured: pd.DataFrame) -> TextureIsotherm:
     texture, state, kind, observed = _observations(measured)
 
     def residuals(parameters: NDArray[np.float64]) -> NDArray[np.float64]:
-        modelled = _isotherm(parameters).uptake_g_per_g(texture, *state, kind)
+        modelled = _isotherm(parameters).uptake_g_per_g(texture, state[0], state[1], kind)
         difference: NDArray[np.float64] = np.log(np.maximum(modelled, 1e-6)) - np.log(observed)
         return difference
 
@@ -343,5 +341,5 @@ def left_out_uptakes(
         out = folds == fold
         model = fit_isotherm(usable[~out])
         texture, state, kind, observed[out] = _observations(usable[out])
-        modelled[out] = model.uptake_g_per_g(texture, *state, kind)
+        modelled[out] = model.uptake_g_per_g(texture, state[0], state[1], kind)
     return 100.0 * observed, 100.0 * modelled, folds

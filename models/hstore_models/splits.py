@@ -6,7 +6,7 @@ Every score names the hash of the split it was computed on, so two scores can be
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    Groups = Sequence[str] | NDArray[Any]
 
-def grouped_folds(groups: Sequence[str], *, n_folds: int = 5, seed: int = 0) -> NDArray[np.int64]:
+
+def grouped_folds(groups: Groups, *, n_folds: int = 5, seed: int = 0) -> NDArray[np.int64]:
     """Assign each row to a fold so that no group is in two folds.
 
     Args:

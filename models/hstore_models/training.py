@@ -44,10 +44,10 @@ _SUMMARIES = {
     "release share for formulas that state their hydrogen.",
     "hydride_thermodynamics": "Extremely randomized trees for enthalpy, entropy and ln pressure at 25 degC, made "
     "consistent by generalized least squares.",
-    "sorbent_uptake": "Langmuir-Freundlich isotherm scaled by surface area plus pore gas; forests at the swing of the "
-    "simulated set when it is present.",
-    "conductivity": "Extremely randomized trees for activation energy and log10 conductivity at 25 degC, joined by the "
-    "Arrhenius law.",
+    "sorbent_uptake": "Langmuir-Freundlich isotherm scaled by surface area plus pore gas; forests at the swing of "
+    "the simulated set when it is present.",
+    "conductivity": "Extremely randomized trees for activation energy and log10 conductivity at 25 degC, joined by "
+    "the Arrhenius law.",
 }
 _LIMITS = {
     "hydride_capacity": (
@@ -162,7 +162,7 @@ def _why(registry: Registry, name: str, checksums: dict[str, str]) -> str:
     before = registry.card(name, current).checksums
     if before == checksums:
         return "code, features or library versions changed"
-    changed = sorted({key.split("/")[0] for key in before.items() ^ checksums.items() for key in [key[0]]})
+    changed = sorted({file.split("/")[0] for file, _ in before.items() ^ checksums.items()})
     return f"data changed ({', '.join(changed)})"
 
 

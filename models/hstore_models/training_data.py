@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from hstore.errors import unknown_name
 from hstore.formula import canonical_formula, parse_amounts
 from hstore.units import GAS_CONSTANT_J_PER_MOL_K, STANDARD_TEMPERATURE_K
 from hstore_data.catalog import present
@@ -91,19 +92,28 @@ def load_training_data(model: str, settings: Settings) -> TrainingData:
         if len(tables) > 1:
             simulated = _sourced(tables[1])
     else:
-        assemble = {
-            "hydride_thermodynamics": _thermodynamic_rows,
-            "hydride_capacity": _capacity_rows,
-            "conductivity": _conductivity_rows,
-        }[model]
-        frames = [assemble(table) for table in tables]
+        frames = [_ASSEMBLE[model](table) for table in tables]
         rows, duplicates = _without_duplicates(pd.concat(frames, ignore_index=True), model)
     return TrainingData(model, rows, simulated, _checksums(tables), duplicates)
 
 
-def _tables(model: str, settings: Settings) -> list[DataTable]:
-    from hstore.errors import unknown_name
+def load_scored_rows(model: str, data_set: str, settings: Settings) -> pd.DataFrame:
+    """Return every row of one public set with the values a model predicts, repeats included.
 
+    Raises:
+        UnknownNameError: the model does not use the set.
+        DataError: the set is not present, or damaged.
+    """
+    if data_set not in PUBLIC_SETS[model]:
+        raise unknown_name(f"public set of {model}", data_set, PUBLIC_SETS[model])
+    table = read(data_set, settings)
+    if model == "sorbent_uptake":
+        frame = _sourced(table)
+        return frame.assign(amounts=pd.Series([{}] * len(frame), dtype=object))
+    return _ASSEMBLE[model](table, test=True).reset_index(drop=True)
+
+
+def _tables(model: str, settings: Settings) -> list[DataTable]:
     if model not in CURATED_SETS:
         raise unknown_name("model", model, CURATED_SETS)
     here = present(settings)
@@ -112,9 +122,7 @@ def _tables(model: str, settings: Settings) -> list[DataTable]:
 
 
 def _checksums(tables: list[DataTable]) -> dict[str, str]:
-    return {
-        f"{table.name}/{file}": digest for table in tables for file, digest in sorted(table.sha256.items())
-    }
+    return {f"{table.name}/{file}": digest for table in tables for file, digest in sorted(table.sha256.items())}
 
 
 def _sourced(table: DataTable) -> pd.DataFrame:
@@ -126,7 +134,7 @@ def _formula_rows(frame: pd.DataFrame, formula: pd.Series[str]) -> pd.DataFrame:
     amounts = [parse_amounts(text) for text in formula]
     return frame.assign(
         formula=formula.to_numpy(),
-        amounts=amounts,
+        amounts=pd.Series(amounts, index=frame.index, dtype=object),
         composition=[canonical_formula(a) for a in amounts],
         chemical_system=["-".join(sorted(el for el in a if el != "H")) for a in amounts],
     )
@@ -145,8 +153,9 @@ def _with_columns(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     return frame.assign(reference=reference).reindex(columns=[*columns, "source", "reference", "row"])
 
 
-def _thermodynamic_rows(table: DataTable) -> pd.DataFrame:
+def _thermodynamic_rows(table: DataTable, *, test: bool = False) -> pd.DataFrame:
     """Rows with an enthalpy; ln P at 25 degC follows from dH and dS where the source does not give it."""
+    del test
     frame = _formula_rows(_sourced(table), _model_formula(table))
     frame = frame[frame[_ENTHALPY].notna()].copy()
     derived = frame[_ENTROPY] / GAS_CONSTANT_J_PER_MOL_K - 1000.0 * frame[_ENTHALPY] / (
@@ -166,8 +175,9 @@ def _thermodynamic_rows(table: DataTable) -> pd.DataFrame:
     return _with_columns(frame, columns)
 
 
-def _capacity_rows(table: DataTable) -> pd.DataFrame:
+def _capacity_rows(table: DataTable, *, test: bool = False) -> pd.DataFrame:
     """Rows with a maximum capacity; reversible and usable capacities of the curated table are left out."""
+    del test
     frame = _formula_rows(_sourced(table), _model_formula(table))
     keep = frame["h2_capacity_wt_pct"].notna()
     if "capacity_definition" in frame:
@@ -184,14 +194,17 @@ def _capacity_rows(table: DataTable) -> pd.DataFrame:
     return _with_columns(frame[keep], columns)
 
 
-def _conductivity_rows(table: DataTable) -> pd.DataFrame:
-    """Rows with a conductivity at a temperature, outside the OBELiX test split; bounds count as values."""
+def _conductivity_rows(table: DataTable, *, test: bool = False) -> pd.DataFrame:
+    """Rows with a conductivity at a temperature, outside (or inside) the OBELiX test split.
+
+    Upper bounds count as values.
+    """
     frame = _formula_rows(_sourced(table), table.frame["formula"])
     if "conductivity_s_per_cm" in frame:
         frame[_CONDUCTIVITY] = np.log10(frame["conductivity_s_per_cm"])
     keep = frame[_CONDUCTIVITY].notna() & frame["temperature_k"].notna()
     if "split" in frame:
-        keep &= frame["split"] == "train"
+        keep &= frame["split"] == ("test" if test else "train")
     if "in_obelix_test" in frame:
         keep &= ~frame["in_obelix_test"]
     columns = [
@@ -226,3 +239,10 @@ def _repeated_within(key: pd.DataFrame, source: pd.Series[str]) -> pd.Series[boo
     """Mark rows whose first occurrence is in their own set; repeats within one set are its own measurements."""
     first = key.assign(source=source).groupby(list(key.columns), dropna=False)["source"].transform("first")
     return first == source
+
+
+_ASSEMBLE = {
+    "hydride_thermodynamics": _thermodynamic_rows,
+    "hydride_capacity": _capacity_rows,
+    "conductivity": _conductivity_rows,
+}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pandas as pd
 import pytest
 
@@ -103,6 +106,11 @@ def test_the_mirror_comes_before_the_home_folder(mirrored, tiny_mirror):
     assert locate("hystor", mirrored) == tiny_mirror / "hystor"
     (tiny_mirror / "hystor" / "hystor.csv").unlink()
     assert locate("hystor", mirrored) == mirrored.data_dir / "hystor"
+
+
+def test_cards_and_places_need_no_heavy_library():
+    code = "import sys, hstore_data.catalog as c; c.datasets(); sys.exit('pandas' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.mirror

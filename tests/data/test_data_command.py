@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -75,3 +77,11 @@ def test_check_reports_every_table_and_fails_on_a_contradiction(run, tiny_mirror
     assert {table["name"] for table in report["tables"]} >= {"hydrides", "sorbents", "electrolytes"}
     assert result.exit_code == (0 if report["passed"] else 1)
     assert "obelix" in report["public_sets"]
+
+
+def test_the_example_of_the_readme_runs(monkeypatch, tiny_mirror, capsys):
+    monkeypatch.setenv("HSTORE_DATA_MIRROR", str(tiny_mirror))
+    readme = (Path(__file__).parents[2] / "data" / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    exec(example, {})
+    assert "obelix 2 usable rows, 2 rejected" in capsys.readouterr().out

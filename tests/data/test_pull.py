@@ -169,3 +169,9 @@ def test_a_set_that_upstream_publishes_in_another_form_says_how_to_get_it(settin
 def test_curated_tables_are_not_pulled(settings):
     with pytest.raises(InputError, match="ships with hstore"):
         pull("hydrides", settings)
+
+
+def test_a_home_that_cannot_be_written_names_the_setting(settings, tmp_path):
+    (tmp_path / "home").write_text("a file where the folder should be")
+    with pytest.raises(DataError, match="HSTORE_HOME"):
+        pull("hystor", settings, base=str(tmp_path))

@@ -121,9 +121,10 @@ def test_loadings_rise_with_pressure_and_fall_with_temperature(load):
     assert (isotherms.size() == 8).all()
     steps = isotherms["h2_loading_mol_per_l"].diff().dropna()
     assert (steps > 0).mean() > 0.99
-    assert steps.min() > -0.5  # noise of the simulation near saturation, mol/L
-    mean = frame.groupby("temperature_k")["h2_loading_mol_per_l"].mean()
-    assert mean.is_monotonic_decreasing
+    assert (steps < -0.1).mean() < 0.001  # mol/L; a handful of simulated points stick out
+    grid = frame["temperature_k"].round(2)  # the files write 275.9 also as 275.89999
+    for _, part in frame.groupby("material_class"):
+        assert part.groupby(grid)["h2_loading_mol_per_l"].mean().is_monotonic_decreasing
 
 
 def test_isodb_mof5_at_77_k_and_1_bar_is_near_1_3_wt_pct(load):

@@ -132,6 +132,42 @@ def test_swing_probability_against_sampling(enthalpy, entropy, correlation):
     assert exact == pytest.approx(sampled, abs=0.005)
 
 
+def test_compensating_enthalpy_and_entropy_decouple_two_temperatures():
+    # With this compensation the two ln P are nearly independent, so every term of their covariance counts, and
+    # so does the spread of a strong hysteresis.
+    rng = np.random.default_rng(17)
+    hysteresis = Hysteresis(2.0, 0.0, 4.0)
+    stds, correlation, n = np.array([6.0, 16.0]), 0.95, 400_000
+    covariance = np.outer(stds, stds) * np.array([[1, correlation], [correlation, 1]])
+    sample = rng.multivariate_normal([30, 110], covariance, size=n).T
+    means = {t: float(plateau_pressure_bar(30, 110, t)) for t in (250, 500)}
+    swing = Swing(State(means[250] * np.exp(2.0), 250), State(means[500], 500))
+    margins = swing_margins(*sample, swing=swing, hysteresis=NO_HYSTERESIS)
+    lost = rng.normal(hysteresis.ln_ratio, hysteresis.std, n)
+    sampled = np.mean((margins.absorption - lost >= 0) & (margins.desorption >= 0))
+    exact = swing_probability(
+        30,
+        110,
+        swing=swing,
+        enthalpy_std_kj_per_mol_h2=stds[0],
+        entropy_std_j_per_mol_h2_k=stds[1],
+        correlation=correlation,
+        hysteresis=hysteresis,
+    )
+    assert exact == pytest.approx(sampled, abs=0.003)
+    assert 0.2 < exact < 0.3
+
+
+def test_an_uncertain_hysteresis_spreads_the_probability():
+    # a margin of one in ln P, and dH and dS known exactly: the rest is the spread of the hysteresis
+    wide = Hysteresis(1.0, 0.0, 2.0)
+    swing = Swing(State(float(plateau_pressure_bar(32, 110, 298.15)) * np.exp(2.0), 298.15), State(1, 353.15))
+    known = {"enthalpy_std_kj_per_mol_h2": 0.0, "entropy_std_j_per_mol_h2_k": 0.0}
+    probability = swing_probability(32, 110, swing=swing, hysteresis=wide, **known)
+    assert probability == pytest.approx(norm.cdf(1 / wide.std), abs=1e-9)
+    assert probability == pytest.approx(0.95, abs=1e-9)
+
+
 @given(st.floats(10, 90), st.floats(90, 150))
 def test_without_spread_the_probability_is_the_yes_or_no_answer(enthalpy, entropy):
     none = {"enthalpy_std_kj_per_mol_h2": 0.0, "entropy_std_j_per_mol_h2_k": 0.0}

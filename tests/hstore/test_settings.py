@@ -122,6 +122,7 @@ def test_a_wrong_key_is_not_shown_in_the_error_either():
     with pytest.raises(SettingsError, match="setting 'mp_api_key'") as caught:
         load_settings()
     assert "123454321" not in str(caught.value)
+    assert "123454321" not in str(caught.value.__cause__)
 
 
 def test_settings_cannot_be_changed():

@@ -38,15 +38,14 @@ def test_two_processes_writing_at_once_lose_nothing(database_url):
     with open_store(database_url) as store:
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         writers = [
-            subprocess.Popen([sys.executable, "-c", WRITER, database_url, name, "60"], **pipes)
-            for name in "ab"
+            subprocess.Popen([sys.executable, "-c", WRITER, database_url, name, "60"], **pipes) for name in "ab"
         ]
         for writer in writers:
             assert writer.stdout.readline() == "ready\n"
         for writer in writers:
             writer.stdin.write("\n")
             writer.stdin.flush()
-        errors = [writer.communicate(timeout=60)[1] for writer in writers]
+        errors = [writer.communicate(timeout=120)[1] for writer in writers]
         assert errors == ["", ""]
         expected = {f"{name}-{i}" for name in "ab" for i in range(60)}
         assert {m.measurement_id for m in store.measurements(scope=EVERYTHING)} == expected
@@ -99,9 +98,7 @@ def test_a_slow_reader_neither_blocks_a_writer_nor_sees_a_row_twice(store, build
     seen = []
     for material in store.materials(scope=EVERYTHING):
         seen.append(material.material_id)
-        store.add_materials(
-            [build.material(material.material_id, reason="seen"), build.material("a" + seen[-1])]
-        )
+        store.add_materials([build.material(material.material_id, reason="seen"), build.material("a" + seen[-1])])
     assert seen == [f"m{number}" for number in range(10)]
     assert store.count_materials(scope=EVERYTHING) == 20
     assert all(m.reason == "seen" for m in store.materials(scope=EVERYTHING, after="b"))
@@ -117,21 +114,18 @@ def test_a_reader_that_stops_early_leaves_no_connection_open(store, build):
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_ten_thousand_materials_take_seconds(store, build):
     records = [
-        build.material(f"m{number:05}", f"La{number % 97 + 1}Ni{number % 89 + 1}Al")
-        for number in range(10_000)
+        build.material(f"m{number:05}", f"La{number % 97 + 1}Ni{number % 89 + 1}Al") for number in range(10_000)
     ]
-    started = time.perf_counter()
+    started = time.process_time()  # of this process alone: what else the machine does is not counted
     assert store.add_materials(records) == 10_000
-    assert time.perf_counter() - started < 15  # 1.5 s on two busy cores
-    started = time.perf_counter()
+    assert time.process_time() - started < 10  # 1.5 s when written
+    started = time.process_time()
     assert list(store.materials(scope=EVERYTHING)) == records
-    assert time.perf_counter() - started < 10  # 0.7 s on two busy cores
+    assert time.process_time() - started < 5  # 0.7 s when written
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-@pytest.mark.parametrize(
-    "scope", [Scope(), Scope(lab_id="a"), EVERYTHING], ids=["public", "lab", "everything"]
-)
+@pytest.mark.parametrize("scope", [Scope(), Scope(lab_id="a"), EVERYTHING], ids=["public", "lab", "everything"])
 @pytest.mark.parametrize(
     "filters",
     [{}, {"family": Family.IONIC}, {"elements": ["La", "Ni"]}, {"known": True}, {"chemical_system": "La-Ni"}],

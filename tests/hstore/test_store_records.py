@@ -48,9 +48,7 @@ optional_dates = st.none() | dates
 provenances = st.builds(
     Provenance, source=texts, reference=st.none() | texts, licence=st.none() | texts, retrieved=optional_dates
 )
-accesses = st.builds(
-    Access, lab_id=names, visibility=st.sampled_from(Visibility), embargo_until=optional_dates
-)
+accesses = st.builds(Access, lab_id=names, visibility=st.sampled_from(Visibility), embargo_until=optional_dates)
 formulas = st.sampled_from(
     ["LaNi5", "Ti0.95Zr0.05Mn1.55V0.45", "Ca(BH4)2", "Mg-5 at.% Ni", "Hf2Cu (M)", "Li₆PS₅Cl"]
 )
@@ -142,9 +140,7 @@ instants = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=zo
 
 
 @quick
-@given(
-    created_at=instants, manifest=objects, top=st.lists(objects, max_size=3), access=accesses, target=texts
-)
+@given(created_at=instants, manifest=objects, top=st.lists(objects, max_size=3), access=accesses, target=texts)
 def test_screens_come_back_as_they_went_in(store, *, created_at, manifest, top, access, target):
     record = Screen(
         screen_id=f"x{next(numbers)}",
@@ -164,9 +160,7 @@ def test_screens_come_back_as_they_went_in(store, *, created_at, manifest, top, 
     assert store.screens(scope=EVERYTHING, target=target, limit=1000).count(record) == 1
 
 
-@pytest.mark.parametrize(
-    "extreme", [5e-324, 2.2250738585072014e-308, 1.7976931348623157e308, 0.1 + 0.2, 1e22]
-)
+@pytest.mark.parametrize("extreme", [5e-324, 2.2250738585072014e-308, 1.7976931348623157e308, 0.1 + 0.2, 1e22])
 def test_extreme_floats_keep_their_last_bit(store, build, extreme):
     store.add_materials([build.material(descriptors={"x": extreme}, structure={"y": [extreme, -extreme]})])
     store.add_predictions([build.prediction(value=build.value(upper=extreme))])
@@ -226,7 +220,5 @@ def test_a_row_spoilt_by_hand_is_named_not_returned(store, build):
     store.add_materials([build.material()])
     with store._engine.begin() as connection:
         connection.execute(MaterialRow.__table__.update().values(formula="Xx2"))
-    with pytest.raises(
-        StoreError, match=r"row of materials was changed outside hstore.*unknown element 'Xx'"
-    ):
+    with pytest.raises(StoreError, match=r"row of materials was changed outside hstore.*unknown element 'Xx'"):
         store.material("m1", scope=EVERYTHING)

@@ -102,7 +102,5 @@ def test_every_table_of_records_carries_its_access_indexed():
     assert set(tables) == {"materials", "measurements", "predictions", "screens"}
     for table in tables.values():
         assert [
-            tuple(column.name for column in index.columns)
-            for index in table.indexes
-            if "lab_id" in index.columns
+            tuple(column.name for column in index.columns) for index in table.indexes if "lab_id" in index.columns
         ] == [("lab_id", "visibility", "embargo_until")]

@@ -16,7 +16,7 @@ from hstore_models.metrics import interval_scores, regression_scores
 from hstore_models.prediction import Query
 from hstore_models.splits import grouped_folds, split_hash
 from hstore_models.training import fit, model_of
-from hstore_models.training_data import TrainingData, load_training_data
+from hstore_models.training_data import TrainingData, load_scored_rows, load_training_data
 from hstore_workflows.predict import predict_rows
 from hstore_workflows.tables import RejectedRow, check_table
 
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 _PRESSURE = "plateau_pressure_bar"
 _CONDUCTIVITY = "log10_conductivity_s_per_cm"
+OFFICIAL_SPLITS = frozenset({"obelix"})
+"""Public sets scored on the test split their authors published, which is never trained on."""
+
 _LN_PRESSURE = "ln_plateau_pressure_25c"
 
 
@@ -91,9 +94,7 @@ def evaluate_table(
     return report | _seen(table.amounts, data, answer, truth, answered)
 
 
-def read_target(
-    property_name: str, column: str, given: pd.Series[Any]
-) -> tuple[NDArray[np.float64], str, int]:
+def read_target(property_name: str, column: str, given: pd.Series[Any]) -> tuple[NDArray[np.float64], str, int]:
     """Read a column of known values in the property's canonical unit.
 
     Returns:
@@ -127,27 +128,29 @@ def cross_validate(
     """
     name = model_of(property_name)
     data = load_training_data(name, settings)
-    scored = _official_test(settings) if data_set == "obelix" else _scored_rows(property_name, data_set, data)
+    scored = _scored_rows(property_name, data_set, settings)
+    official = data_set in OFFICIAL_SPLITS
+    folds = np.zeros(len(scored), dtype=np.int64)
     reports = []
     for seed in seeds:
-        if data_set == "obelix":
-            model = fit(data, ForestSettings(seed=seed))
-            answers = [(np.ones(len(scored), dtype=bool), model)]
-            folds = np.zeros(len(scored), dtype=np.int64)
-        else:
-            groups = scored["group"] if "group" in scored else scored["chemical_system"]
-            folds = grouped_folds(groups.to_numpy(dtype=str), n_folds=n_folds, seed=seed)
-            answers = [
-                (folds == fold, fit(_without(data, groups[folds == fold]), ForestSettings(seed=seed)))
-                for fold in np.unique(folds)
-            ]
+        if not official:
+            folds = grouped_folds(_groups(scored).to_numpy(dtype=str), n_folds=n_folds, seed=seed)
+        answers = [
+            (
+                folds == fold,
+                fit(
+                    data if official else _without(data, _groups(scored)[folds == fold]), ForestSettings(seed=seed)
+                ),
+            )
+            for fold in np.unique(folds)
+        ]
         reports.append(_held_out_scores(property_name, scored, answers, data))
     keys = scored["row"].astype(str)
     mean = {key: float(np.mean([r[key] for r in reports])) for key in reports[0]}
     return {
         "property": property_name,
         "data_set": data_set,
-        "protocol": "official test split" if data_set == "obelix" else f"{n_folds}-fold, grouped",
+        "protocol": "official test split" if official else f"{n_folds}-fold, grouped",
         "seeds": list(seeds),
         "split_hash": split_hash(list(keys), folds),
         **mean,
@@ -177,29 +180,17 @@ def _held_out_scores(
     return scores | interval_scores(truth, arrays["lower"], arrays["upper"])
 
 
-def _scored_rows(property_name: str, data_set: str, data: TrainingData) -> pd.DataFrame:
-    source = (
-        data.simulated
-        if data.simulated is not None and data_set in set(data.simulated["source"])
-        else data.rows
-    )
+def _scored_rows(property_name: str, data_set: str, settings: Settings) -> pd.DataFrame:
+    rows = load_scored_rows(model_of(property_name), data_set, settings)
     column = _LN_PRESSURE if property_name == _PRESSURE else property_name
-    rows = source[(source["source"] == data_set)]
-    if rows.empty or column not in rows or rows[column].isna().all():
-        used = ", ".join(data.rows_by_source())
-        raise InputError(f"{data_set!r} has no {property_name} in the training data; present: {used}")
+    if column not in rows or rows[column].isna().all():
+        raise InputError(f"{data_set!r} has no {property_name}; choose another data set or property")
     rows = rows[rows[column].notna()].reset_index(drop=True)
-    rows = rows.assign(truth=rows[column])
-    return rows if "amounts" in rows else rows.assign(amounts=[{} for _ in range(len(rows))])
+    return rows.assign(truth=rows[column])
 
 
-def _official_test(settings: Settings) -> pd.DataFrame:
-    from hstore.formula import parse_amounts
-    from hstore_data.readers import read
-
-    frame = read("obelix", settings).frame
-    test = frame[frame["split"] == "test"].reset_index(drop=True)
-    return test.assign(amounts=[parse_amounts(f) for f in test["formula"]], truth=test[_CONDUCTIVITY])
+def _groups(scored: pd.DataFrame) -> pd.Series[str]:
+    return scored["group"] if "group" in scored else scored["chemical_system"]
 
 
 def _without(data: TrainingData, held_out: pd.Series[Any]) -> TrainingData:
@@ -221,9 +212,7 @@ def _scores(
     baseline: float,
 ) -> dict[str, Any]:
     mean, lower, upper, known = answer.mean[rows], answer.lower[rows], answer.upper[rows], truth[rows]
-    scores = regression_scores(
-        known, mean, baseline=np.exp(baseline) if property_name == _PRESSURE else baseline
-    )
+    scores = regression_scores(known, mean, baseline=np.exp(baseline) if property_name == _PRESSURE else baseline)
     scores |= interval_scores(known, lower, upper)
     if property_name == _PRESSURE:
         positive = known > 0

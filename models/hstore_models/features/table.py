@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from hstore_models.features.composition import BoolArray
 
+_CHUNK_ROWS = 20_000
 _LIBRARIES = ("matminer", "numpy")
 _PROBES = (
     {"La": 1.0, "Ni": 5.0}, {"Ti": 0.9, "Zr": 0.1, "Mn": 1.5, "V": 0.5}, {"Mg": 2.0, "Ni": 1.0, "H": 4.0},
@@ -135,12 +136,13 @@ def featurize(batch: CompositionBatch, groups: Sequence[str] = ("magpie", "hydri
     if not groups or len(set(groups)) < len(groups):
         raise InputError(f"name one or more different feature groups of {', '.join(GROUPS)}, got {tuple(groups)}")
     chosen = [GROUPS[name] for name in groups]
-    return FeatureTable(
-        names=tuple(column for group in chosen for column in group.names()),
-        values=np.concatenate([group.compute(batch) for group in chosen], axis=1),
-        groups=tuple(groups),
-        version=feature_version(tuple(groups)),
-    )
+    names = tuple(column for group in chosen for column in group.names())
+    values = np.empty((len(batch), len(names)))
+    start = 0
+    for chunk in batch.chunks(_CHUNK_ROWS):
+        values[start : start + len(chunk)] = np.concatenate([group.compute(chunk) for group in chosen], axis=1)
+        start += len(chunk)
+    return FeatureTable(names, values, tuple(groups), feature_version(tuple(groups)))
 
 
 @cache

@@ -31,7 +31,7 @@ class Candidate:
     structure: dict[str, Any] | None = None
     """Crystal structure as a pymatgen dictionary."""
     reported: str | None = None
-    """Where the compound itself is reported, when the generator knows it to be real."""
+    """Where its structure is described, when the generator knows the compound to be real."""
 
     @property
     def material_id(self) -> str:

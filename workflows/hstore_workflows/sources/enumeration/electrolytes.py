@@ -60,6 +60,8 @@ class Framework:
     """Where the family is described."""
     sites: Mapping[str, tuple[Substitution, ...]]
     """Allowed substitutions by host species."""
+    variant: bool
+    """True when another element takes the place of one of the parent's."""
 
 
 @cache
@@ -94,7 +96,7 @@ def _framework(entry: dict[str, Any], renamed: dict[str, str]) -> Framework:
         for host, site in entry["sites"].items()
     }
     mobile, low, high = entry["mobile"]
-    return Framework(entry["slug"], entry["name"], base, mobile, low, high, entry["doi"], sites)
+    return Framework(entry["slug"], entry["name"], base, mobile, low, high, entry["doi"], sites, bool(renamed))
 
 
 def substitute(framework: Framework, changes: tuple[Substitution, ...]) -> Amounts | None:
@@ -107,10 +109,13 @@ def substitute(framework: Framework, changes: tuple[Substitution, ...]) -> Amoun
     Returns:
         Amounts per formula unit, or None when the mobile species would leave its bounds.
     """
-    amounts: Amounts = dict(framework.base)
-    for change in changes:
-        amounts[change.host] = round(amounts[change.host] - change.amount, 4)
-        amounts[change.guest] = round(amounts.get(change.guest, 0.0) + change.amount, 4)
+    amounts: Amounts = {}
+    for species, amount in framework.base.items():
+        leaving = sum(change.amount for change in changes if change.host == species)
+        amounts[species] = round(amounts.get(species, 0.0) + amount - leaving, 4)
+        for change in changes:
+            if change.host == species:
+                amounts[change.guest] = round(amounts.get(change.guest, 0.0) + change.amount, 4)
     charges = species_charges()
     rest = sum(amount * charges[name] for name, amount in amounts.items() if name != framework.mobile)
     mobile = round(-rest / charges[framework.mobile], 4)
@@ -121,7 +126,7 @@ def substitute(framework: Framework, changes: tuple[Substitution, ...]) -> Amoun
 
 
 def enumerate_electrolytes() -> Iterator[Candidate]:
-    """Yield the parents, every single substitution, and pairs on two different sites."""
+    """Yield the parents, every single substitution, and for unchanged parents pairs on two different sites."""
     for framework in load_frameworks():
         for changes in _changes(framework):
             amounts = substitute(framework, changes)
@@ -135,8 +140,9 @@ def _changes(framework: Framework) -> Iterator[tuple[Substitution, ...]]:
     yield ()
     for options in framework.sites.values():
         yield from ((option,) for option in options)
-    for first, second in combinations(framework.sites.values(), 2):
-        yield from product(_middle(first), _middle(second))
+    if not framework.variant:
+        for first, second in combinations(framework.sites.values(), 2):
+            yield from product(_middle(first), _middle(second))
 
 
 def _middle(options: tuple[Substitution, ...]) -> list[Substitution]:
@@ -156,9 +162,11 @@ def _reason(framework: Framework, changes: tuple[Substitution, ...], amounts: Am
     swaps = " and ".join(
         f"{swap.amount:g} {_signed(swap.guest, charges)} for {_signed(swap.host, charges)}" for swap in changes
     )
-    balance = f"charge balanced by {change:+.3g} {mobile}+" if abs(change) > 5e-4 else f"isovalent, {mobile}+ unchanged"  # noqa: PLR2004 - half of the printed precision
-    return f"{framework.name}: {swaps} in {parent}; {balance}, mobile {mobile}+ {amounts[mobile]:g} within " \
-           f"{framework.low:g}-{framework.high:g} (doi:{framework.doi})"
+    balance = f"charge balanced by {change:+.3g} {mobile}+" if round(change, 3) else f"{mobile}+ unchanged"
+    return (
+        f"{framework.name}: {swaps} in {parent}; {balance}, mobile {mobile}+ {amounts[mobile]:g} per formula unit "
+        f"within {framework.low:g}-{framework.high:g} (doi:{framework.doi})"
+    )
 
 
 def _signed(species: str, charges: Mapping[str, int]) -> str:

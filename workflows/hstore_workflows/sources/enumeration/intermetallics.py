@@ -61,8 +61,8 @@ def _scaled(mix: Mapping[str, float], size: float) -> Mix:
 
 
 def _substitution(mix: Mapping[str, float]) -> str:
-    """Say which elements replace the most abundant one, such as ``Al for 10 % of Ni``."""
-    host = max(mix, key=lambda element: mix[element])
+    """Say which elements replace the first one, the host, such as ``Al for 10 % of Ni``."""
+    host = next(iter(mix))
     total = sum(mix.values())
     return ", ".join(
         f"{element} for {100 * amount / total:.3g} % of {host}"
@@ -78,8 +78,15 @@ def _merged(first: Mapping[str, float], second: Mapping[str, float]) -> Mix:
     return amounts
 
 
-def _candidate(kind: AlloyClass, a_mix: Mix, b_mix: Mix, note: str = "") -> Candidate | None:
-    """Return the alloy if its radius ratio and electron concentration allow the structure type."""
+def make_alloy(kind: AlloyClass, a_mix: Mix, b_mix: Mix, note: str = "") -> Candidate | None:
+    """Return the alloy if sizes and electrons allow the structure type, else None.
+
+    Args:
+        kind: stoichiometry and windows.
+        a_mix: amounts on A sites, the host element first.
+        b_mix: amounts on B sites, the host element first.
+        note: anything to add to the reason.
+    """
     ratio = rules.mean_radius(a_mix) / rules.mean_radius(b_mix)
     amounts = _merged(a_mix, b_mix)
     vec = rules.valence_electron_concentration(amounts)
@@ -107,7 +114,7 @@ def _grid(kind: AlloyClass, a_sites: Iterable[Mix], b_sites: Iterable[Mix]) -> I
     """Yield every allowed pairing of A and B mixtures; both are given as fractions of their site."""
     b_list = list(b_sites)
     for a_mix, b_mix in product(a_sites, b_list):
-        found = _candidate(kind, _scaled(a_mix, kind.a_per_formula), _scaled(b_mix, kind.b_per_formula))
+        found = make_alloy(kind, _scaled(a_mix, kind.a_per_formula), _scaled(b_mix, kind.b_per_formula))
         if found:
             yield found
 
@@ -163,9 +170,7 @@ def ab5_alloys() -> Iterator[Candidate]:
     """Yield CaCu5-type alloys: all B substitutions on simple A sites, few on mixed ones."""
     simple: list[Mix] = [{a: 1.0} for a in (*RARE_EARTHS, "Ca")]
     yield from _grid(AB5, [*simple, _MISCHMETAL, _LANTHANUM_RICH], _ab5_b_sites())
-    mixed = [
-        mix for guest in ("Ce", "Nd", "Y", "Ca", "Gd") for mix in _binary("La", guest, (0.2, 0.4, 0.6, 0.8))
-    ]
+    mixed = [mix for guest in ("Ce", "Nd", "Y", "Ca", "Gd") for mix in _binary("La", guest, (0.2, 0.4, 0.6, 0.8))]
     mixed += [mix for guest in ("Y", "Ca", "Sm") for mix in _binary("Ce", guest, (0.2, 0.5))]
     few: list[Mix] = [{"Ni": 1.0}]
     few += [
@@ -192,12 +197,11 @@ def stacked_alloys() -> Iterator[Candidate]:
     """Yield AB3 and A2B7 alloys; magnesium sits in the AB2 slabs only, which limits it to 2/3 and 1/2 of A."""
     for kind, most in ((AB3, 0.67), (A2B7, 0.5)):
         for earth in (*RARE_EARTHS, "Ca"):
-            levels = [level for level in (0.15, 0.25, 0.33, 0.5, 0.67) if level <= most]
+            levels = [level for level in (0.25, 0.33, 0.5, 0.67) if level <= most]
             sites = [{earth: 1.0}, *_binary(earth, "Mg", levels)]
             if earth == "La":
                 sites += [
-                    {"La": 0.5, other: 0.25, "Mg": 0.25}
-                    for other in ("Ce", "Pr", "Nd", "Sm", "Gd", "Y", "Ca")
+                    {"La": 0.5, other: 0.25, "Mg": 0.25} for other in ("Ce", "Pr", "Nd", "Sm", "Gd", "Y", "Ca")
                 ]
             yield from _grid(kind, sites, _STACKED_B)
 
@@ -218,9 +222,7 @@ _LAVES_MAIN = ("Mn", "Cr", "Fe", "Co", "V", "Ni")
 
 
 def _laves_b_sites(levels: tuple[float, ...], *, triples: bool) -> Iterator[Mix]:
-    for only in _LAVES_B_MOST:
-        if _LAVES_B_MOST[only] >= 1:
-            yield {only: 1.0}
+    yield from ({only: 1.0} for only, most in _LAVES_B_MOST.items() if most >= 1)
     for first, second in combinations(_LAVES_B_MOST, 2):
         for level in levels:
             mix = {first: round(1 - level, 4), second: level}
@@ -277,7 +279,7 @@ def _hyperstoichiometric() -> Iterator[Candidate]:
             if share > _LAVES_B_MOST[first] or 1 - share > _LAVES_B_MOST[second]:
                 continue
             for a_mix in ({"Ti": 1 + excess}, {"Ti": 0.9 + excess, "Zr": 0.1}):
-                found = _candidate(AB2, _scaled(a_mix, 1), b_mix, f"A in excess by {excess:g}, on B sites")
+                found = make_alloy(AB2, _scaled(a_mix, 1), b_mix, f"A in excess by {excess:g}, on B sites")
                 if found:
                     yield found
 
@@ -392,9 +394,7 @@ def ab_alloys() -> Iterator[Candidate]:
     yield from _hosted(AB, _AB_HOSTS)
     for excess, guest in product((0.05, 0.1, 0.2), ("Mn", "Ni", "V", "Cr", "Co")):
         b_mix = {"Fe": round(0.9 - excess / 2, 4), guest: 0.1}
-        found = _candidate(
-            AB, {"Ti": 1 + excess}, b_mix, f"Ti in excess by {excess:g}, which eases activation"
-        )
+        found = make_alloy(AB, {"Ti": 1 + excess}, b_mix, f"Ti in excess by {excess:g}, which eases activation")
         if found:
             yield found
 

@@ -28,9 +28,7 @@ def metallic_radius(element: str) -> float:
     if not isinstance(radius, (int, float)):
         radius = data.get("Atomic radius")
     if not isinstance(radius, (int, float)):
-        raise InputError(
-            f"no metallic or atomic radius is tabulated for {element!r}; leave it out of the alloys"
-        )
+        raise InputError(f"no metallic or atomic radius is tabulated for {element!r}; leave it out of the alloys")
     return float(radius)
 
 
@@ -57,9 +55,7 @@ def _mixing_enthalpies() -> dict[frozenset[str], float]:
     """Binary mixing enthalpy of liquid equimolar alloys, kJ/mol, by unordered pair of elements."""
     from importlib.resources import files
 
-    table = (
-        files("matminer.utils.data_files").joinpath("MiedemaLiquidDeltaHf.tsv").read_text(encoding="utf-8")
-    )
+    table = files("matminer.utils.data_files").joinpath("MiedemaLiquidDeltaHf.tsv").read_text(encoding="utf-8")
     rows = (line.split() for line in table.splitlines()[1:] if line.strip())
     return {frozenset((first, second)): float(value) for first, second, value in rows}
 

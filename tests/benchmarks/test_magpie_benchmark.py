@@ -1,0 +1,30 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "magpie.py"
+
+
+def run(*arguments):
+    return subprocess.run(
+        [sys.executable, SCRIPT, *arguments], capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+def test_small_run_prints_agreeing_figures():
+    done = run("--rows", "3000", "--sample", "20", "--json")
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    assert figures["max_abs_difference"] == 0.0
+    assert figures["rows"] == 3000
+    assert figures["sample"] == 20
+    assert figures["ratio"] > 20
+    assert figures["ours_per_s"] > figures["ours_with_parsing_per_s"] > figures["matminer_per_s"]
+    assert set(figures["versions"]) == {"hstore", "matminer", "numpy", "pymatgen"}
+
+
+def test_rows_must_be_positive():
+    done = run("--rows", "0")
+    assert done.returncode == 2
+    assert "at least 1" in done.stderr

@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+
+from hstore.errors import InputError, UnknownNameError
+from hstore_models.features.composition import CompositionBatch
+from hstore_models.features.electrolyte import (
+    LATTICE_NAMES,
+    Lattice,
+    electrolyte_features,
+    electrolyte_names,
+    infer_mobile_ions,
+    lattice_features,
+)
+
+
+def batch_of(*formulas):
+    batch, rejected = CompositionBatch.from_formulas(formulas)
+    assert not rejected
+    return batch
+
+
+def feature(name, *formulas, **options):
+    return electrolyte_features(batch_of(*formulas), **options)[:, electrolyte_names().index(name)]
+
+
+def cell(a, angle=90.0, units=1.0):
+    return Lattice(np.full((1, 3), a), np.full((1, 3), angle), np.array([units]))
+
+
+def test_one_column_per_name():
+    values = electrolyte_features(batch_of("Li7La3Zr2O12", "Li6PS5Cl", "Li3N", "Fe", "H2"))
+    assert values.shape == (5, len(electrolyte_names()))
+    assert 20 <= len(electrolyte_names()) <= 40
+    assert not np.isinf(values).any()
+
+
+def test_mobile_ions_are_inferred():
+    formulas = ("Li6PS5Cl", "Na3Zr2Si2PO12", "LiNaSO4", "AgI", "LaF3", "Ce0.9Gd0.1O1.95", "TiFe")
+    assert infer_mobile_ions(batch_of(*formulas)) == ["Li", "Na", "Li", "Ag", "F", "O", ""]
+
+
+def test_a_stated_mobile_ion_wins():
+    assert feature("mobile_fraction", "LiNaSO4", mobile_ions=["Na"]) == pytest.approx([1 / 7])
+    assert feature("mobile_fraction", "TiFe") == pytest.approx([0])
+    with pytest.raises(UnknownNameError, match="unknown mobile ion 'Xx'"):
+        feature("mobile_fraction", "LiNaSO4", mobile_ions=["Xx"])
+    with pytest.raises(InputError, match="one mobile ion per material is needed: 1, got 2"):
+        feature("mobile_fraction", "LiNaSO4", mobile_ions=["Li", "Na"])
+
+
+@pytest.mark.parametrize(
+    "formula",
+    ["Li7La3Zr2O12", "Li6PS5Cl", "Li10GeP2S12", "Li1.3Al0.3Ti1.7(PO4)3", "Na3Zr2Si2PO12", "Li3YCl6", "Li3OCl",
+     "LiBH4", "LiNH2", "Li2OHCl", "Li2SO4", "Li3N"],
+)  # fmt: skip
+def test_charges_of_known_conductors_balance(formula):
+    assert feature("net_charge_per_atom", formula) == pytest.approx([0], abs=1e-9)
+
+
+def test_lithium_vacancies_show_as_missing_charge():
+    assert feature("net_charge_per_atom", "Li6La3Zr2O12")[0] == pytest.approx(-1 / 23)
+
+
+def test_shares_of_anions_add_up_to_one():
+    batch = batch_of("Li6PS5Cl", "Li7La3Zr2O12", "Li3OCl0.5Br0.5")
+    columns = [i for i, name in enumerate(electrolyte_names()) if name.startswith("anion_share_")]
+    assert electrolyte_features(batch)[:, columns].sum(axis=1) == pytest.approx([1, 1, 1])
+
+
+def test_sulfides_are_softer_and_less_ionic_than_oxides():
+    oxide, sulfide = "Li3PO4", "Li3PS4"
+    for name, grows in {"anion_atom_polarizability_a3": True, "anion_radius_pm": True,
+                        "framework_bond_ionicity": False, "mobile_to_anion_radius": False}.items():  # fmt: skip
+        from_oxide, to_sulfide = feature(name, oxide, sulfide)
+        assert (to_sulfide > from_oxide) == grows, name
+
+
+def test_framework_of_a_garnet():
+    assert feature("framework_charge", "Li7La3Zr2O12") == pytest.approx([(3 * 3 + 2 * 4) / 5])
+    assert feature("framework_octahedral_fraction", "Li7La3Zr2O12") == pytest.approx([0.4])
+    assert feature("framework_large_fraction", "Li7La3Zr2O12") == pytest.approx([0.6])
+
+
+def test_cell_volume_of_a_cube_and_of_a_rhombohedron():
+    assert cell(10.0).volume_a3 == pytest.approx([1000])
+    assert cell(1.0, angle=60.0).volume_a3 == pytest.approx([np.sqrt(0.5)])
+    assert np.isnan(cell(1.0, angle=130.0).volume_a3).all()
+
+
+def test_lattice_of_the_cubic_garnet():
+    """Cubic Li7La3Zr2O12 has a = 12.98 angstrom with eight formula units."""
+    values = lattice_features(batch_of("Li7La3Zr2O12"), cell(12.98, units=8.0))[0]
+    by_name = dict(zip(LATTICE_NAMES, values, strict=True))
+    assert by_name["cell_volume_per_atom_a3"] == pytest.approx(12.98**3 / 192)
+    assert by_name["cell_volume_per_anion_a3"] == pytest.approx(12.98**3 / 96)
+    assert 0.4 < by_name["cell_ionic_packing"] < 0.8
+    assert by_name["cell_axis_ratio"] == 1
+    assert by_name["cell_angle_distortion_deg"] == 0
+
+
+def test_unknown_cells_are_nan_and_wrong_numbers_of_cells_refused():
+    assert np.isnan(lattice_features(batch_of("Li3N"), cell(np.nan))[0, :5]).all()
+    with pytest.raises(InputError, match="one unit cell per material is needed: 2, got 1"):
+        lattice_features(batch_of("Li3N", "LiF"), cell(4.0))
+
+
+def test_rows_do_not_depend_on_each_other():
+    formulas = ["Li3N", "Li6.4La3Zr1.4Ta0.6O12", "Li1.3Al0.3Ti1.7(PO4)3"]
+    together = electrolyte_features(batch_of(*formulas))
+    np.testing.assert_array_equal(together, np.concatenate([electrolyte_features(batch_of(f)) for f in formulas]))

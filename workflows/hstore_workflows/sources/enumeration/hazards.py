@@ -1,0 +1,81 @@
+"""What a composition asks of people and purses: hazard and supply notes, with sources in ``hazards.toml``."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from hstore_workflows.sources.enumeration.hydrides import BORANE_ELECTRONEGATIVITY
+from hstore_workflows.sources.enumeration.rules import mean_electronegativity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_NONMETALS = frozenset({"H", "B", "C", "N", "O", "F", "P", "S", "Cl", "Se", "Br", "I", "Si", "Te"})
+_BOROHYDRIDE_H_PER_B = 3.0
+"""Hydrogen per boron from which boron sits in BH4-; closo-borates have about one."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """One remark on some elements."""
+
+    elements: tuple[str, ...]
+    """Elements it applies to."""
+    note: str
+    """The remark."""
+    source: str
+    """Where it is written."""
+
+
+@cache
+def load_notes(kind: str) -> tuple[Note, ...]:
+    """Return the remarks of one kind, ``safety`` or ``cost``, in file order."""
+    path = files("hstore_workflows.sources.enumeration").joinpath("hazards.toml")
+    table = tomllib.loads(path.read_text(encoding="utf-8"))
+    return tuple(Note(tuple(entry["elements"]), entry["note"], entry["source"]) for entry in table[kind])
+
+
+def safety_notes(amounts: Mapping[str, float]) -> list[str]:
+    """Return what to know before handling a material of this composition; empty when nothing stands out.
+
+    Args:
+        amounts: amount of each element, any unit.
+    """
+    notes = [entry.note for entry in load_notes("safety") if amounts.keys() & set(entry.elements)]
+    return notes + _gas_notes(amounts)
+
+
+def cost_notes(amounts: Mapping[str, float]) -> list[str]:
+    """Return which elements are precious or under supply risk, by class; no prices.
+
+    Args:
+        amounts: amount of each element, any unit.
+    """
+    found = (
+        (entry.note, [element for element in amounts if element in entry.elements]) for entry in load_notes("cost")
+    )
+    return [f"{note}: {', '.join(elements)}" for note, elements in found if elements]
+
+
+def _gas_notes(amounts: Mapping[str, float]) -> list[str]:
+    """Return toxic gases the anions can release.
+
+    B2H6 from borohydrides of electronegative cations (Welchman and Thonhauser, arXiv:1704.07884), NH3 from amides,
+    H2S from sulfides and moisture (Yersak et al. 2022, doi:10.3389/fenrg.2022.882508).
+    """
+    notes = []
+    metals = {element: amount for element, amount in amounts.items() if element not in _NONMETALS}
+    hydrogen, boron = amounts.get("H", 0.0), amounts.get("B", 0.0)
+    if boron and metals and hydrogen >= _BOROHYDRIDE_H_PER_B * boron:
+        chi = mean_electronegativity(metals)
+        if chi >= BORANE_ELECTRONEGATIVITY:
+            notes.append(f"borohydride of cations with mean electronegativity {chi:.2f}: may release toxic B2H6")
+    if hydrogen and amounts.get("N") and metals and "O" not in amounts and "C" not in amounts:
+        notes.append("amide, imide or ammine: may release toxic NH3, which also poisons fuel cells")
+    if amounts.get("S") and metals and amounts["S"] > amounts.get("O", 0.0):
+        notes.append("sulfide: releases toxic H2S with moisture")
+    return notes
