@@ -92,7 +92,7 @@ start() {
     bin=${bin:-$(find_bin)}
     [[ -n $bin ]] || skip "no PostgreSQL server found after the installation"
     if [[ -e $folder ]]; then
-        [[ -O $folder && -f $folder/url ]] || skip "$folder exists and is not a finished server of this user"
+        [[ -O $folder && -f $folder/url ]] || skip "$folder exists and holds no server of this user; remove it or run stop"
         if as_server "$bin/pg_ctl" -D "$data" status >/dev/null; then cat "$folder/url"; return; fi
         rm -rf "$folder"
     fi

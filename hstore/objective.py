@@ -55,9 +55,7 @@ def expected_attainment(
     return np.clip(reached / requirement, 0.0, 1.0)
 
 
-def _expected_minimum(
-    mean: NDArray[np.float64], std: NDArray[np.float64], bound: float
-) -> NDArray[np.float64]:
+def _expected_minimum(mean: NDArray[np.float64], std: NDArray[np.float64], bound: float) -> NDArray[np.float64]:
     """E[min(x, bound)] of a normal x."""
     from scipy.special import ndtr
 

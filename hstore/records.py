@@ -114,6 +114,8 @@ class Material(_Record):
     """Opaque identifier, unique within a store."""
     formula: str
     """Formula as given by the source."""
+    name: str = ""
+    """Name people use for it, such as ``MOF-5``; empty where the formula is the name."""
     family: Family
     """Family, by mechanism."""
     structure: dict[str, Any] | None = None
@@ -163,9 +165,9 @@ class Basis(_Record):
 
     capacity_definition: Annotated[str, Field(pattern="^(maximum|reversible|usable)$")] | None = None
     """Which capacity: maximum, reversible or usable."""
-    mass_basis: (
-        Annotated[str, Field(pattern="^(hydrogenated_material|host|sorbent|sorbent_plus_h2)$")] | None
-    ) = None
+    mass_basis: Annotated[str, Field(pattern="^(hydrogenated_material|host|sorbent|sorbent_plus_h2)$")] | None = (
+        None
+    )
     """Per mass of what."""
     uptake_kind: Annotated[str, Field(pattern="^(excess|absolute|total)$")] | None = None
     """Which uptake: excess, absolute or total."""

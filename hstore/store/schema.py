@@ -142,6 +142,7 @@ class MaterialRow(AccessColumns, Base):
     chemical_system: Mapped[str] = mapped_column()
     family: Mapped[str] = mapped_column()
     known: Mapped[bool] = mapped_column()
+    name: Mapped[str] = mapped_column()
     reason: Mapped[str] = mapped_column()
     structure: Mapped[dict[str, Any] | None] = mapped_column()
     descriptors: Mapped[dict[str, float]] = mapped_column()

@@ -61,17 +61,15 @@ class ModelCard(_Card):
     """Feature -> share of the variance reduction in the main forest, the twenty largest."""
     n_features: int
     """Number of features."""
-    feature_version: str
-    """Version stamp of the features."""
+    code_version: str
+    """Hash of the code that made the model from its data."""
     parameters: dict[str, float | int]
-    """Forest size and seed."""
+    """Size, randomness and seed of the main forest."""
     domain: str
     """Where the model may be believed, in words."""
     limits: tuple[str, ...]
     """What it cannot do."""
-    licence: str = (
-        "CC-BY-4.0 for the curated rows; public sets keep their own licences (hstore data show NAME)"
-    )
+    licence: str = "CC-BY-4.0 for the curated rows; public sets keep their own licences (hstore data show NAME)"
     """Licence of the trained model's data."""
     versions: dict[str, str]
     """Library -> version."""

@@ -7,7 +7,7 @@ ln(sigma T) = ln(sigma_0) - Ea / (k T).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +28,7 @@ _LN10 = float(np.log(10.0))
 _CONDUCTIVITY = "log10_conductivity_s_per_cm"
 _ENERGY = "activation_energy_ev"
 _MIN_SERIES = 3
+_LEAF_ROWS = 2  # conductivities of one composition scatter by half a decade; single-row leaves learn the scatter
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ def fit_conductivity(rows: pd.DataFrame, *, settings: ForestSettings | None = No
             ``log10_conductivity_s_per_cm`` and ``activation_energy_ev`` (NaN where not reported).
         settings: size and seed of the forests.
     """
+    settings = replace(settings or ForestSettings(), min_samples_leaf=_LEAF_ROWS)
     query = Query.of(list(rows["amounts"]))
     table = query.features(ELECTROLYTE_FEATURES, host=False)
     measured = _with_series_energies(rows)

@@ -37,7 +37,7 @@ class ForestSettings:
     """Trees of the final forest."""
     n_fold_trees: int = 150
     """Trees of each out-of-fold forest; they only measure residuals."""
-    max_features: float = 0.4
+    max_features: float = 0.35
     """Share of the features tried at a split."""
     min_samples_leaf: int = 1
     """Smallest leaf, rows."""
@@ -81,9 +81,7 @@ class CalibratedForest:
         mean, spread = self.mean_and_spread(features)
         return mean, self.std_from_spread(spread)
 
-    def mean_and_spread(
-        self, features: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def mean_and_spread(self, features: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return mean and standard deviation over the trees, each of shape ``(n,)``."""
         return _forest_statistics(self.trees, _filled(features, self.medians))
 
@@ -178,9 +176,7 @@ def _trees(settings: ForestSettings, n_trees: int) -> Any:
     )
 
 
-def _forest_statistics(
-    trees: Any, filled: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _forest_statistics(trees: Any, filled: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and spread over trees by one pass (Welford), without a (trees, rows) array."""
     rows = np.ascontiguousarray(filled, dtype=np.float32)
     mean, squares = np.zeros(len(rows)), np.zeros(len(rows))

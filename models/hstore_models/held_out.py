@@ -14,7 +14,7 @@ from hstore_models.conductivity import Conductivity, reference_values
 from hstore_models.forest import NORMAL_QUANTILE, CalibratedForest
 from hstore_models.hydride import HydrideCapacity, HydrideThermodynamics
 from hstore_models.metrics import interval_scores, regression_scores
-from hstore_models.sorbent import SorbentUptake, left_out_uptakes
+from hstore_models.sorbent import SorbentUptake, left_out_uptakes, regime, with_texture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,15 +52,15 @@ class HeldOut:
         half = NORMAL_QUANTILE * self.std
         values: dict[str, Any] = regression_scores(self.truth, self.mean, baseline=baseline)
         values |= interval_scores(self.truth, self.mean - half, self.mean + half)
-        return Score(
-            unit=self.unit, **{k: round(v, 4) if np.isfinite(v) else None for k, v in values.items()}
-        )
+        return Score(unit=self.unit, **{k: round(v, 4) if np.isfinite(v) else None for k, v in values.items()})
 
-    def frame(self) -> pd.DataFrame:
-        """Return columns ``label, source, measured, predicted, lower, upper``."""
+    def frame(self, property_name: str) -> pd.DataFrame:
+        """Return columns ``property, unit, label, source, measured, predicted, lower, upper``."""
         half = NORMAL_QUANTILE * self.std
         return pd.DataFrame(
             {
+                "property": property_name,
+                "unit": self.unit,
                 "label": self.label,
                 "source": self.source,
                 "measured": self.truth,
@@ -87,9 +87,7 @@ def out_of_fold(model: PropertyModel, data: TrainingData) -> dict[str, HeldOut]:
     if isinstance(model, Conductivity):
         truth = reference_values(model, data.rows)
         return {
-            "log10_conductivity_s_per_cm": _of_forest(
-                model.reference, data.rows, truth, "log10(S/cm) at 25 degC"
-            )
+            "log10_conductivity_s_per_cm": _of_forest(model.reference, data.rows, truth, "log10(S/cm) at 25 degC")
         }
     return _sorbent(model, data)
 
@@ -112,15 +110,11 @@ def _thermodynamics(model: HydrideThermodynamics, rows: pd.DataFrame) -> dict[st
 
 def _sorbent(model: SorbentUptake, data: TrainingData) -> dict[str, HeldOut]:
     truth, mean, folds = left_out_uptakes(data.rows)
-    usable = data.rows.dropna(subset=["bet_area_m2_g", "pore_volume_cm3_g"]).rename(
-        columns={"name": "formula"}
-    )
-    usable = usable.loc[:, ~usable.columns.duplicated(keep="last")]
-    found = {
-        "h2_uptake_wt_pct": _rows(
-            usable, truth, (mean, model.relative_std * mean, folds), "wt% of the sorbent"
-        )
-    }
+    rows = with_texture(data.rows)
+    states = regime(rows["temperature_k"].to_numpy(dtype=float), rows["pressure_bar"].to_numpy(dtype=float))
+    std = mean * np.array([model.relative_std[name] for name in states])
+    rows = rows.assign(formula=rows["name"])
+    found = {"h2_uptake_wt_pct": _rows(rows, truth, (mean, std, folds), "wt% of the sorbent")}
     if data.simulated is not None:
         named = data.simulated.rename(columns={"core_mof_2019_asr": "formula"})
         for name, forest in model.corrections.items():
@@ -129,12 +123,8 @@ def _sorbent(model: SorbentUptake, data: TrainingData) -> dict[str, HeldOut]:
     return found
 
 
-def _of_forest(
-    forest: CalibratedForest, rows: pd.DataFrame, truth: NDArray[np.float64], unit: str
-) -> HeldOut:
-    return _rows(
-        rows, truth, (forest.oof_mean, forest.std_from_spread(forest.oof_spread), forest.folds), unit
-    )
+def _of_forest(forest: CalibratedForest, rows: pd.DataFrame, truth: NDArray[np.float64], unit: str) -> HeldOut:
+    return _rows(rows, truth, (forest.oof_mean, forest.std_from_spread(forest.oof_spread), forest.folds), unit)
 
 
 def _rows(

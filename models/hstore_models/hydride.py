@@ -124,9 +124,7 @@ class HydrideThermodynamics:
         state = self.state(query)
         reasons = self.domain.reasons([host_amounts(a) for a in query.amounts], state.spread)
         if property_name == _ENTHALPY:
-            return normal_predictions(
-                property_name, state.enthalpy_kj_per_mol_h2, state.enthalpy_std, reasons
-            )
+            return normal_predictions(property_name, state.enthalpy_kj_per_mol_h2, state.enthalpy_std, reasons)
         if property_name == _ENTROPY:
             return normal_predictions(property_name, state.entropy_j_per_mol_h2_k, state.entropy_std, reasons)
         temperature_k = query.column("temperature_k", STANDARD_TEMPERATURE_K)
@@ -142,9 +140,7 @@ def pressure_predictions(
     return replace(logs, mean=np.exp(logs.mean), lower=np.exp(logs.lower), upper=np.exp(logs.upper))
 
 
-def fit_thermodynamics(
-    rows: pd.DataFrame, *, settings: ForestSettings | None = None
-) -> HydrideThermodynamics:
+def fit_thermodynamics(rows: pd.DataFrame, *, settings: ForestSettings | None = None) -> HydrideThermodynamics:
     """Fit the thermodynamic model.
 
     Args:

@@ -34,9 +34,7 @@ class Query:
     def of(cls, amounts: Sequence[dict[str, float]], frame: pd.DataFrame | None = None) -> Query:
         """Build a query; without a frame no conditions are stated."""
         rows = tuple(amounts)
-        return cls(
-            rows, pd.DataFrame(index=range(len(rows))) if frame is None else frame.reset_index(drop=True)
-        )
+        return cls(rows, pd.DataFrame(index=range(len(rows))) if frame is None else frame.reset_index(drop=True))
 
     def __len__(self) -> int:
         """Return the number of rows."""

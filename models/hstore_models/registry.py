@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from pydantic import ValidationError
 
 from hstore.errors import ModelError
@@ -52,6 +53,9 @@ class LoadedModel:
     """The model."""
     card: ModelCard
     """Its card."""
+    held_out: pd.DataFrame
+    """Known values and predictions made with the row's group held out: ``property, unit, label, source, measured,
+    predicted, lower, upper``."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,13 @@ class Registry:
     folder: Path
     """Folder of the models, usually ``HSTORE_HOME/models``."""
 
-    def save(self, model: PropertyModel, card: ModelCard) -> ModelCard:
+    def save(self, model: PropertyModel, card: ModelCard, held_out: pd.DataFrame) -> ModelCard:
         """Write a model and make it the current one; a model already there is not written again.
+
+        Args:
+            model: the model.
+            card: its card.
+            held_out: its held-out predictions, see :class:`LoadedModel`.
 
         Returns:
             The card, with the checksum of the model file filled in.
@@ -76,9 +85,8 @@ class Registry:
             place.parent.mkdir(parents=True, exist_ok=True)
             scratch = Path(tempfile.mkdtemp(prefix=".new-", dir=place.parent))
             try:
-                skops.io.dump(
-                    _to_state(model), scratch / "model.skops", compression=ZIP_DEFLATED, compresslevel=1
-                )
+                skops.io.dump(_to_state(model), scratch / "model.skops", compression=ZIP_DEFLATED, compresslevel=1)
+                held_out.to_parquet(scratch / "held_out.parquet", index=False)
                 digest = _sha256(scratch / "model.skops")
                 text = card.model_copy(update={"model_sha256": digest}).model_dump_json(indent=2)
                 (scratch / "card.json").write_text(text + "\n", encoding="utf-8")
@@ -108,9 +116,7 @@ class Registry:
         try:
             return ModelCard.model_validate_json(path.read_text(encoding="utf-8"))
         except (ValidationError, UnicodeDecodeError) as error:
-            raise ModelError(
-                f"card {path} is damaged ({str(error).splitlines()[0]}); {_retrain(name)}"
-            ) from error
+            raise ModelError(f"card {path} is damaged ({str(error).splitlines()[0]}); {_retrain(name)}") from error
 
     def load(self, name: str, model_id: str) -> LoadedModel:
         """Load a model after checking it.
@@ -129,20 +135,25 @@ class Registry:
             )
         unknown = set(skops.io.get_untrusted_types(file=path)) - _TRUSTED
         if unknown:
-            raise ModelError(
-                f"model file {path} holds types that are not allowed: {', '.join(sorted(unknown))}"
-            )
+            raise ModelError(f"model file {path} holds types that are not allowed: {', '.join(sorted(unknown))}")
         model = _from_state(skops.io.load(path, trusted=sorted(_TRUSTED)))
         if not isinstance(model, PropertyModel):
             raise ModelError(
                 f"model file {path} holds a {type(model).__name__}, not a property model; {_retrain(name)}"
             )
-        return LoadedModel(model, card)
+        return LoadedModel(model, card, self._held_out(name, model_id))
 
     def cards(self) -> list[ModelCard]:
         """Return the cards of all models, current and earlier, by name and id."""
         found = sorted(self.folder.glob("*/*/card.json"))
         return [self.card(path.parent.parent.name, path.parent.name) for path in found]
+
+    def _held_out(self, name: str, model_id: str) -> pd.DataFrame:
+        path = self.folder / name / model_id / "held_out.parquet"
+        try:
+            return pd.read_parquet(path)
+        except (OSError, ValueError) as error:
+            raise ModelError(f"held-out table {path} cannot be read ({error}); {_retrain(name)}") from error
 
     def _point_to(self, card: ModelCard) -> None:
         pointer = self.folder / card.model / "current"

@@ -66,9 +66,7 @@ def anion_class(amounts: dict[str, float]) -> str:
     aluminium = amounts.get("Al", 0.0)
     salt = sum(n for el, n in amounts.items() if el in ALKALI | ALKALINE_EARTH)
     host = sum(host_amounts(amounts).values())
-    return (
-        "alanate" if aluminium and salt and salt + aluminium >= 0.9 * host and hydrogen >= aluminium else ""
-    )
+    return "alanate" if aluminium and salt and salt + aluminium >= 0.9 * host and hydrogen >= aluminium else ""
 
 
 def molecular_hydrogen_ratio(amounts: dict[str, float]) -> float:

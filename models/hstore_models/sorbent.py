@@ -110,8 +110,8 @@ class SorbentUptake:
 
     isotherm: TextureIsotherm
     """Isotherm from texture."""
-    relative_std: float
-    """Relative standard deviation of the isotherm on sorbents left out."""
+    relative_std: dict[str, float]
+    """Regime of state (see :func:`regime`) -> relative standard deviation of the isotherm on sorbents left out."""
     corrections: dict[str, CalibratedForest]
     """Property -> forest of the capacity at the swing it was trained on; empty without a public set."""
     trained_swing: tuple[float, ...]
@@ -143,7 +143,7 @@ class SorbentUptake:
         mean = 100.0 * loading / (1.0 + loading)
         conditions = {"temperature_k": temperature_k, "pressure_bar": pressure_bar}
         reasons = self._reasons(texture, conditions, needs_density=False)
-        return normal_predictions("h2_uptake_wt_pct", mean, self.relative_std * mean, reasons, low=0.0)
+        return normal_predictions("h2_uptake_wt_pct", mean, self._std(mean, conditions), reasons, low=0.0)
 
     def _swing_by_isotherm(
         self, property_name: str, texture: dict[str, NDArray[np.float64]], query: Query
@@ -157,7 +157,12 @@ class SorbentUptake:
         reasons = self._reasons(
             texture, {"temperature_k": charge_k, "pressure_bar": charge_bar}, needs_density=volumetric
         )
-        return mean, self.relative_std * np.abs(mean), reasons
+        return mean, self._std(mean, {"temperature_k": charge_k, "pressure_bar": charge_bar}), reasons
+
+    def _std(self, mean: NDArray[np.float64], conditions: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Standard deviation from the relative error in the regime of each state, shape ``(n,)``."""
+        relative = [self.relative_std[name] for name in regime(**conditions)]
+        return np.asarray(relative) * np.abs(mean)
 
     def _reasons(
         self,
@@ -252,9 +257,9 @@ def fit_sorbent(
             ``usable_capacity_wt_pct``, ``usable_capacity_g_per_l`` and ``group``; None when absent.
         settings: size and seed of the forests.
     """
-    usable = measured.dropna(subset=["bet_area_m2_g", "pore_volume_cm3_g"]).reset_index(drop=True)
+    usable = with_texture(measured)
     isotherm = fit_isotherm(usable)
-    relative_std = _relative_error(usable)
+    relative_std = relative_errors(usable)
     texture = complete_texture(Query.of([{}] * len(usable), usable))
     ranges = {
         **{name: texture[name] for name in ("gsa_m2_g", "pore_volume_cm3_g", "density_g_cm3")},
@@ -319,11 +324,34 @@ def _observations(measured: pd.DataFrame) -> tuple[Any, Any, Any, Any]:
     return texture, state, kind, observed
 
 
-def _relative_error(measured: pd.DataFrame) -> float:
-    """Return the 90 % quantile of the relative error on sorbents left out, as a standard deviation."""
+def regime(temperature_k: NDArray[np.float64], pressure_bar: NDArray[np.float64]) -> list[str]:
+    """Name the regime of each state: ``cold, low pressure``, ``cold, high pressure`` or ``warm``.
+
+    Cold is below 150 K, low pressure up to 5 bar: there surface chemistry decides, above it the pores fill.
+    """
+    names = np.where(pressure_bar > 5.0, "cold, high pressure", "cold, low pressure")
+    return [str(name) for name in np.where(temperature_k > 150.0, "warm", names)]
+
+
+def relative_errors(measured: pd.DataFrame) -> dict[str, float]:
+    """Return the 90 % quantile of the relative error on sorbents left out, by regime, as standard deviations.
+
+    A regime with fewer than ten rows gets the error of all rows.
+    """
+    rows = with_texture(measured)
     observed, modelled, _ = left_out_uptakes(measured)
     errors = np.abs(modelled - observed) / np.maximum(modelled, 1e-3)
-    return float(np.quantile(errors, COVERAGE, method="higher")) / NORMAL_QUANTILE
+    names = np.array(regime(rows["temperature_k"].to_numpy(float), rows["pressure_bar"].to_numpy(float)))
+    found = {}
+    for name in ("cold, low pressure", "cold, high pressure", "warm"):
+        own = errors[names == name] if (names == name).sum() >= 10 else errors
+        found[name] = float(np.quantile(own, COVERAGE, method="higher")) / NORMAL_QUANTILE
+    return found
+
+
+def with_texture(measured: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that have surface area and pore volume."""
+    return measured.dropna(subset=["bet_area_m2_g", "pore_volume_cm3_g"]).reset_index(drop=True)
 
 
 def left_out_uptakes(
@@ -334,7 +362,7 @@ def left_out_uptakes(
     Rows without surface area or pore volume are left out. Uptakes are in wt% of the sorbent, as the kind
     (excess, absolute, total) of each row.
     """
-    usable = measured.dropna(subset=["bet_area_m2_g", "pore_volume_cm3_g"]).reset_index(drop=True)
+    usable = with_texture(measured)
     folds = grouped_folds(usable["name"].to_numpy(dtype=str))
     observed, modelled = np.empty(len(usable)), np.empty(len(usable))
     for fold in np.unique(folds):

@@ -9,11 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from dataclasses import asdict
+from functools import cache
+from importlib import resources
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from hstore.errors import unknown_name
 from hstore_models.card import ModelCard
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hstore.settings import Settings
+    from hstore_models.card import Score
 
 MODELS: dict[str, tuple[str, ...]] = {
     "hydride_capacity": HydrideCapacity.properties,
@@ -44,8 +48,8 @@ _SUMMARIES = {
     "release share for formulas that state their hydrogen.",
     "hydride_thermodynamics": "Extremely randomized trees for enthalpy, entropy and ln pressure at 25 degC, made "
     "consistent by generalized least squares.",
-    "sorbent_uptake": "Langmuir-Freundlich isotherm scaled by surface area plus pore gas; forests at the swing of "
-    "the simulated set when it is present.",
+    "sorbent_uptake": "Langmuir-Freundlich isotherm scaled by surface area, plus pore gas; forests at the swing "
+    "of the simulated set when it is present.",
     "conductivity": "Extremely randomized trees for activation energy and log10 conductivity at 25 degC, joined by "
     "the Arrhenius law.",
 }
@@ -105,15 +109,18 @@ def ensure(name: str, settings: Settings, *, say: Callable[[str], None] = lambda
     return train(name, settings)
 
 
-def train(name: str, settings: Settings, *, data: TrainingData | None = None) -> LoadedModel:
-    """Train a model on the data present (or on the data given), save it and make it current."""
+def train(name: str, settings: Settings) -> LoadedModel:
+    """Train a model on the data present, save it and make it current."""
     started = time.perf_counter()
-    data = data or load_training_data(name, settings)
+    data = load_training_data(name, settings)
     parameters = ForestSettings(seed=settings.seed)
     model = fit(data, parameters)
-    card = _card(model, data, parameters, model_id(name, data.checksums, settings), started)
+    held_out = out_of_fold(model, data)
+    scores = {property_name: rows.score() for property_name, rows in held_out.items()}
+    card = _card(model, data, scores, model_id(name, data.checksums, settings), started)
+    table = pd.concat([rows.frame(property_name) for property_name, rows in held_out.items()], ignore_index=True)
     registry = Registry(settings.models_dir)
-    return LoadedModel(model, registry.save(model, card))
+    return LoadedModel(model, registry.save(model, card, table), table)
 
 
 def fit(data: TrainingData, settings: ForestSettings) -> PropertyModel:
@@ -130,25 +137,20 @@ def fit(data: TrainingData, settings: ForestSettings) -> PropertyModel:
 def model_id(name: str, checksums: dict[str, str], settings: Settings) -> str:
     """Return the content address of the model that would be trained from data of these checksums."""
     content = json.dumps(
-        [
-            name,
-            sorted(checksums.items()),
-            asdict(ForestSettings(seed=settings.seed)),
-            feature_version(),
-            _versions(),
-        ],
-        sort_keys=True,
+        [name, sorted(checksums.items()), settings.seed, code_version(), _versions()], sort_keys=True
     )
     return f"{name}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
 
-def feature_version() -> str:
-    """Return the version stamp of all feature groups."""
-    from hstore_models.features.composition import CompositionBatch
-    from hstore_models.features.table import featurize
-
-    one = CompositionBatch.from_amounts([{"Ni": 1.0}])
-    return featurize(one, ("magpie", "hydride", "electrolyte")).version
+@cache
+def code_version() -> str:
+    """Return a hash of the code that makes models from data, so that changed code means a new model."""
+    digest = hashlib.sha256()
+    for package, pattern in (("hstore_models", "**/*.*"), ("hstore_data", "*.py"), ("hstore", "formula.py")):
+        folder = Path(str(resources.files(package)))
+        for path in sorted(p for p in folder.glob(pattern) if p.suffix in {".py", ".csv"}):
+            digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def _versions() -> dict[str, str]:
@@ -167,7 +169,7 @@ def _why(registry: Registry, name: str, checksums: dict[str, str]) -> str:
 
 
 def _card(
-    model: PropertyModel, data: TrainingData, parameters: ForestSettings, identifier: str, started: float
+    model: PropertyModel, data: TrainingData, scores: dict[str, Score], identifier: str, started: float
 ) -> ModelCard:
     main = _main_forest(model)
     names = model.feature_names
@@ -184,16 +186,23 @@ def _card(
         if data.model == "sorbent_uptake"
         else "chemical system without H",
         split_hash=split_hash(list(keys)[: len(main.folds)], main.folds) if main is not None else "",
-        scores={name: held_out.score() for name, held_out in out_of_fold(model, data).items()},
+        scores=scores,
         importances=_importances(main, names),
         n_features=len(names),
-        feature_version=feature_version(),
-        parameters=asdict(parameters),
+        code_version=code_version(),
+        parameters=_parameters(main),
         domain=_domain_words(model),
         limits=_LIMITS[data.model],
         versions=_versions(),
         wall_time_s=round(time.perf_counter() - started, 2),
     )
+
+
+def _parameters(forest: CalibratedForest | None) -> dict[str, float | int]:
+    if forest is None:
+        return {}
+    names = ("n_estimators", "max_features", "min_samples_leaf", "random_state")
+    return {name: getattr(forest.trees, name) for name in names}
 
 
 def _main_forest(model: PropertyModel) -> CalibratedForest | None:

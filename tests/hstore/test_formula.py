@@ -198,6 +198,7 @@ def test_equal_compositions_have_one_canonical_formula(texts):
         ("H", "H"),
         ("C400H101Zn7", "CH0.2525Zn0.0175"),
         ("MgNi1e-07", "Mg"),
+        ("MgNi1e-10", "Mg"),
     ],
 )
 def test_canonical_formula_by_example(text, canonical):

@@ -209,6 +209,6 @@ def test_hundred_thousand_rows_take_about_a_second_at_most():
     swing_probability(enthalpy[:10], entropy[:10], swing=SWING, **WIDE)
     start = time.process_time()
     probability = swing_probability(enthalpy, entropy, swing=SWING, correlation=0.6, **WIDE)
-    assert time.process_time() - start < 1.5
+    assert time.process_time() - start < 1.5  # 0.1 s on an idle core
     assert probability.shape == (100_000,)
     assert np.all((probability >= 0) & (probability <= 1))

@@ -21,7 +21,7 @@ def copy(trained, tmp_path):
     """A registry of its own that holds the capacity model."""
     loaded = ensure("hydride_capacity", trained)
     registry = Registry(tmp_path / "models")
-    return registry, registry.save(loaded.model, loaded.card)
+    return registry, registry.save(loaded.model, loaded.card, loaded.held_out)
 
 
 def test_loaded_model_answers_as_the_saved_one(trained, copy):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 CHUNK_ROWS = 2000
 """Candidates predicted together; bounds the memory of a screen."""
 
-IDENTITY = ("material_id", "formula", "family", "known", "reason")
+IDENTITY = ("material_id", "formula", "name", "family", "known", "reason")
 """Columns that say what a candidate is."""
 
 
@@ -84,11 +84,12 @@ def table_pool(path: Path, target: Target) -> Pool:
 def _table_identity(
     part: pd.DataFrame, amounts: list[dict[str, float]], notes: list[str], target: Target
 ) -> pd.DataFrame:
-    labels = part["formula"] if "formula" in part else part.get("name", pd.Series("", index=part.index))
+    blank = pd.Series("", index=part.index)
     return pd.DataFrame(
         {
             "material_id": [f"row:{row}" for row in part["row"]],
-            "formula": labels.fillna("").astype(str),
+            "formula": part.get("formula", blank).fillna("").astype(str),
+            "name": part.get("name", blank).fillna("").astype(str),
             "family": [_family(a, target).value for a in amounts],
             "known": False,
             "reason": [f"from your table{': ' + note if note else ''}" for note in notes],

@@ -167,9 +167,7 @@ def _score_electrolytes(target: Target, query: Query, models: Mapping[str, Loade
 
 def _columns(predictions: list[Predictions]) -> dict[str, NDArray[np.float64]]:
     return {
-        f"{p.property}_{part}": getattr(p, part)
-        for p in predictions
-        for part in ("mean", "std", "lower", "upper")
+        f"{p.property}_{part}": getattr(p, part) for p in predictions for part in ("mean", "std", "lower", "upper")
     }
 
 

@@ -20,9 +20,8 @@ import pandas as pd
 
 from hstore.errors import InputError
 from hstore.objective import pareto_front
-from hstore_models.held_out import out_of_fold
 from hstore_models.training import ensure
-from hstore_models.training_data import PUBLIC_SETS, load_training_data
+from hstore_models.training_data import CURATED_SETS, PUBLIC_SETS
 from hstore_workflows.scoring import MODELS_OF_KIND, score_chunk
 
 if TYPE_CHECKING:
@@ -111,7 +110,7 @@ def run_screen(
         "screening": round(time.perf_counter() - trained, 2),
     }
     manifest["peak_memory_mib"] = round(_peak_memory_mib(), 1)
-    return ScreenResult(target, candidates, pool.rejects, models, _sanity(models, settings), manifest)
+    return ScreenResult(target, candidates, pool.rejects, models, _sanity(models), manifest)
 
 
 def rank(candidates: pd.DataFrame, target: Target) -> pd.DataFrame:
@@ -138,9 +137,7 @@ def write_screen(result: ScreenResult, folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        result.candidates.to_csv(
-            scratch / "candidates.csv", index=False, float_format="%.6g", lineterminator="\n"
-        )
+        result.candidates.to_csv(scratch / "candidates.csv", index=False, float_format="%.6g", lineterminator="\n")
         result.candidates.to_parquet(scratch / "candidates.parquet", index=False)
         rejected = pd.DataFrame([asdict(r) for r in result.rejects], columns=["row", "formula", "cause"])
         rejected.to_csv(scratch / "rejected.csv", index=False, lineterminator="\n")
@@ -176,9 +173,7 @@ def _manifest(
         "pool": pool.source,
         "pool_checksums": pool.checksums,
         "models": {name: loaded.card.model_id for name, loaded in models.items()},
-        "data_checksums": {
-            k: v for loaded in models.values() for k, v in sorted(loaded.card.checksums.items())
-        },
+        "data_checksums": {k: v for loaded in models.values() for k, v in sorted(loaded.card.checksums.items())},
         "rows_by_source": {name: loaded.card.rows_by_source for name, loaded in models.items()},
         "absent_public_sets": {
             name: missing
@@ -192,18 +187,10 @@ def _manifest(
     }
 
 
-def _sanity(models: dict[str, LoadedModel], settings: Settings) -> pd.DataFrame:
+def _sanity(models: dict[str, LoadedModel]) -> pd.DataFrame:
     """Held-out predictions of the curated rows, which are the materials a reader knows."""
-    frames = []
-    for name, loaded in models.items():
-        data = load_training_data(name, settings)
-        curated = set(loaded.card.rows_by_source) - set(PUBLIC_SETS[name])
-        for property_name, held_out in out_of_fold(loaded.model, data).items():
-            frame = held_out.frame()
-            frame = frame[frame["source"].isin(curated)]
-            frames.append(frame.assign(property=property_name, unit=held_out.unit))
-    columns = ["property", "unit", "label", "source", "measured", "predicted", "lower", "upper"]
-    return pd.concat(frames, ignore_index=True)[columns]
+    frames = [loaded.held_out[loaded.held_out["source"] == CURATED_SETS[name]] for name, loaded in models.items()]
+    return pd.concat(frames, ignore_index=True)
 
 
 def _peak_memory_mib() -> float:

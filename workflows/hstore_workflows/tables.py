@@ -73,9 +73,7 @@ def read_table(path: Path) -> pd.DataFrame:
         if path.suffix == ".parquet":
             frame = pd.read_parquet(path)
         else:
-            frame = pd.read_csv(
-                path, keep_default_na=False, na_values=[""], dtype=str, skip_blank_lines=False
-            )
+            frame = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=str, skip_blank_lines=False)
     except (ValueError, OSError, pd.errors.ParserError) as error:
         raise InputError(
             f"{path} cannot be read as a table ({str(error).strip()}); give a CSV or Parquet file"
@@ -146,9 +144,7 @@ def _bad_numbers(frame: pd.DataFrame) -> tuple[list[str], dict[str, NDArray[np.f
         wrong = (np.isnan(values) & given.notna().to_numpy()) | low_bad | (values > high) | np.isinf(values)
         allowed = f"a number {'above' if name in _POSITIVE else 'from'} 0 to {high:g}"
         for row in np.flatnonzero(wrong):
-            causes[row] = (
-                causes[row] or f"{name} must be {allowed}, got {given.iloc[row]}; correct or empty it"
-            )
+            causes[row] = causes[row] or f"{name} must be {allowed}, got {given.iloc[row]}; correct or empty it"
     return causes, numbers
 
 

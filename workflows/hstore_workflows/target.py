@@ -40,9 +40,7 @@ class SwingSpec(_Part):
         """Return the swing in the words of :mod:`hstore.thermo`."""
         return Swing(
             charged=State(pressure_bar=self.charge_pressure_bar, temperature_k=self.charge_temperature_k),
-            discharged=State(
-                pressure_bar=self.discharge_pressure_bar, temperature_k=self.discharge_temperature_k
-            ),
+            discharged=State(pressure_bar=self.discharge_pressure_bar, temperature_k=self.discharge_temperature_k),
         )
 
 
@@ -148,9 +146,7 @@ class Target(_Part):
             return needed.usable_capacity_wt_pct, needed.usable_capacity_g_per_l
         assert self.requirement is not None
         if self.requirement.h2_capacity_wt_pct is None:
-            raise InputError(
-                f"target {self.name!r} asks for no capacity; add h2_capacity_wt_pct to [requirement]"
-            )
+            raise InputError(f"target {self.name!r} asks for no capacity; add h2_capacity_wt_pct to [requirement]")
         return self.requirement.h2_capacity_wt_pct, self.requirement.h2_density_g_per_l
 
 
@@ -184,9 +180,7 @@ def load_target(name_or_path: str) -> Target:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "target"
-        raise InputError(
-            f"target {name_or_path}: {place}: {first['msg']}, got {first['input']!r:.80}"
-        ) from error
+        raise InputError(f"target {name_or_path}: {place}: {first['msg']}, got {first['input']!r:.80}") from error
 
 
 def _doe_target(year: str) -> SystemTarget:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MIN_RESULTS = 4
 """Results from which on a forest is grown and the screen's prediction recalibrated."""
-N_TREES = 100
+N_TREES = 80
 """Trees of the forest."""
 _MAX_FEATURES = 0.4
 _OUT_OF_BAG_SHARE = 0.5

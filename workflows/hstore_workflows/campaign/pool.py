@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +17,8 @@ from hstore_workflows.campaign.objective import SCORE, Objective
 from hstore_workflows.tables import RejectedRow, check_table, read_table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hstore.arrays import FloatArray
 
 MAX_SCREEN_ROWS = 20_000
@@ -82,7 +83,7 @@ def read_pool(path: Path, objective: Objective) -> CampaignPool:
         raise InputError(f"{path} holds no candidates.parquet; give the --out folder of a finished screen")
     table = read_table(path / "candidates.parquet" if is_screen else path)
     if is_screen and objective.maximize != SCORE and f"{objective.maximize}_mean" not in table:
-        predicted = [name.removesuffix("_mean") for name in table if name.endswith("_mean")]
+        predicted = [str(name).removesuffix("_mean") for name in table if str(name).endswith("_mean")]
         raise unknown_name("column to maximise", objective.maximize, [SCORE, *predicted])
     left_out = 0
     if is_screen and len(table) > MAX_SCREEN_ROWS:
@@ -110,7 +111,9 @@ def load_pool(path: Path, *, sha256: str, model_ids: tuple[str, ...] = ()) -> Ca
         DataError: it is gone, or not the one the campaign began with.
     """
     if not path.is_file():
-        raise DataError(f"the campaign's pool {path} is missing; restore it, or use the HSTORE_HOME it was made in")
+        raise DataError(
+            f"the campaign's pool {path} is missing; restore it, or use the HSTORE_HOME it was made in"
+        )
     if _checksum(path) != sha256:
         raise DataError(f"the campaign's pool {path} was changed since the start (checksum differs); restore it")
     return CampaignPool(pd.read_parquet(path), model_ids, str(path))
@@ -118,7 +121,9 @@ def load_pool(path: Path, *, sha256: str, model_ids: tuple[str, ...] = ()) -> Ca
 
 def _columns(table: pd.DataFrame, amounts: list[dict[str, float]], objective: Objective) -> pd.DataFrame:
     compositions = [canonical_formula(row) for row in amounts]
-    ids = table["material_id"].fillna("").astype(str) if "material_id" in table else pd.Series("", index=table.index)
+    ids = (
+        table["material_id"].fillna("").astype(str) if "material_id" in table else pd.Series("", index=table.index)
+    )
     frame = pd.DataFrame({
         "row": table["row"],
         "material_id": ids.where(ids != "", pd.Series(compositions, index=table.index)),
@@ -151,7 +156,9 @@ def _distinct(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[RejectedRow]]:
     repeated = frame["material_id"].duplicated()
     rejects = [
         RejectedRow(int(row), formula, f"material {material!r} is in the table already; keep one row of it")
-        for row, formula, material in frame.loc[repeated, ["row", "formula", "material_id"]].itertuples(index=False)
+        for row, formula, material in frame.loc[repeated, ["row", "formula", "material_id"]].itertuples(
+            index=False
+        )
     ]
     return frame[~repeated].drop(columns="row").reset_index(drop=True), rejects
 

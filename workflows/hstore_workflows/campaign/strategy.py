@@ -1,10 +1,10 @@
 """Choose the next experiments: expected improvement, feasibility and distance, one pick after the other.
 
-Each pick maximises expected improvement x probability of the windows x probability of a successful synthesis
-x newness within the batch. Then it is believed to come out as predicted (Kriging believer, Ginsbourger et al.
-2010, doi 10.1007/978-3-642-10701-6_6) and the next is chosen. Experiments under way are believed in the same
-manner. The last of three or more goes where most can be learned. Without any prediction and with
-few results, picks are spread over the pool (maximin distance).
+Each pick maximises expected improvement x probability of the windows x probability of a successful synthesis.
+Then it is believed to come out as predicted (Kriging believer, Ginsbourger et al. 2010,
+doi 10.1007/978-3-642-10701-6_6) and the next is chosen, never of the same composition within a batch.
+Experiments under way are believed in the same manner. The last of three or more goes where most can be learned.
+Without any prediction and with few results, picks are spread over the pool (maximin distance).
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from hstore_workflows.campaign.objective import Objective
 
 _EXPLORING_BATCH = 3
+_SAME_DISTANCE = 1e-9
+_AS_LIKELY_AS_NOT = 0.5
 _DISTANCE_SAMPLE = 400
 
 
@@ -104,11 +106,10 @@ def choose(landscape: Landscape, history: History, n: int, *, seed: int) -> list
             pick = Pick(_farthest(landscape.features, free, [*history.taken, *waiting]), "spread")
         else:
             belief = _with_waiting(landscape, history, now, waiting, seed)
-            best = _value_to_beat(landscape.objective, history, now)
+            best = _value_to_beat(landscape.objective, history, now, p_windows)
             explore = n >= _EXPLORING_BATCH and place == n - 1
             gain = expected_improvement(belief, best)
             merit = (belief.std if explore else gain) * weight
-            merit = merit * newness(landscape.features, waiting, length)
             row = int(np.argmax(np.where(free, merit, -np.inf)))
             pick = Pick(
                 row,
@@ -117,6 +118,7 @@ def choose(landscape: Landscape, history: History, n: int, *, seed: int) -> list
                 std=float(belief.std[row]),
                 gain=float(gain[row]),
             )
+        free &= np.linalg.norm(landscape.features - landscape.features[pick.row], axis=1) > _SAME_DISTANCE
         free[pick.row] = False
         picks.append(_with_odds(pick, p_success, p_windows))
     return picks
@@ -129,7 +131,7 @@ def expected_improvement(belief: Belief, best: float) -> FloatArray:
     z = (belief.mean - best) / belief.std
     density = np.exp(-0.5 * z**2) / np.sqrt(2.0 * np.pi)
     # far below the best the two terms cancel to zero; the floor keeps the order of the means there
-    return np.maximum(belief.std * (z * ndtr(z) + density), 1e-12 * np.exp(np.clip(z, -50.0, 0.0)))
+    return np.asarray(np.maximum(belief.std * (z * ndtr(z) + density), 1e-12 * np.exp(np.clip(z, -50.0, 0.0))))
 
 
 def window_probability(landscape: Landscape, history: History, *, seed: int) -> FloatArray | None:
@@ -168,35 +170,33 @@ def success_probability(features: FloatArray, history: History, length: float) -
     return successes / trials
 
 
-def newness(features: FloatArray, rows: Sequence[int], length: float) -> FloatArray:
-    """Return 0 at the given rows, rising to 1 at a few length scales from them, shape (n,)."""
-    new = np.ones(len(features))
-    for row in rows:
-        new *= 1.0 - _kernel(features, row, length)
-    return new
-
-
 def length_scale(features: FloatArray) -> float:
     """Return the median distance of a candidate to its nearest neighbour (in a sample of large pools)."""
     step = max(1, len(features) // _DISTANCE_SAMPLE)
     nearest = []
     for row in range(0, len(features), step):
         distances = np.linalg.norm(features - features[row], axis=1)
-        apart = distances[distances > 1e-9]  # noqa: PLR2004 - equal compositions are no neighbours
+        apart = distances[distances > _SAME_DISTANCE]
         if len(apart):
             nearest.append(apart.min())
     return float(np.median(nearest)) if nearest else 1.0
 
 
-def _value_to_beat(objective: Objective, history: History, belief: Belief) -> float:
-    """Return the best result that meets the windows; before there is one, the highest belief of the pool."""
+def _value_to_beat(objective: Objective, history: History, belief: Belief, p_windows: FloatArray | None) -> float:
+    """Return the best result that meets the windows.
+
+    Before there is one: the highest belief among candidates as likely as not to meet them, or among all.
+    """
     met = [
         values[objective.maximize]
         for values in history.results.values()
         if objective.maximize in values
         and all(window.holds(values[window.column]) for window in objective.windows if window.column in values)
     ]
-    return max(met) if met else float(belief.mean.max())
+    if met:
+        return max(met)
+    hopeful = np.ones(len(belief.mean), dtype=bool) if p_windows is None else p_windows >= _AS_LIKELY_AS_NOT
+    return float((belief.mean[hopeful] if hopeful.any() else belief.mean).max())
 
 
 def _with_waiting(
@@ -235,5 +235,11 @@ def _kernel(features: FloatArray, row: int, length: float) -> FloatArray:
 def _with_odds(pick: Pick, p_success: FloatArray, p_windows: FloatArray | None) -> Pick:
     odds = None if p_windows is None else float(p_windows[pick.row])
     return Pick(
-        pick.row, pick.why, pick.mean, pick.std, p_windows=odds, p_success=float(p_success[pick.row]), gain=pick.gain
+        pick.row,
+        pick.why,
+        pick.mean,
+        pick.std,
+        p_windows=odds,
+        p_success=float(p_success[pick.row]),
+        gain=pick.gain,
     )

@@ -21,12 +21,8 @@ Examples:
 @click.argument("property_name", metavar="PROPERTY")
 @click.option("--on", "source", type=click.Path(path_type=Path), help="Table with known answers.")
 @click.option("--target", "column", help="Column of the known answers, in the property's unit.")
-@click.option(
-    "--cross-validate", "data_set", help="Public set to score by cross-validation, or by its own split."
-)
-@click.option(
-    "--seeds", type=click.IntRange(1, 20), default=1, show_default=True, help="Seeds to average over."
-)
+@click.option("--cross-validate", "data_set", help="Public set to score by cross-validation, or by its own split.")
+@click.option("--seeds", type=click.IntRange(1, 20), default=1, show_default=True, help="Seeds to average over.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     property_name: str,

@@ -30,8 +30,7 @@ def list_models(*, as_json: bool) -> None:
     current = {card.model: registry.current_id(card.model) for card in cards}
     if as_json:
         rows = [
-            {"model_id": c.model_id, "model": c.model, "current": current[c.model] == c.model_id}
-            for c in cards
+            {"model_id": c.model_id, "model": c.model, "current": current[c.model] == c.model_id} for c in cards
         ]
         click.echo(json.dumps(rows, indent=2))
     elif not cards:
@@ -52,9 +51,7 @@ def show_model(name: str, *, as_json: bool) -> None:
 
     registry = Registry(load_settings().models_dir)
     cards = {card.model_id: card for card in registry.cards()}
-    in_use = {
-        card.model: cards[i] for card in cards.values() if (i := registry.current_id(card.model)) in cards
-    }
+    in_use = {card.model: cards[i] for card in cards.values() if (i := registry.current_id(card.model)) in cards}
     card = cards.get(name) or in_use.get(name)
     if card is None:
         raise unknown_name("trained model", name, [*cards, *in_use])

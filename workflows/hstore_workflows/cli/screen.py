@@ -27,13 +27,9 @@ Examples:
     show_default=True,
     help="Target for a table of your own: a shipped name or a TOML file.",
 )
-@click.option(
-    "--out", "folder", type=click.Path(path_type=Path), required=True, help="Folder for the results."
-)
+@click.option("--out", "folder", type=click.Path(path_type=Path), required=True, help="Folder for the results.")
 @click.option("--home", type=click.Path(path_type=Path), help="Folder of models and data (HSTORE_HOME).")
-@click.option(
-    "--mirror", type=click.Path(path_type=Path), help="Mirror of public data sets (HSTORE_DATA_MIRROR)."
-)
+@click.option("--mirror", type=click.Path(path_type=Path), help="Mirror of public data sets (HSTORE_DATA_MIRROR).")
 @click.option("--seed", type=int, help="Seed of everything random.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest and the top ten as JSON.")
 def command(
@@ -120,7 +116,9 @@ def _print_top(title: str, top: object, kind: str) -> None:
         ]
         remarks = "; ".join(filter(None, [row["domain_reason"], row["safety"], row["cost"]]))
         known = "yes" if row["known"] else ""
-        table.add_row(str(row["rank"]), row["formula"], f"{row['score']:.3f}", *cells, known, remarks)
+        table.add_row(
+            str(row["rank"]), row["name"] or row["formula"], f"{row['score']:.3f}", *cells, known, remarks
+        )
     console = Console()
     if console.width < 110:
         console = Console(width=110)

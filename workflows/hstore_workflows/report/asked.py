@@ -106,10 +106,15 @@ def _hydride(candidates: pd.DataFrame, target: Target) -> Asked:
     powers = range(int(left), int(right) + 1)
     asked = Asked(
         x={
-            "title": {"text": f"desorption plateau at {celsius(swing.discharge_temperature_k)} (bar)", "standoff": 8},
+            "title": {
+                "text": f"desorption plateau at {celsius(swing.discharge_temperature_k)} (bar)",
+                "standoff": 8,
+            },
             "range": [max(left, _lowest(x) - 0.4), min(right, max(_highest(x), high) + 0.4)],
             "tickvals": list(powers),
-            "ticktext": [significant(10.0**power) if -3 < power < 4 else f"10<sup>{power}</sup>" for power in powers],
+            "ticktext": [
+                significant(10.0**power) if -3 < power < 4 else f"10<sup>{power}</sup>" for power in powers
+            ],
         },
         y={"title": {"text": f"{capacity.heading} ({capacity.unit})", "standoff": 8}},
         words=(
@@ -147,7 +152,10 @@ def _electrolyte(candidates: pd.DataFrame, target: Target) -> Asked:
     x, y = coordinates(candidates, target)
     asked = Asked(
         x={"title": {"text": energy.axis, "standoff": 8}},
-        y={"title": {"text": conductivity.axis, "standoff": 8}, "range": [max(-12.0, _lowest(y)), _highest(y) + 0.4]},
+        y={
+            "title": {"text": conductivity.axis, "standoff": 8},
+            "range": [max(-12.0, _lowest(y)), _highest(y) + 0.4],
+        },
         words="The line is the conductivity asked for. ",
     )
     minimum = target.requirement.log10_conductivity_s_per_cm

@@ -51,14 +51,20 @@ _OF_ANION = {
     MaterialClass("halides", GREEN, "triangle-down"): ("F", "Cl", "Br", "I"),
 }
 
-_REPORTED = MaterialClass("reported sorbents", BLUE)
-_HYPOTHETICAL = MaterialClass("hypothetical or own sorbents", ORANGE, "square")
+_OTHER_SORBENT = MaterialClass("other sorbents", GREY)
+_OF_SORBENT = {
+    "mof": MaterialClass("MOFs", BLUE),
+    "cof": MaterialClass("COFs", ORANGE, "square"),
+    "zeolite": MaterialClass("zeolites", GREEN, "diamond"),
+    "carbon": MaterialClass("carbons", PURPLE, "triangle-up"),
+}
 
 
 def material_classes(candidates: pd.DataFrame, target: Target) -> list[MaterialClass]:
     """Return the class of each candidate."""
     if target.kind == "sorbent":
-        return [_REPORTED if known else _HYPOTHETICAL for known in candidates["known"]]
+        groups = [str(identifier).split(":")[1] for identifier in candidates["material_id"]]
+        return [_OF_SORBENT.get(group, _OTHER_SORBENT) for group in groups]
     amounts = [parse_amounts(formula) for formula in candidates["formula"]]
     if target.kind == "electrolyte":
         return [_by_anion(row) for row in amounts]

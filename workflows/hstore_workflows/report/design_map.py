@@ -37,7 +37,11 @@ def design_map(result: ScreenResult) -> Plot:
     drawn = sample(candidates, MAX_POINTS)
     x, y = coordinates(drawn, target)
     asked = asked_of(candidates, target)
-    traces = [*_marks(drawn, (x, y), target), _front(drawn, x, y, joined=target.kind == "sorbent"), _ranks(drawn, x, y)]
+    traces = [
+        *_marks(drawn, (x, y), target),
+        _front(drawn, x, y, joined=target.kind == "sorbent"),
+        _ranks(drawn, x, y),
+    ]
     caption = (
         f"{_share_drawn(len(drawn), len(candidates))} {asked.words}Large outlined marks are known materials, pale "
         "marks lie outside the domain of the models, rings mark the Pareto front, numbers are ranks. Hover for "
@@ -70,7 +74,7 @@ def sample(candidates: pd.DataFrame, limit: int) -> pd.DataFrame:
 
 def hover_text(row: Mapping[str, Any], shown: tuple[Quantity, ...], kind: str) -> str:
     """Describe a candidate in plotly's markup; everything from outside is escaped."""
-    head = f"<b>{name_html(str(row['formula']), kind)}</b>, rank {row['rank']}"
+    head = f"<b>{name_html(row, kind)}</b>, rank {row['rank']}"
     lines = [head, f"{escape(row['family'])}{', known' if row['known'] else ''}, score {row['score']:.3f}"]
     lines += [f"{q.heading}: {q.mean(row)} ({q.interval(row)}) {q.unit}" for q in shown]
     lines += [f"{words}: {significant(float(row[p]))}" for p, words in PROBABILITIES.items() if p in row]
@@ -131,7 +135,9 @@ def _class_trace(
             "color": kind.colour,
             "symbol": kind.symbol,
             "size": [9 if k else 6 for k in known[member]],
-            "opacity": [0.25 if not b else 0.95 if k else 0.6 for b, k in zip(believed[member], known[member], strict=True)],
+            "opacity": [
+                0.25 if not b else 0.95 if k else 0.6 for b, k in zip(believed[member], known[member], strict=True)
+            ],
             "line": {"color": "#444444", "width": [1.2 if k else 0 for k in known[member]]},
         },
     }

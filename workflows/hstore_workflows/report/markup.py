@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _SUBSCRIPT = re.compile(r"(?<=[A-Za-z)\]}])(\d+\.?\d*|\.\d+)")
 _MAX_NAME = 60
@@ -87,11 +91,17 @@ def formula_html(text: str) -> Markup:
     return Markup("").join([*parts, escape(text[start:])])
 
 
-def name_html(text: str, kind: str) -> Markup:
-    """Write the name of a candidate: a formula, or a sorbent's name, in which digits are no amounts."""
-    if not text.strip():
-        return Markup("(no name)")
-    return escape(shortened(text)) if kind == "sorbent" else formula_html(text)
+def name_html(row: Mapping[str, Any], kind: str) -> Markup:
+    """Write the name of a candidate: its formula, or for sorbents the name by which they are known.
+
+    Shipped sorbents carry their name in the identifier (``hstore:mof:MOF-5``), users' rows in ``formula``.
+    """
+    text = str(row["formula"])
+    if kind != "sorbent":
+        return formula_html(text)
+    shipped = re.fullmatch(r"hstore:[^:]+:(.+)", str(row["material_id"]))
+    name = shipped.group(1) if shipped else text
+    return escape(shortened(name)) if name.strip() else escape(row["material_id"])
 
 
 def shortened(text: str) -> str:

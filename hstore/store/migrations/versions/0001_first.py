@@ -78,6 +78,7 @@ def make_materials() -> None:
         sa.Column("chemical_system", sa.String(), nullable=False),
         sa.Column("family", sa.String(), nullable=False),
         sa.Column("known", sa.Boolean(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("structure", sa.JSON()),
         sa.Column("descriptors", sa.JSON(), nullable=False),

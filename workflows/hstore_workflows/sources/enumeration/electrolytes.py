@@ -62,6 +62,8 @@ class Framework:
     """Allowed substitutions by host species."""
     variant: bool
     """True when another element takes the place of one of the parent's."""
+    parent_reported: bool
+    """True when the composition ``base`` is itself reported in the literature."""
 
 
 @cache
@@ -96,7 +98,10 @@ def _framework(entry: dict[str, Any], renamed: dict[str, str]) -> Framework:
         for host, site in entry["sites"].items()
     }
     mobile, low, high = entry["mobile"]
-    return Framework(entry["slug"], entry["name"], base, mobile, low, high, entry["doi"], sites, bool(renamed))
+    reported = entry.get("parent_reported", True) and not renamed
+    return Framework(
+        entry["slug"], entry["name"], base, mobile, low, high, entry["doi"], sites, bool(renamed), reported
+    )
 
 
 def substitute(framework: Framework, changes: tuple[Substitution, ...]) -> Amounts | None:
@@ -132,7 +137,11 @@ def enumerate_electrolytes() -> Iterator[Candidate]:
             amounts = substitute(framework, changes)
             if amounts:
                 yield Candidate(
-                    formula_text(amounts), framework.slug, Family.ELECTROLYTE, _reason(framework, changes, amounts)
+                    formula_text(amounts),
+                    framework.slug,
+                    Family.ELECTROLYTE,
+                    _reason(framework, changes, amounts),
+                    reported=f"doi:{framework.doi}" if framework.parent_reported and not changes else None,
                 )
 
 

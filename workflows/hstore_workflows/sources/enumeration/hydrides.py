@@ -40,7 +40,7 @@ class Anion:
     charge: int
     """Charge, negative."""
     bond_angstrom: float
-    """Usual M-H distance, Å (Yvon and Renaudin, doi:10.1002/0470862106.ia082, and the prototypes' papers)."""
+    """Usual M-H distance, Å (King 2000, doi:10.1016/S0010-8545(00)00263-0, and the prototypes' papers)."""
 
     @property
     def formula(self) -> str:

@@ -122,7 +122,7 @@ def _material(candidate: Candidate, report: Report | None) -> Material:
     reference = report.citation if report else candidate.reported
     reason = f"{candidate.reason}; {report.text}" if report else candidate.reason
     if candidate.reported and not report:
-        reason = f"{reason}; a known compound with this structure"
+        reason = f"{reason}; a known compound"
     return Material(
         material_id=candidate.material_id,
         formula=candidate.formula,

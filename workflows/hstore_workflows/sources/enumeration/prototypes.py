@@ -266,7 +266,7 @@ def _primitive_structure(entry: dict[str, Any]) -> Structure:
     from ase.spacegroup import crystal
     from pymatgen.core import Structure
 
-    atoms = crystal(
+    atoms: Any = crystal(
         [_PLACEHOLDERS[site[0]] for site in entry["sites"]],
         [site[1:] for site in entry["sites"]],
         spacegroup=entry["space_group"],

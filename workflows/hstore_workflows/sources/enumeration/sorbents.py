@@ -72,6 +72,7 @@ def _material(name: str, formula: str, row: pd.Series[Any]) -> Material:
     return Material(
         material_id=f"hstore:{row['sorbent_class'].lower()}:{'_'.join(name.split())}",
         formula=formula,
+        name=name,
         family=Family.SORBENT,
         descriptors=known,
         known=True,

@@ -1,0 +1,96 @@
+"""The app: made by :func:`create_app`, nothing at import."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI
+
+import hstore
+from hstore.settings import Settings, load_settings
+from hstore.store import open_store
+from hstore_api.dependencies import Service
+from hstore_api.errors import PROBLEM_JSON, install_handlers
+from hstore_api.middleware import REQUEST_ID_HEADER, BodyLimitMiddleware, RequestIdMiddleware
+from hstore_api.predictor import Predictor
+from hstore_api.routers import health, materials, predictions, properties, screens
+from hstore_api.seeding import Seeding, embedded_candidates
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from fastapi.routing import APIRoute
+
+_DESCRIPTION = """Candidates for hydrogen storage and solid electrolytes, predictions with intervals, and finished
+screens. The unit of every number is in its name or beside it. Errors are problems as in RFC 9457. The header
+X-Request-ID names a request in the server's log."""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Make the service; its store is opened when it starts and closed when it ends.
+
+    Args:
+        settings: where store, models and data are; read from the environment when not given.
+
+    Raises:
+        SettingsError: a setting has a value that is not allowed.
+    """
+    app = _Contracted(
+        title="hstore",
+        version=hstore.__version__,
+        description=_DESCRIPTION,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        lifespan=_lifespan(settings or load_settings()),
+        generate_unique_id_function=_operation_id,
+        docs_url=None,  # the pages FastAPI has load their scripts from a content network
+        redoc_url=None,
+    )
+    app.add_middleware(BodyLimitMiddleware)
+    app.add_middleware(RequestIdMiddleware)  # added last, so outermost: refusals have an identifier too
+    install_handlers(app)
+    for router in (health, materials, predictions, screens, properties):
+        app.include_router(router.router)
+    return app
+
+
+def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        with open_store(settings.store_url) as store:
+            seeding = Seeding(store, partial(embedded_candidates, settings.seed))
+            app.state.service = Service(settings, store, seeding, Predictor(settings))
+            seeding.start()
+            try:
+                yield
+            finally:
+                seeding.stop()
+
+    return lifespan
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+class _Contracted(FastAPI):
+    """An app whose contract says what FastAPI leaves out."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the contract: errors with their media type, the identifier in every response."""
+        if self.openapi_schema is None:
+            for path in super().openapi()["paths"].values():
+                for operation in path.values():
+                    for status, response in operation["responses"].items():
+                        _complete_response(response, failed=int(status) >= 400)
+        return super().openapi()
+
+
+def _complete_response(response: dict[str, Any], *, failed: bool) -> None:
+    response["headers"] = {
+        REQUEST_ID_HEADER: {"description": "Identifier of the request.", "schema": {"type": "string"}}
+    }
+    if failed:
+        response["content"] = {PROBLEM_JSON: response["content"]["application/json"]}

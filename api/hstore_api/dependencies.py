@@ -1,0 +1,58 @@
+"""What handlers are given, as typed aliases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, cast
+
+from fastapi import Depends, Request
+
+from hstore.records import Scope
+from hstore.settings import Settings
+from hstore.store import Store
+from hstore_api.predictor import Predictor
+
+if TYPE_CHECKING:
+    from hstore_api.seeding import Seeding
+
+
+@dataclass(frozen=True)
+class Service:
+    """What lives as long as the app runs."""
+
+    settings: Settings
+    """Settings it was started with."""
+    store: Store
+    """The open result store."""
+    seeding: Seeding
+    """The filling of the store, under way or done."""
+    predictor: Predictor
+    """The property models."""
+
+
+def _service(request: Request) -> Service:
+    return cast("Service", request.app.state.service)
+
+
+def _settings(request: Request) -> Settings:
+    return _service(request).settings
+
+
+def _store(request: Request) -> Store:
+    return _service(request).store
+
+
+def _predictor(request: Request) -> Predictor:
+    return _service(request).predictor
+
+
+def _scope() -> Scope:
+    """Return the scope of an anonymous reader, as of today: embargoes end while the service runs."""
+    return Scope()
+
+
+ServiceDep = Annotated[Service, Depends(_service)]
+SettingsDep = Annotated[Settings, Depends(_settings)]
+StoreDep = Annotated[Store, Depends(_store)]
+PredictorDep = Annotated[Predictor, Depends(_predictor)]
+ScopeDep = Annotated[Scope, Depends(_scope)]

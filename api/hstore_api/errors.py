@@ -1,0 +1,172 @@
+"""Every error leaves in one shape: RFC 9457, made here and nowhere else."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from hstore.errors import (
+    DataError,
+    FormulaError,
+    HstoreError,
+    InputError,
+    ModelError,
+    StoreError,
+    UnknownNameError,
+)
+from hstore_api.middleware import REQUEST_ID_HEADER
+from hstore_api.schemas import InvalidPart, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fastapi import FastAPI, Request
+
+PROBLEM_JSON = "application/problem+json"
+"""Media type of every error."""
+
+_log = logging.getLogger(__name__)
+
+
+class NotFoundError(UnknownNameError):
+    """An address names a record that is not there, or that the reader may not see."""
+
+
+@dataclass(frozen=True)
+class _Kind:
+    status: int
+    code: str
+    title: str
+    detail: str | None = None
+    """What to say when the message of the error itself is for the operator, not the caller."""
+
+
+_INTERNAL = _Kind(500, "internal", "Internal error", "an unexpected error; tell the operator the correlation id")
+_OF_ERROR: dict[type[HstoreError], _Kind] = {
+    NotFoundError: _Kind(404, "not_found", "Not found"),
+    UnknownNameError: _Kind(422, "unknown_name", "Unknown name"),
+    FormulaError: _Kind(422, "invalid_formula", "Formula cannot be read"),
+    InputError: _Kind(422, "invalid_input", "Input cannot be used"),
+    StoreError: _Kind(
+        503,
+        "store_unavailable",
+        "Store unavailable",
+        "the result store does not answer; try again, or tell the operator the correlation id",
+    ),
+    ModelError: _Kind(
+        503,
+        "model_unavailable",
+        "Model unavailable",
+        "the property model cannot be used; tell the operator the correlation id",
+    ),
+    DataError: _Kind(
+        503,
+        "data_unavailable",
+        "Data unavailable",
+        "the data of the property model cannot be used; tell the operator the correlation id",
+    ),
+}
+"""Class of error -> what the caller is told; a class without an entry is told as its nearest parent."""
+
+_OF_STATUS = {
+    400: _Kind(400, "bad_request", "Bad request", "the body cannot be read; send JSON in UTF-8"),
+    404: _Kind(404, "no_such_address", "No such address", "no such address; /openapi.json lists them"),
+    405: _Kind(
+        405,
+        "method_not_allowed",
+        "Method not allowed",
+        "the address does not take this method; the header Allow lists those it takes",
+    ),
+    413: _Kind(413, "too_large", "Request too large"),
+}
+_INVALID = _Kind(
+    422,
+    "invalid_request",
+    "Request does not keep to the contract",
+    "parts of the request are not as /openapi.json says; errors lists them",
+)
+_RETRY_AFTER_S = "10"
+
+
+def install_handlers(app: FastAPI) -> None:
+    """Make the app answer every error with a problem."""
+    app.add_exception_handler(RequestValidationError, _answer_invalid)
+    app.add_exception_handler(HTTPException, _answer_http)
+    app.add_exception_handler(HstoreError, _answer_hstore)
+    app.add_exception_handler(Exception, _answer_unexpected)
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Declare, for the contract, the errors of a route; 500 and 503 go without saying."""
+    return {
+        status: {"model": Problem, "description": HTTPStatus(status).phrase}
+        for status in sorted({*statuses, 500, 503})
+    }
+
+
+def _answer_hstore(request: Request, error: Exception) -> JSONResponse:
+    kind = next((_OF_ERROR[c] for c in type(error).__mro__ if c in _OF_ERROR), _INTERNAL)
+    if kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        _log.error("request %s: %s", _request_id(request), error, exc_info=error)
+    headers = {"Retry-After": _RETRY_AFTER_S} if kind.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    return _problem(request, kind, str(error), headers=headers)
+
+
+def _answer_http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    other = _Kind(error.status_code, "http_error", HTTPStatus(error.status_code).phrase)
+    kind = _OF_STATUS.get(error.status_code, other)
+    return _problem(request, kind, error.detail, headers=error.headers or {})
+
+
+def _answer_invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    parts = tuple(
+        InvalidPart(location=".".join(map(str, found["loc"])), message=found["msg"]) for found in error.errors()
+    )
+    return _problem(request, _INVALID, "", parts=parts)
+
+
+def _answer_unexpected(request: Request, error: Exception) -> JSONResponse:
+    """Answer with 500 and nothing of the cause, which the server logs under the correlation id."""
+    _log.error("request %s: %s", _request_id(request), type(error).__name__)
+    return _problem(request, _INTERNAL, "")
+
+
+def _problem(
+    request: Request,
+    kind: _Kind,
+    detail: str,
+    *,
+    parts: tuple[InvalidPart, ...] = (),
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    request_id = _request_id(request)
+    problem = Problem(
+        type=f"urn:hstore:problem:{kind.code}",
+        title=kind.title,
+        status=kind.status,
+        detail=kind.detail or detail,
+        code=kind.code,
+        instance=quote(request.url.path),
+        correlation_id=request_id,
+        errors=parts,
+    )
+    return JSONResponse(
+        problem.model_dump(mode="json"),
+        status_code=kind.status,
+        # Answers to unexpected errors leave outside the middleware, so the identifier is added here too.
+        headers={**(headers or {}), REQUEST_ID_HEADER: request_id},
+        media_type=PROBLEM_JSON,
+    )
+
+
+def _request_id(request: Request) -> str:
+    return str(request.state.request_id)

@@ -1,0 +1,403 @@
+"""What the service takes and gives, apart from how it is served.
+
+Every field has a description; every number also its unit (``unit`` in the JSON schema) and an example.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from hstore.formula import parse_formula
+from hstore.records import Family
+
+if TYPE_CHECKING:
+    from hstore.properties import Property
+    from hstore.records import Material, Screen
+    from hstore_models.card import ModelCard
+
+MAX_PAGE = 200
+"""Most items on a page."""
+
+MAX_FORMULAS = 1000
+"""Most formulas in one request."""
+
+MAX_TEXT = 500
+"""Most characters of an identifier, a formula or a filter in an address."""
+
+
+def quantity(unit: str, example: float, **limits: Any) -> Any:
+    """Describe a number: its unit, an example and its limits."""
+    return Field(examples=[example], json_schema_extra={"unit": unit}, **limits)
+
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT, pattern=r"^[^\x00]*$")]
+"""Text in an address; databases have no place for the character NUL."""
+
+PageSize = Annotated[int, quantity("items", 50, ge=1, le=MAX_PAGE)]
+
+
+class _Schema(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class InvalidPart(_Schema):
+    """One part of a request that is not as the contract says."""
+
+    location: str = Field(examples=["body.formulas.0"])
+    """Where it is."""
+    message: str = Field(examples=["Input should be a valid string"])
+    """What is wrong with it."""
+
+
+class Problem(_Schema):
+    """Every error, as RFC 9457 lays it out (``application/problem+json``)."""
+
+    type: str = Field(examples=["urn:hstore:problem:unknown_name"])
+    """Identifier of the kind of problem."""
+    title: str = Field(examples=["Unknown name"])
+    """The kind of problem in words, always the same."""
+    status: Annotated[int, quantity("HTTP status", 422, ge=400, le=599)]
+    """Status of the response."""
+    detail: str = Field(examples=["unknown predicted property 'h2_capacity'; did you mean 'h2_capacity_wt_pct'?"])
+    """What was given, what is allowed, what to do."""
+    code: str = Field(examples=["unknown_name"])
+    """The kind of problem in one word, for programs."""
+    instance: str = Field(examples=["/v1/predictions"])
+    """Address that was asked."""
+    correlation_id: str = Field(examples=["4f1c2a0c9d7b4c0e8a55c1f0a3b9d2e6"])
+    """Identifier of the request, also in the header ``X-Request-ID``; tell it to the operator."""
+    errors: tuple[InvalidPart, ...] = ()
+    """Each part of the request that is wrong, where the contract was not kept."""
+
+
+class Health(_Schema):
+    """That the service answers."""
+
+    status: Literal["ok"] = "ok"
+    """Always ``ok``; a service that is not well does not answer."""
+    version: str = Field(examples=["0.1.0"])
+    """Version of hstore."""
+    materials: Literal["ready", "seeding", "failed"]
+    """Whether the embedded candidates are in the store; ``seeding`` on the first start of an empty one."""
+
+
+class MaterialOrigin(_Schema):
+    """Where a material came from."""
+
+    source: str = Field(examples=["hstore enumeration"])
+    """Data set, database, file or lab."""
+    reference: str | None = Field(examples=["10.1016/0022-5088(70)90028-5"])
+    """DOI, database id or row that leads to the original."""
+    licence: str | None = Field(examples=["CC-BY-4.0"])
+    """Licence, an SPDX identifier where there is one."""
+    retrieved: date | None = Field(examples=["2025-01-31"])
+    """Day on which it was read."""
+    note: str | None = Field(examples=["room-temperature phase"])
+    """Anything a reader must know before using it."""
+
+
+class MaterialSummary(_Schema):
+    """A candidate material, without its structure."""
+
+    material_id: str = Field(examples=["hstore:ab5:LaNi5"])
+    """Opaque identifier."""
+    formula: str = Field(examples=["LaNi5"])
+    """Formula as the source gives it."""
+    composition: str = Field(examples=["LaNi5"])
+    """Canonical formula, equal for equal compositions."""
+    chemical_system: str = Field(examples=["La-Ni"])
+    """Elements in alphabetical order."""
+    family: Family = Field(examples=["interstitial"])
+    """Family, by how it holds hydrogen or conducts ions."""
+    known: bool = Field(examples=[True])
+    """True for materials reported in the literature, false for enumerated ones."""
+    reason: str = Field(examples=["AB5 alloy, A/B radius ratio 1.36"])
+    """Why it is worth looking at."""
+    descriptors: dict[str, float] = Field(examples=[{"void_fraction": 0.8}])
+    """Numbers the source supplies; the unit is in the name of each (``gsa_m2_g``, ``lcd_A``)."""
+    provenance: MaterialOrigin
+    """Where it came from."""
+
+    @classmethod
+    def fields_of(cls, material: Material) -> dict[str, Any]:
+        """Return the fields which a record fills."""
+        parsed = parse_formula(material.formula)
+        plain = ("material_id", "formula", "family", "known", "reason", "descriptors")
+        origin = {name: getattr(material.provenance, name) for name in MaterialOrigin.model_fields}
+        return {
+            **{name: getattr(material, name) for name in plain},
+            "composition": parsed.reduced,
+            "chemical_system": parsed.chemical_system,
+            "provenance": MaterialOrigin(**origin),
+        }
+
+    @classmethod
+    def of(cls, material: Material) -> Self:
+        """Build from a record."""
+        return cls(**cls.fields_of(material))
+
+
+class MaterialDetail(MaterialSummary):
+    """A candidate material with its structure."""
+
+    structure: dict[str, Any] | None = Field(examples=[None])
+    """Crystal structure as a pymatgen dictionary (lengths in angstrom, angles in degrees), if known."""
+
+    @classmethod
+    def fields_of(cls, material: Material) -> dict[str, Any]:
+        """Return the fields which a record fills."""
+        return {**super().fields_of(material), "structure": material.structure}
+
+
+class MaterialPage(_Schema):
+    """Some materials, in the order of their identifiers."""
+
+    items: tuple[MaterialSummary, ...]
+    """The materials."""
+    limit: PageSize
+    """Most items on a page, as asked."""
+    next: str | None = Field(examples=["hstore:ab5:LaNi5"])
+    """Value of ``after`` for the next page; null on the last."""
+
+
+class MaterialQuery(_Schema):
+    """Which materials are asked for; empty fields do not filter."""
+
+    family: Family | None = None
+    """Only this family."""
+    elements: Text | None = Field(None, examples=["La,Ni"])
+    """Symbols that must all be present, joined by commas; others may be."""
+    chemical_system: Text | None = Field(None, examples=["La-Ni"])
+    """Exactly these elements, joined by hyphens, in any order."""
+    formula: Text | None = Field(None, examples=["La2Ni10"])
+    """Only materials of this composition, whatever its formula unit."""
+    known: bool | None = None
+    """Only materials from the literature (true) or only enumerated ones (false)."""
+    limit: PageSize = 50
+    """Most items on the page."""
+    after: Text | None = None
+    """``next`` of the page before."""
+
+
+Kelvin = Annotated[float | None, quantity("K", 298.15, gt=0, le=5000)]
+Bar = Annotated[float | None, quantity("bar", 100.0, ge=0, le=1e7)]
+
+
+class StatedConditions(_Schema):
+    """State at which a property is asked for; refused where the property does not depend on it."""
+
+    temperature_k: Kelvin = None
+    """Temperature, K; 298.15 where the property needs one and none is given."""
+    pressure_bar: Bar = None
+    """Hydrogen pressure, bar."""
+    charge_pressure_bar: Bar = None
+    """Pressure of the charged state, bar."""
+    charge_temperature_k: Kelvin = None
+    """Temperature of the charged state, K."""
+    discharge_pressure_bar: Bar = None
+    """Pressure of the discharged state, bar."""
+    discharge_temperature_k: Kelvin = None
+    """Temperature of the discharged state, K."""
+
+
+class PredictionRequest(StatedConditions):
+    """A property to predict for some formulas."""
+
+    property: str = Field(examples=["plateau_pressure_bar"])
+    """Canonical name of a property that is predicted from formulas (see ``/v1/properties``)."""
+    formulas: tuple[str, ...] = Field(min_length=1, max_length=MAX_FORMULAS, examples=[["LaNi5", "TiFe", "MgH2"]])
+    """Formulas; one that cannot be read gets its cause in ``error`` and the others their answer."""
+
+    def conditions(self) -> StatedConditions:
+        """Return the conditions alone."""
+        return StatedConditions(**{name: getattr(self, name) for name in StatedConditions.model_fields})
+
+
+PREDICTED_UNIT = "as in `unit`"
+
+
+class PredictedRow(_Schema):
+    """The answer for one formula, or why there is none."""
+
+    formula: str = Field(examples=["LaNi5"])
+    """Formula as given."""
+    mean: Annotated[float | None, quantity(PREDICTED_UNIT, 1.6)]
+    """Predicted value; of a pressure, the exponential of the mean of its logarithm."""
+    std: Annotated[float | None, quantity(f"{PREDICTED_UNIT}; of a pressure, of its natural logarithm", 0.8)]
+    """Standard deviation."""
+    lower: Annotated[float | None, quantity(PREDICTED_UNIT, 0.4)]
+    """Lower end of the interval."""
+    upper: Annotated[float | None, quantity(PREDICTED_UNIT, 6.1)]
+    """Upper end of the interval."""
+    in_domain: bool = Field(examples=[True])
+    """False when the model is asked outside what it was trained on."""
+    reason: str = Field(examples=[""])
+    """Why it is outside; empty inside."""
+    error: str | None = Field(examples=[None])
+    """Why there is no number; null where there is one."""
+
+
+class PredictionResponse(_Schema):
+    """Predictions, one row for each formula in the order given."""
+
+    property: str = Field(examples=["plateau_pressure_bar"])
+    """Property that was asked for."""
+    unit: str = Field(examples=["bar"])
+    """Unit of the numbers in the rows."""
+    interval: Annotated[float, quantity("probability", 0.9)] = 0.9
+    """Probability with which the interval is meant to hold the true value."""
+    conditions: StatedConditions
+    """State the answers hold for, with what was filled in."""
+    model_id: str = Field(examples=["hydride_thermodynamics-0f3a5b7c9d1e"])
+    """Model that answered, content-addressed."""
+    rows: tuple[PredictedRow, ...]
+    """The answers."""
+    n_errors: Annotated[int, quantity("rows", 0, ge=0)]
+    """Rows without a number."""
+
+
+class ScreenSummary(_Schema):
+    """A finished screening run."""
+
+    screen_id: str = Field(examples=["onboard-0f3a5b7c9d1e"])
+    """Opaque identifier."""
+    target: str = Field(examples=["onboard"])
+    """What was ranked for."""
+    created_at: AwareDatetime = Field(examples=["2025-01-31T12:00:00Z"])
+    """When it finished, UTC."""
+    n_candidates: Annotated[int, quantity("candidates", 5000, ge=0)]
+    """Candidates that were ranked."""
+    n_rejected: Annotated[int, quantity("rows", 0, ge=0)]
+    """Rows that could not be used."""
+
+    @classmethod
+    def of(cls, screen: Screen) -> Self:
+        """Build from a record."""
+        return cls(**{name: getattr(screen, name) for name in cls.model_fields})
+
+
+class ScreenDetail(ScreenSummary):
+    """A finished screening run with its best candidates."""
+
+    top: tuple[dict[str, Any], ...] = Field(
+        examples=[[{"rank": 1, "formula": "LaNi5", "h2_capacity_wt_pct_mean": 1.4, "score": 0.8}]]
+    )
+    """The best candidates, best first, with the columns of ``candidates.csv``; the unit is in each name."""
+    manifest: dict[str, Any] = Field(examples=[{"seed": 0, "versions": {"hstore": "0.1.0"}}])
+    """Command, versions, data checksums, model ids and seed: all it takes to repeat the run."""
+
+
+class ScreenQuery(_Schema):
+    """Which screens are asked for."""
+
+    target: Text | None = Field(None, examples=["onboard"])
+    """Only those ranked for this target."""
+    limit: PageSize = 20
+    """Most items in the answer."""
+
+
+class ScreenPage(_Schema):
+    """The latest screens, newest first."""
+
+    items: tuple[ScreenSummary, ...]
+    """The screens."""
+    limit: PageSize
+    """Most items in the answer, as asked."""
+
+
+class PropertySchema(_Schema):
+    """A property with its one canonical unit."""
+
+    name: str = Field(examples=["plateau_pressure_bar"])
+    """Canonical name."""
+    unit: str = Field(examples=["bar"])
+    """Canonical unit."""
+    label: str = Field(examples=["Plateau pressure"])
+    """Short label."""
+    description: str = Field(examples=["Equilibrium desorption pressure at the stated temperature."])
+    """What is measured, on which basis and with which sign."""
+    low: Annotated[float, quantity(PREDICTED_UNIT, 0.0)]
+    """Smallest believable value."""
+    high: Annotated[float, quantity(PREDICTED_UNIT, 1e6)]
+    """Largest believable value."""
+    conditions: tuple[str, ...] = Field(examples=[["temperature_k"]])
+    """Conditions without which a value means nothing."""
+    predicted_from: Literal["formula", "descriptors"] | None = Field(examples=["formula"])
+    """What a model predicts it from; null when none does. The service answers for formulas."""
+
+    @classmethod
+    def of(cls, property: Property, predicted_from: str | None) -> Self:
+        """Build from a property."""
+        names = set(cls.model_fields) - {"predicted_from"}
+        return cls.model_validate(
+            {name: getattr(property, name) for name in names} | {"predicted_from": predicted_from}
+        )
+
+
+class PropertyList(_Schema):
+    """All properties hstore speaks of."""
+
+    items: tuple[PropertySchema, ...]
+    """The properties."""
+
+
+class ModelScore(_Schema):
+    """How wrong a model is on materials it has not seen; whole groups were held out."""
+
+    n: Annotated[int, quantity("rows", 300, ge=0)]
+    """Rows scored."""
+    unit: str = Field(examples=["wt%"])
+    """Unit of the errors; pressures are scored in natural logarithm."""
+    mae: Annotated[float, quantity(PREDICTED_UNIT, 0.3)]
+    """Mean absolute error."""
+    mae_mean_predictor: Annotated[float, quantity(PREDICTED_UNIT, 0.6)]
+    """Mean absolute error of always answering the training mean."""
+    coverage: Annotated[float, quantity("fraction", 0.9)]
+    """Share of values inside their 90 % interval."""
+
+
+class ModelSchema(_Schema):
+    """A trained model: what it is, what it saw, how wrong it is, where it may be believed."""
+
+    model_id: str = Field(examples=["conductivity-0f3a5b7c9d1e"])
+    """Content address."""
+    model: str = Field(examples=["conductivity"])
+    """Name."""
+    current: bool = Field(examples=[True])
+    """True for the version in use."""
+    properties: tuple[str, ...] = Field(examples=[["log10_conductivity_s_per_cm"]])
+    """Properties it predicts."""
+    summary: str = Field(examples=["Extremely randomized trees on composition."])
+    """What it is, in one sentence."""
+    rows_by_source: dict[str, int] = Field(examples=[{"electrolytes": 280}], json_schema_extra={"unit": "rows"})
+    """Data set and its training rows."""
+    grouping: str = Field(examples=["chemical system without H"])
+    """What was never on both sides of a split."""
+    scores: dict[str, ModelScore]
+    """Property and its scores on held-out groups."""
+    domain: str = Field(examples=["elements Li O P S"])
+    """Where it may be believed."""
+    limits: tuple[str, ...] = Field(examples=[["Composition only: polymorphs share one answer."]])
+    """What it cannot do."""
+    licence: str = Field(examples=["CC-BY-4.0"])
+    """Licence of its data."""
+
+    @classmethod
+    def of(cls, card: ModelCard, *, current: bool) -> Self:
+        """Build from a model card."""
+        names = set(cls.model_fields) - {"current", "scores"}
+        scores = {
+            name: ModelScore(**{field: getattr(score, field) for field in ModelScore.model_fields})
+            for name, score in card.scores.items()
+        }
+        return cls(**{name: getattr(card, name) for name in names}, current=current, scores=scores)
+
+
+class ModelList(_Schema):
+    """The trained models, by name."""
+
+    items: tuple[ModelSchema, ...]
+    """The models; one that no request has needed yet is not trained and not listed."""

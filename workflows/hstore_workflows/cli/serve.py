@@ -1,0 +1,52 @@
+"""``hstore serve``: the REST service."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import Any
+
+import click
+
+APP = "hstore_api.app:create_app"
+"""Import string of the app, so that workflows never import the api."""
+
+GRACE_S = 10
+"""Time running requests get to finish when the service is told to stop, s."""
+
+
+@click.command("serve", epilog="Example: hstore serve --port 8000")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Address to listen on; the default is this machine."
+)
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port to listen on.")
+def command(host: str, port: int) -> None:
+    """Start the REST service.
+
+    The store is HSTORE_DATABASE_URL, or a file in HSTORE_HOME; an empty one is filled with the embedded
+    candidates. Everybody who reaches the address may read what is public. Ctrl-C or SIGTERM ends it.
+    """
+    import uvicorn
+
+    from hstore.settings import load_settings
+    from hstore.store import open_store
+
+    # A store that cannot be opened is one line here, and a traceback once the server has started.
+    open_store(load_settings().store_url).close()
+    # uvicorn finishes what it is doing and then raises the signal again; the exit code is to be 0.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    uvicorn.run(
+        APP,
+        factory=True,
+        host=host,
+        port=port,
+        log_config=_log_config(uvicorn.config.LOGGING_CONFIG),
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+
+
+def _log_config(base: dict[str, Any]) -> dict[str, Any]:
+    """Add our own log to that of the server."""
+    ours = {"handlers": ["default"], "level": "INFO", "propagate": False}
+    return {**base, "loggers": {**base["loggers"], "hstore_api": ours}}
