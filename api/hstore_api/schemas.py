@@ -106,6 +106,8 @@ class MaterialSummary(_Schema):
     """Opaque identifier."""
     formula: str = Field(examples=["LaNi5"])
     """Formula as the source gives it."""
+    name: str = Field(examples=["MOF-5"])
+    """Name people use for it; empty where the formula is the name."""
     composition: str = Field(examples=["LaNi5"])
     """Canonical formula, equal for equal compositions."""
     chemical_system: str = Field(examples=["La-Ni"])
@@ -125,7 +127,7 @@ class MaterialSummary(_Schema):
     def fields_of(cls, material: Material) -> dict[str, Any]:
         """Return the fields which a record fills."""
         parsed = parse_formula(material.formula)
-        plain = ("material_id", "formula", "family", "known", "reason", "descriptors")
+        plain = ("material_id", "formula", "name", "family", "known", "reason", "descriptors")
         origin = {name: getattr(material.provenance, name) for name in MaterialOrigin.model_fields}
         return {
             **{name: getattr(material, name) for name in plain},

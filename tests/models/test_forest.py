@@ -30,7 +30,7 @@ def test_intervals_cover_new_rows_at_their_nominal_rate(problem):
 def test_std_is_larger_where_the_noise_is(problem):
     features, target, groups = problem
     forest = fit_forest(features, target, groups, settings=SMALL)
-    low, high = (forest.predict(np.full((1, 4), 0.5) + [[shift, 0, 0, 0]])[1][0] for shift in (-0.45, 0.45))
+    low, high = (forest.predict(np.array([[0.5 + shift, 0.5, 0.5, 0.5]]))[1][0] for shift in (-0.45, 0.45))
     assert high > low
 
 

@@ -43,7 +43,7 @@ def test_changed_model_file_is_refused(copy):
     registry, card = copy
     path = registry.folder / card.model / card.model_id / "model.skops"
     path.write_bytes(path.read_bytes() + b"x")
-    with pytest.raises(ModelError, match="its card states .* retrain with: hstore train"):
+    with pytest.raises(ModelError, match=r"its card states .* retrain with: hstore train"):
         registry.load(card.model, card.model_id)
 
 

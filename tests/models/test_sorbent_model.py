@@ -70,15 +70,13 @@ def test_texture_follows_from_its_definitions():
 def test_pore_features_are_finite_for_a_nonporous_framework():
     texture = complete_texture(
         ask(
-            **{
-                "density_g_cm3": [2.0],
-                "gsa_m2_g": [0.0],
-                "vsa_m2_cm3": [0.0],
-                "void_fraction": [0.0],
-                "pore_volume_cm3_g": [0.0],
-                "lcd_A": [2.0],
-                "pld_A": [1.0],
-            }
+            density_g_cm3=[2.0],
+            gsa_m2_g=[0.0],
+            vsa_m2_cm3=[0.0],
+            void_fraction=[0.0],
+            pore_volume_cm3_g=[0.0],
+            lcd_A=[2.0],
+            pld_A=[1.0],
         )
     )
     assert np.isfinite(pore_features(texture)[0]).all()

@@ -135,20 +135,27 @@ def test_no_candidate_comes_twice_until_the_pool_is_exhausted(campaign):
     assert "exhausted" in run("propose", "alloys").stdout
 
 
+FOUR_AT_ONCE = """
+import json, multiprocessing
+import optuna, pandas
+from hstore.settings import Settings
+from hstore_workflows.campaign import story
+from hstore_models.features import magpie
+
+def work(_):
+    return [p.material_id for p in story.propose(Settings(), "alloys", n=3)]
+
+with multiprocessing.get_context("fork").Pool(4) as pool:
+    print(json.dumps(pool.map(work, range(8), chunksize=1)))
+"""
+
+
 def test_processes_at_once_never_propose_the_same(campaign):
-    code = (
-        "import sys; from hstore.settings import Settings; from hstore_workflows.campaign import belief, story\n"
-        "belief.N_TREES = 10\n"
-        "for _ in range(2):\n"
-        "    for p in story.propose(Settings(), 'alloys', n=3): print(p.material_id)\n"
+    done = subprocess.run(
+        [sys.executable, "-c", FOUR_AT_ONCE], capture_output=True, text=True, timeout=300, check=False
     )
-    running = [
-        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for _ in range(4)
-    ]
-    outputs = [process.communicate(timeout=300) for process in running]
-    assert [process.returncode for process in running] == [0] * 4, [errors for _, errors in outputs]
-    seen = [line for output, _ in outputs for line in output.split()]
+    assert done.returncode == 0, done.stderr
+    seen = [material for batch in json.loads(done.stdout) for material in batch]
     assert len(seen) == len(set(seen)) == 24
     with open_ledger(campaign, "alloys") as ledger:
         entries = ledger.entries()

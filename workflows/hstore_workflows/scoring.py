@@ -10,10 +10,11 @@ import pandas as pd
 from hstore.hydride import swing_probability
 from hstore.objective import expected_attainment, probability_at_least
 from hstore_models.conductivity import Conductivity
+from hstore_models.features.electrolyte import infer_mobile_ions
 from hstore_models.hydride import HydrideCapacity, HydrideThermodynamics, pressure_predictions
 from hstore_models.representation import hydride_density_g_per_l
 from hstore_models.sorbent import SorbentUptake
-from hstore_workflows.sources.enumeration.hazards import cost_notes, safety_notes
+from hstore_workflows.sources.enumeration.hazards import cost_notes, is_discounted, safety_notes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,8 +36,8 @@ MODELS_OF_KIND = {
 OUT_OF_DOMAIN_FACTOR = 0.5
 """Factor on the score of candidates outside the domain: half believed, so that they sink but stay visible."""
 
-HAZARD_FACTOR = 0.7
-"""Factor on the score for each safety note that matters for handling at scale."""
+HAZARD_FACTOR = 0.5
+"""Factor on the score of candidates with an element nobody would build a store of: Be, Cd, Pb, Tl, radioactive."""
 
 
 def score_chunk(target: Target, query: Query, models: Mapping[str, LoadedModel]) -> pd.DataFrame:
@@ -58,7 +59,7 @@ def score_chunk(target: Target, query: Query, models: Mapping[str, LoadedModel])
     frame["score"] = (
         frame["score"]
         * np.where(frame["in_domain"], 1.0, OUT_OF_DOMAIN_FACTOR)
-        * np.where(frame["safety"] != "", HAZARD_FACTOR, 1.0)
+        * np.where([is_discounted(a) for a in query.amounts], HAZARD_FACTOR, 1.0)
     )
     return frame
 
@@ -160,9 +161,14 @@ def _score_electrolytes(target: Target, query: Query, models: Mapping[str, Loade
     conductivity = model.predict("log10_conductivity_s_per_cm", query)
     energy = model.predict("activation_energy_ev", query)
     columns = _columns([conductivity, energy])
-    columns["p_feasible"] = probability_at_least(conductivity.mean, conductivity.std, minimum)
+    asked = target.requirement.mobile_ions
+    ions = infer_mobile_ions(query.composition)
+    wanted = np.array([not asked or ion in asked for ion in ions])
+    columns["p_feasible"] = probability_at_least(conductivity.mean, conductivity.std, minimum) * wanted
     columns["score"] = columns["p_feasible"]
-    return _framed(columns, [conductivity])
+    frame = _framed(columns, [conductivity])
+    frame["mobile_ion"] = ions
+    return frame
 
 
 def _columns(predictions: list[Predictions]) -> dict[str, NDArray[np.float64]]:

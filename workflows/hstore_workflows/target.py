@@ -85,6 +85,8 @@ class RequirementSpec(_Part):
     """log10 conductivity, S/cm."""
     temperature_k: Temperature | None = None
     """Temperature of the conductivity, K."""
+    mobile_ions: tuple[str, ...] = ()
+    """Mobile ions asked for, as element symbols; others score 0. Empty asks for any."""
     reason: str
     """Where the numbers come from."""
 

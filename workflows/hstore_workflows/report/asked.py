@@ -9,7 +9,7 @@ import numpy as np
 
 from hstore.thermo import DEFAULT_HYSTERESIS, J_PER_KJ
 from hstore.units import GAS_CONSTANT_J_PER_MOL_K
-from hstore_workflows.report.plot import GREEN, VERMILLION, note
+from hstore_workflows.report.plot import GREEN, VERMILLION, note, power_ticks, titled
 from hstore_workflows.report.quantities import celsius, quantities, significant
 
 if TYPE_CHECKING:
@@ -103,20 +103,14 @@ def _hydride(candidates: pd.DataFrame, target: Target) -> Asked:
     x, y = coordinates(candidates, target)
     left, right = _SHOWN_LOG10_BAR
     outside = int(((x < left) | (x > right)).sum())
-    powers = range(int(left), int(right) + 1)
+    extent = (max(left, _lowest(x) - 0.4), min(right, max(_highest(x), high) + 0.4))
     asked = Asked(
-        x={
-            "title": {
-                "text": f"desorption plateau at {celsius(swing.discharge_temperature_k)} (bar)",
-                "standoff": 8,
-            },
-            "range": [max(left, _lowest(x) - 0.4), min(right, max(_highest(x), high) + 0.4)],
-            "tickvals": list(powers),
-            "ticktext": [
-                significant(10.0**power) if -3 < power < 4 else f"10<sup>{power}</sup>" for power in powers
-            ],
-        },
-        y={"title": {"text": f"{capacity.heading} ({capacity.unit})", "standoff": 8}},
+        x=titled(
+            f"desorption plateau at {celsius(swing.discharge_temperature_k)} (bar)",
+            range=list(extent),
+            **power_ticks(*extent),
+        ),
+        y=titled(f"{capacity.heading} ({capacity.unit})"),
         words=(
             f"The band is the window of the swing: above {swing.discharge_pressure_bar:g} bar a hydride delivers in "
             f"the discharged state, below {significant(10**high)} bar it can still be charged; the second bound "
@@ -135,8 +129,8 @@ def _sorbent(candidates: pd.DataFrame, target: Target) -> Asked:
     gravimetric, volumetric = quantities(target)[:2]
     x, y = coordinates(candidates, target)
     asked = Asked(
-        x={"title": {"text": "usable capacity (g/L of crystal)", "standoff": 8}},
-        y={"title": {"text": "usable capacity (wt%, with hydrogen)", "standoff": 8}},
+        x=titled("usable capacity (g/L of crystal)"),
+        y=titled("usable capacity (wt%, with hydrogen)"),
         words="Lines are what the targets ask of the material. ",
     )
     assert gravimetric.unit != volumetric.unit
@@ -151,11 +145,8 @@ def _electrolyte(candidates: pd.DataFrame, target: Target) -> Asked:
     conductivity, energy = quantities(target)[:2]
     x, y = coordinates(candidates, target)
     asked = Asked(
-        x={"title": {"text": energy.axis, "standoff": 8}},
-        y={
-            "title": {"text": conductivity.axis, "standoff": 8},
-            "range": [max(-12.0, _lowest(y)), _highest(y) + 0.4],
-        },
+        x=titled(energy.axis),
+        y=titled(conductivity.axis, range=[max(-12.0, _lowest(y)), _highest(y) + 0.4]),
         words="The line is the conductivity asked for. ",
     )
     minimum = target.requirement.log10_conductivity_s_per_cm

@@ -9,7 +9,7 @@ import numpy as np
 from hstore.thermo import Z_90, ln_plateau_pressure, ln_plateau_pressure_std
 from hstore.units import GAS_CONSTANT_J_PER_MOL_K, STANDARD_TEMPERATURE_K, ZERO_CELSIUS_K, celsius_from_kelvin
 from hstore_workflows.report.markup import formula_html
-from hstore_workflows.report.plot import CYCLE, VERMILLION, Plot, layout, rounded
+from hstore_workflows.report.plot import CYCLE, VERMILLION, Plot, layout, power_ticks, rounded, titled
 from hstore_workflows.report.quantities import celsius, significant
 
 if TYPE_CHECKING:
@@ -231,7 +231,7 @@ def _lines(
                 "meta": {"line": number},
             }
         )
-    return bands + lines
+    return [*bands, *lines, _upper_axis(temperature_k)]
 
 
 def _state(temperature_k: float, log10_value: float, symbol: str, label: str, place: str) -> dict[str, Any]:
@@ -250,6 +250,18 @@ def _state(temperature_k: float, log10_value: float, symbol: str, label: str, pl
     }
 
 
+def _upper_axis(temperature_k: NDArray[np.float64]) -> dict[str, Any]:
+    """Return an empty trace: plotly draws the second axis only where a trace uses it."""
+    return {
+        "type": "scatter",
+        "x": [round(1000.0 / float(temperature_k[0]), 6)],
+        "y": [None],
+        "xaxis": "x2",
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
+
+
 def _layout(
     temperature_k: NDArray[np.float64], y_title: str, curves: Sequence[Curve], low: float, high: float
 ) -> dict[str, Any]:
@@ -258,19 +270,13 @@ def _layout(
     extent = [float(inverse.min()), float(inverse.max())]
     lowest = max(min([low, *(float(mean.min()) for mean, _ in curves)]), low - _MAX_LOG10_SPAN)
     highest = min(max([high, *(float(mean.max()) for mean, _ in curves)]), high + _MAX_LOG10_SPAN)
-    powers = range(int(np.floor(lowest)) - 1, int(np.ceil(highest)) + 2)
     celsius_ticks = _celsius_ticks(temperature_k)
     ticks = [1000.0 / (c + ZERO_CELSIUS_K) for c in celsius_ticks]
     labels = [f"{c} °C".replace("-", "−") for c in celsius_ticks]
     top_axis = {"overlaying": "x", "side": "top", "range": extent, "tickvals": rounded(ticks), "ticktext": labels}
     return layout(
-        {"title": {"text": "1000 K / T", "standoff": 8}, "range": extent},
-        {
-            "title": {"text": y_title, "standoff": 8},
-            "range": [lowest - 0.5, highest + 0.5],
-            "tickvals": list(powers),
-            "ticktext": [f"10<sup>{power}</sup>".replace("-", "−") for power in powers],
-        },
+        titled("1000 K / T", range=extent),
+        titled(y_title, range=[lowest - 0.5, highest + 0.5], **power_ticks(lowest - 0.5, highest + 0.5)),
         xaxis2={**top_axis, "showgrid": False, "zeroline": False, "ticks": "outside", "matches": "x"},
         margin={"l": 56, "r": 16, "t": 36, "b": 48},
     )

@@ -10,11 +10,11 @@ from markupsafe import escape
 from hstore_workflows.report.asked import asked_of, coordinates
 from hstore_workflows.report.classes import material_classes
 from hstore_workflows.report.markup import name_html, plural
-from hstore_workflows.report.plot import VERMILLION, Plot, layout, rounded
+from hstore_workflows.report.plot import GREY, VERMILLION, Plot, layout, rounded
 from hstore_workflows.report.quantities import quantities, significant
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -29,6 +29,7 @@ MAX_POINTS = 4000
 
 _BEST_DRAWN = 1000
 _TOP = 10
+_FAN_PX, _FAN_HEIGHT_PX = 22, -70
 
 
 def design_map(result: ScreenResult) -> Plot:
@@ -52,7 +53,9 @@ def design_map(result: ScreenResult) -> Plot:
         title="Design map",
         caption=caption,
         data=traces,
-        layout=layout(asked.x, asked.y, shapes=asked.shapes, annotations=asked.notes),
+        layout=layout(
+            asked.x, asked.y, shapes=asked.shapes, annotations=[*asked.notes, *_rank_labels(drawn, x, y)]
+        ),
         height=620,
     )
 
@@ -72,15 +75,25 @@ def sample(candidates: pd.DataFrame, limit: int) -> pd.DataFrame:
     return candidates[keep]
 
 
-def hover_text(row: Mapping[str, Any], shown: tuple[Quantity, ...], kind: str) -> str:
-    """Describe a candidate in plotly's markup; everything from outside is escaped."""
-    head = f"<b>{name_html(row, kind)}</b>, rank {row['rank']}"
-    lines = [head, f"{escape(row['family'])}{', known' if row['known'] else ''}, score {row['score']:.3f}"]
-    lines += [f"{q.heading}: {q.mean(row)} ({q.interval(row)}) {q.unit}" for q in shown]
-    lines += [f"{words}: {significant(float(row[p]))}" for p, words in PROBABILITIES.items() if p in row]
-    if row["domain_reason"]:
-        lines.append(f"outside the domain: {escape(str(row['domain_reason'])[:120])}")
-    return "<br>".join(lines)
+def hover_template(shown: tuple[Quantity, ...], probabilities: Sequence[str]) -> str:
+    """Return plotly's template for the cells of :func:`hover_cells`."""
+    lines = ["<b>%{customdata[0]}</b>, rank %{customdata[1]}", "%{customdata[2]}"]
+    labels = [f"{q.heading}: %{{}} {q.unit}" for q in shown] + [
+        f"{PROBABILITIES[p]}: %{{}}" for p in probabilities
+    ]
+    lines += [label.replace("%{}", f"%{{customdata[{place}]}}") for place, label in enumerate(labels, start=3)]
+    return "<br>".join(lines) + f"%{{customdata[{len(labels) + 3}]}}<extra></extra>"
+
+
+def hover_cells(
+    row: Mapping[str, Any], shown: tuple[Quantity, ...], probabilities: Sequence[str], kind: str
+) -> list[str | int]:
+    """Describe a candidate in the cells of the template; everything from outside is escaped."""
+    about = f"{escape(row['family'])}{', known' if row['known'] else ''}, score {row['score']:.3f}"
+    values = [f"{q.mean(row)} ({q.interval(row)})" for q in shown]
+    chances = [significant(float(row[name])) for name in probabilities]
+    outside = f"<br>outside the domain: {escape(str(row['domain_reason'])[:100])}" if row["domain_reason"] else ""
+    return [str(name_html(row, kind)), int(row["rank"]), about, *values, *chances, outside]
 
 
 PROBABILITIES = {
@@ -105,40 +118,55 @@ def _marks(
     kinds = material_classes(drawn, target)
     counts = {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
     rows = drawn.to_dict("records")
-    shown = quantities(target)
-    texts = [hover_text({str(k): v for k, v in row.items()}, shown, target.kind) for row in rows]
+    shown, probabilities = quantities(target), [name for name in PROBABILITIES if name in drawn]
+    cells = [hover_cells({str(k): v for k, v in row.items()}, shown, probabilities, target.kind) for row in rows]
+    template = hover_template(shown, probabilities)
     known = drawn["known"].to_numpy(dtype=bool)
     believed = drawn["in_domain"].to_numpy(dtype=bool)
     traces = []
     for kind in sorted(counts, key=lambda k: (-counts[k], k.name)):
         member = np.array([k is kind for k in kinds])
-        traces.append(_class_trace(kind, member, place, (texts, known, believed)))
+        trace = _class_trace(kind, member, place, known=known[member], believed=believed[member])
+        trace["customdata"] = [row for row, inside in zip(cells, member, strict=True) if inside]
+        traces += [_legend_key(kind), {**trace, "hovertemplate": template}]
     return traces
+
+
+def _legend_key(kind: MaterialClass) -> dict[str, Any]:
+    """Return an empty trace for the legend, which would show the (perhaps pale) first mark otherwise."""
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": kind.name,
+        "legendgroup": kind.name,
+        "x": [None],
+        "y": [None],
+        "marker": {"color": kind.colour, "symbol": kind.symbol, "size": 8},
+    }
 
 
 def _class_trace(
     kind: MaterialClass,
     member: NDArray[np.bool_],
     place: tuple[NDArray[np.float64], NDArray[np.float64]],
-    marks: tuple[list[str], NDArray[np.bool_], NDArray[np.bool_]],
+    *,
+    known: NDArray[np.bool_],
+    believed: NDArray[np.bool_],
 ) -> dict[str, Any]:
-    texts, known, believed = marks
     return {
         "type": "scatter",
         "mode": "markers",
         "name": kind.name,
+        "legendgroup": kind.name,
+        "showlegend": False,
         "x": rounded(place[0][member]),
         "y": rounded(place[1][member]),
-        "hovertext": [text for text, inside in zip(texts, member, strict=True) if inside],
-        "hoverinfo": "text",
         "marker": {
             "color": kind.colour,
             "symbol": kind.symbol,
-            "size": [9 if k else 6 for k in known[member]],
-            "opacity": [
-                0.25 if not b else 0.95 if k else 0.6 for b, k in zip(believed[member], known[member], strict=True)
-            ],
-            "line": {"color": "#444444", "width": [1.2 if k else 0 for k in known[member]]},
+            "size": np.where(known, 9, 6).tolist(),
+            "opacity": np.where(believed, np.where(known, 0.95, 0.6), 0.25).tolist(),
+            "line": {"color": "#444444", "width": np.where(known, 1.2, 0.0).tolist()},
         },
     }
 
@@ -158,17 +186,23 @@ def _front(drawn: pd.DataFrame, x: NDArray[np.float64], y: NDArray[np.float64], 
     }
 
 
-def _ranks(drawn: pd.DataFrame, x: NDArray[np.float64], y: NDArray[np.float64]) -> dict[str, Any]:
-    top = drawn["rank"].to_numpy() <= _TOP
-    return {
-        "type": "scatter",
-        "mode": "text",
-        "name": "ranks",
-        "showlegend": False,
-        "x": rounded(x[top]),
-        "y": rounded(y[top]),
-        "text": [f"<b>{rank}</b>" for rank in drawn["rank"][top]],
-        "textposition": "top center",
-        "textfont": {"size": 12},
-        "hoverinfo": "skip",
-    }
+def _rank_labels(drawn: pd.DataFrame, x: NDArray[np.float64], y: NDArray[np.float64]) -> list[dict[str, Any]]:
+    """Label the top ten with their ranks, fanned out on leaders because they lie close together."""
+    rank = drawn["rank"].to_numpy()
+    top = np.flatnonzero((rank <= _TOP) & np.isfinite(x) & np.isfinite(y))
+    fan = top[np.lexsort((y[top], x[top]))]
+    middle = (len(fan) - 1) / 2
+    return [
+        {
+            "text": f"<b>{rank[row]}</b>",
+            "x": round(float(x[row]), 5),
+            "y": round(float(y[row]), 5),
+            "ax": round(_FAN_PX * (place - middle)),
+            "ay": _FAN_HEIGHT_PX + (15 if place % 2 else 0),
+            "arrowhead": 0,
+            "arrowwidth": 0.8,
+            "arrowcolor": GREY,
+            "font": {"size": 12},
+        }
+        for place, row in enumerate(fan)
+    ]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from hstore.errors import FormulaError
 from hstore.formula import canonical_formula, parse_amounts
 from hstore.properties import get_property
-from hstore_workflows.report.bars import inside_interval
-from hstore_workflows.report.markup import formula_html
+from hstore_workflows.report.markup import formula_html, pretty
+from hstore_workflows.report.parity import inside_interval
 from hstore_workflows.report.quantities import significant
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _key(text: str) -> str:
 def _row(row: pd.Series) -> KnownRow:
     return KnownRow(
         name=formula_html(str(row["label"])),
-        property=f"{get_property(str(row['property'])).label} ({row['unit']})",
+        property=pretty(f"{get_property(str(row['property'])).label} ({row['unit']})"),
         measured=significant(float(row["measured"]), 3),
         predicted=significant(float(row["predicted"]), 3),
         interval=f"{significant(float(row['lower']), 3)} to {significant(float(row['upper']), 3)}",

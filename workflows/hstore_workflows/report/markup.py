@@ -91,6 +91,11 @@ def formula_html(text: str) -> Markup:
     return Markup("").join([*parts, escape(text[start:])])
 
 
+def breakable(html: Markup) -> Markup:
+    """Let a browser break a long formula between its elements."""
+    return Markup(str(html).replace("</sub>", "</sub><wbr>"))
+
+
 def name_html(row: Mapping[str, Any], kind: str) -> Markup:
     """Write the name of a candidate: its formula, or for sorbents the name by which they are known.
 
@@ -133,6 +138,20 @@ def feature_words(name: str) -> str:
     stem = name.removesuffix(unit)
     words = [_WORDS.get(word, word) for word in re.split(r"[_ ]", stem)]
     return " ".join(words) + _UNITS.get(unit, "")
+
+
+def percent(share: float) -> str:
+    """Print a share in percent."""
+    return f"{100 * share:.0f} %"
+
+
+def pretty(text: str) -> str:
+    """Write degrees and molecular hydrogen as print does; the project's plain texts keep to ASCII.
+
+    >>> pretty("kJ/mol H2 at 25 degC")
+    'kJ/mol H₂ at 25 °C'
+    """
+    return re.sub(r"\bH2\b", "H₂", text.replace("degC", "°C"))
 
 
 def plural(count: int, noun: str) -> str:

@@ -22,6 +22,7 @@ CYCLE = (BLUE, ORANGE, GREEN, PURPLE, VERMILLION, SKY, GREY)
 """Colours of Okabe and Ito (jfly.uni-koeln.de/color); yellow and black vanish on one of our backgrounds."""
 
 _DIGITS = 5
+_PLAIN = (-2, 3)
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Plot:
     def json(self) -> Markup:
         """Traces and layout as JSON that cannot end the script element it stands in."""
         text = json.dumps({"data": self.data, "layout": self.layout}, allow_nan=False, separators=(",", ":"))
-        return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
+        return Markup(text.replace("</", "<\\/").replace("<!", "\\u003c!"))
 
 
 def rounded(values: Iterable[float]) -> list[float | None]:
@@ -70,9 +71,20 @@ def layout(x: dict[str, Any], y: dict[str, Any], **more: Any) -> dict[str, Any]:
     }
 
 
-def title(text: str) -> dict[str, Any]:
-    """Return an axis title."""
-    return {"title": {"text": text, "standoff": 8}}
+def titled(text: str, **more: Any) -> dict[str, Any]:
+    """Return an axis with a title."""
+    return {"title": {"text": text, "standoff": 8}, **more}
+
+
+def power_ticks(low: float, high: float) -> dict[str, Any]:
+    """Return ticks at the powers of ten of an axis that carries log10 values."""
+    powers = list(range(math.floor(low), math.ceil(high) + 1))
+    return {"tickvals": powers, "ticktext": [power_of_ten(power) for power in powers]}
+
+
+def power_of_ten(power: int) -> str:
+    """Write a power of ten for a plot, plainly where it is short."""
+    return f"{10.0**power:,.{max(0, -power)}f}" if _PLAIN[0] <= power <= _PLAIN[1] else f"10<sup>{power}</sup>"
 
 
 def note(text: str, *, x: float, y: float, **more: Any) -> dict[str, Any]:

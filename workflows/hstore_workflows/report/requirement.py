@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hstore_workflows.report.markup import percent
 from hstore_workflows.report.quantities import celsius, significant
 from hstore_workflows.report.summary import reaching
 
@@ -35,7 +36,7 @@ def requirement_rows(result: ScreenResult) -> list[RequirementRow]:
     believed = result.candidates[result.candidates["in_domain"].astype(bool)]
     needed = target.material_requirements()
     rows = []
-    for year, system in target.system_targets().items():
+    for year, system in sorted(target.system_targets().items()):
         material = needed[year]
         wt_pct, g_per_l = material.usable_capacity_wt_pct, material.usable_capacity_g_per_l
         low, high = system.delivery_temperature_k
@@ -65,8 +66,8 @@ def factor_words(target: Target) -> str:
         return ""
     return (
         f"Assumed system factor, adjustable in the target file: the material with its hydrogen is "
-        f"{factor.mass_fraction:.0%} of the system’s mass, its bed {factor.volume_fraction:.0%} of the system’s "
-        f"volume, and solid fills {factor.packing_fraction:.0%} of the bed."
+        f"{percent(factor.mass_fraction)} of the system’s mass, its bed {percent(factor.volume_fraction)} of the system’s "
+        f"volume, and solid fills {percent(factor.packing_fraction)} of the bed."
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from markupsafe import Markup
 
-from hstore_workflows.report.markup import name_html, plural
+from hstore_workflows.report.markup import name_html, percent, plural
 from hstore_workflows.report.quantities import quantities, significant
 
 if TYPE_CHECKING:
@@ -90,8 +90,8 @@ def _reached(believed: pd.DataFrame, works: pd.DataFrame, target: Target) -> lis
     wt_pct, g_per_l = target.capacity_requirement()
     capacity = quantities(target)[0]
     count = reaching(believed, target, wt_pct, g_per_l)
-    density = f" and {significant(g_per_l, 3)} g/L" if g_per_l is not None else ""
-    asked = f"{significant(wt_pct, 3)} wt%{density} asked of the material"
+    density = f" and {g_per_l:.3g} g/L" if g_per_l is not None else ""
+    asked = f"{wt_pct:.3g} wt%{density} asked of the material"
     if target.system_target is not None:
         asked += f" by the {target.system_target.year} target"
     swing = "predicted to work in the swing and " if "p_window" in believed else ""
@@ -106,9 +106,9 @@ def _reached(believed: pd.DataFrame, works: pd.DataFrame, target: Target) -> lis
         share = float(row[f"{capacity.column}_mean"]) / wt_pct
         likely = " likely to work in the swing" if "p_window" in believed else ""
         sentences.append(
-            Markup(
-                "The highest capacity{} is that of {}: {} wt% (90 % interval {}), {:.0%} of what is asked."
-            ).format(likely, name_html(row, target.kind), capacity.mean(row), capacity.interval(row), share)
+            Markup("The highest capacity{} is that of {}: {} wt% (90 % interval {}), {} of what is asked.").format(
+                likely, name_html(row, target.kind), capacity.mean(row), capacity.interval(row), share
+            )
         )
     return sentences
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hstore.properties import get_property
 from hstore_data.catalog import get_card
-from hstore_workflows.report.markup import name_html, shortened
+from hstore_workflows.report.markup import breakable, name_html, percent, pretty, shortened
 from hstore_workflows.report.quantities import quantities, significant
 
 if TYPE_CHECKING:
@@ -25,9 +25,10 @@ _TOP = 10
 _MAX_GROUPS = 12
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _NUMBER = re.compile(r"(?<![A-Za-z0-9_])[-+]?\d+\.?\d*(?:e[-+]?\d+)?(?![A-Za-z0-9_])")
+_DECIMAL = re.compile(r"\d+\.\d+")
 _DOMAIN_GROUPS = (
-    (re.compile(r"no training material contains (.+)"), "no training material contains an element"),
-    (re.compile(r"few training materials contain (.+)"), "few training materials contain an element"),
+    (re.compile(r"no training material contains (.+)"), "no training material contains one of its elements"),
+    (re.compile(r"few training materials contain (.+)"), "few training materials contain one of its elements"),
     (re.compile(r"(\w+) \S+ outside \S+ to \S+"), "a condition or descriptor outside the training range"),
 )
 
@@ -140,7 +141,7 @@ def top_rows(result: ScreenResult) -> list[TopRow]:
         rows.append(
             TopRow(
                 rank=int(row["rank"]),
-                name=name_html(row, result.target.kind),
+                name=breakable(name_html(row, result.target.kind)),
                 family=str(row["family"]),
                 known=bool(row["known"]),
                 score=f"{row['score']:.3f}",
@@ -182,7 +183,7 @@ def hazard_groups(result: ScreenResult) -> list[Group]:
     """Group candidates with a safety note by note; a candidate can have several."""
     frame = result.candidates[result.candidates["safety"] != ""]
     pairs = [
-        (_NUMBER.sub("…", note), str(formula))
+        (_DECIMAL.sub("…", note), str(formula))
         for formula, text in zip(frame["formula"], frame["safety"], strict=True)
         for note in dict.fromkeys(str(text).split("; "))
     ]
@@ -226,20 +227,20 @@ def _grouped(pairs: Iterable[tuple[str, str]]) -> list[Group]:
 
 
 def _most_common(examples: Counter[str]) -> str:
-    shown = [text for text, _ in sorted(examples.items(), key=lambda item: (-item[1], item[0]))[:6]]
+    shown = [text for text, _ in examples.most_common(6)]
     return ", ".join(shown) + (", …" if len(examples) > len(shown) else "")
 
 
 def _score_row(property_name: str, card: ModelCard) -> ScoreRow:
     score = card.scores[property_name]
     return ScoreRow(
-        property=get_property(property_name).label,
-        unit=score.unit,
+        property=pretty(get_property(property_name).label),
+        unit=pretty(score.unit),
         n=score.n,
         mae=significant(score.mae, 3),
         baseline=significant(score.mae_mean_predictor, 3),
         spearman="–" if score.spearman is None else f"{score.spearman:.2f}",
-        coverage=f"{score.coverage:.0%}",
+        coverage=percent(score.coverage),
         width=significant(score.mean_width, 3),
     )
 

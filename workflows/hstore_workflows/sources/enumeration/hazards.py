@@ -29,6 +29,8 @@ class Note:
     """The remark."""
     source: str
     """Where it is written."""
+    discount: bool = False
+    """True for hazards a screen ranks down."""
 
 
 @cache
@@ -36,7 +38,10 @@ def load_notes(kind: str) -> tuple[Note, ...]:
     """Return the remarks of one kind, ``safety`` or ``cost``, in file order."""
     path = files("hstore_workflows.sources.enumeration").joinpath("hazards.toml")
     table = tomllib.loads(path.read_text(encoding="utf-8"))
-    return tuple(Note(tuple(entry["elements"]), entry["note"], entry["source"]) for entry in table[kind])
+    return tuple(
+        Note(tuple(entry["elements"]), entry["note"], entry["source"], entry.get("discount", False))
+        for entry in table[kind]
+    )
 
 
 def safety_notes(amounts: Mapping[str, float]) -> list[str]:
@@ -47,6 +52,11 @@ def safety_notes(amounts: Mapping[str, float]) -> list[str]:
     """
     notes = [entry.note for entry in load_notes("safety") if amounts.keys() & set(entry.elements)]
     return notes + _gas_notes(amounts)
+
+
+def is_discounted(amounts: Mapping[str, float]) -> bool:
+    """Tell whether a composition holds an element that no one would build a store or battery of."""
+    return any(entry.discount and amounts.keys() & set(entry.elements) for entry in load_notes("safety"))
 
 
 def cost_notes(amounts: Mapping[str, float]) -> list[str]:

@@ -1,0 +1,67 @@
+"""A service on a store of its own, with models trained once for all tests."""
+
+from __future__ import annotations
+
+import pytest
+from fastapi.testclient import TestClient
+
+from hstore.records import Family
+from hstore.settings import Settings
+from hstore.store import open_store
+from hstore_api.app import create_app
+
+
+@pytest.fixture
+def settings(tmp_path, trained):
+    """Settings with shared models and a store of its own."""
+    return Settings(home=trained.home, database_url=f"sqlite:///{tmp_path / 'api.sqlite'}", data_mirror=None)
+
+
+@pytest.fixture
+def records(settings, build):
+    """The open store of the service, holding six materials, so that nothing is seeded."""
+    materials = [
+        build.material("a/LaNi5", "LaNi5", known=True),
+        build.material("b/La2Ni10", "La2Ni10"),
+        build.material("c/LaNi4Al", "LaNi4Al", reason="Al lowers the plateau"),
+        build.material("d/MgH2", "MgH2", family=Family.IONIC, known=True),
+        build.material(
+            "e/MOF-5", "Zn4O13C24H12", name="MOF-5", family=Family.SORBENT, descriptors={"lcd_A": 15.0}
+        ),
+        build.material("f/Fe", "FeTi", structure={"lattice": {"a": 2.98}, "sites": []}),
+    ]
+    with open_store(settings.store_url) as store:
+        store.add_materials(materials)
+        yield store
+
+
+@pytest.fixture
+def app(settings, records):
+    """The app on that store."""
+    return create_app(settings)
+
+
+@pytest.fixture
+def client(app):
+    """A client of the running app; unexpected errors arrive as responses."""
+    with TestClient(app, raise_server_exceptions=False) as running:
+        yield running
+
+
+@pytest.fixture
+def problem():
+    """Check that a response is a complete problem, and return it."""
+
+    def check(response, status, code):
+        body = response.json()
+        assert response.status_code == status, body
+        assert response.headers["content-type"] == "application/problem+json"
+        assert (body["status"], body["code"]) == (status, code)
+        assert body["type"] == f"urn:hstore:problem:{code}"
+        assert body["correlation_id"] == response.headers["x-request-id"]
+        assert body["instance"] == response.request.url.raw_path.decode().partition("?")[0]
+        assert body["title"]
+        assert body["detail"]
+        return body
+
+    return check
