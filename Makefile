@@ -5,6 +5,7 @@ BIN    := $(VENV)/bin
 OUT    ?= runs/onboard
 PORT   ?= 8000
 
+
 .PHONY: help
 help: ## Show this help
 	@echo "hstore: screen materials for hydrogen storage and solid electrolytes"; echo
@@ -40,15 +41,26 @@ serve: $(VENV)/.default ## Start the service on loopback, PORT=8000
 
 .PHONY: lock
 lock: $(VENV)/.dev ## Renew the lock files after a change of dependencies
-	$(BIN)/pip install -q uv
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		pyproject.toml -o requirements/default.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--extra dev --extra postgres -c requirements/default.lock pyproject.toml -o requirements/dev.lock
+	echo uv | $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-header --no-annotate - -o requirements/installer.lock
 
 .PHONY: clean
 clean: ## Remove the environment and everything generated
 	rm -rf $(VENV) build dist runs .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+# uv installs in a tenth of pip's time; where it cannot be had, pip reads the same lock file.
+define install
+	@$(BIN)/uv --version >/dev/null 2>&1 || \
+		$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/installer.lock || true
+	@echo "installing $(1)"; \
+	if $(BIN)/uv --version >/dev/null 2>&1; then installer="$(BIN)/uv pip install -q --python $(BIN)/python"; \
+	else installer="$(BIN)/pip install -q --disable-pip-version-check"; fi; \
+	$$installer --require-hashes -r $(1) && $$installer --no-deps -e .
+endef
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -56,11 +68,9 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.default: requirements/default.lock pyproject.toml | $(VENV)/bin/python
-	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/default.lock
-	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	$(call install,requirements/default.lock)
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.lock pyproject.toml | $(VENV)/bin/python
-	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.lock
-	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	$(call install,requirements/dev.lock)
 	@touch $@ $(VENV)/.default

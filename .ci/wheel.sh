@@ -8,8 +8,9 @@ trap 'rm -rf "$scratch"' EXIT
 
 .venv/bin/python -m build --wheel --outdir "$scratch/dist" . >"$scratch/build.log" 2>&1 || { cat "$scratch/build.log"; exit 1; }
 "${PYTHON:-python3}" -m venv "$scratch/venv"
-"$scratch/venv/bin/pip" install -q --disable-pip-version-check --require-hashes -r requirements/default.lock
-"$scratch/venv/bin/pip" install -q --disable-pip-version-check --no-deps "$scratch"/dist/hstore-*.whl
+install=(.venv/bin/uv pip install -q --python "$scratch/venv/bin/python")
+"${install[@]}" --require-hashes -r requirements/default.lock
+"${install[@]}" --no-deps "$scratch"/dist/hstore-*.whl
 
 mkdir -p "$scratch/user/data" "$scratch/user/workflows"
 cd "$scratch/user"

@@ -37,7 +37,9 @@ def database_url(request, tmp_path):
     admin = create_engine(server, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.execute(text(f"CREATE SCHEMA {schema}"))
-    url = make_url(server).update_query_dict({"options": f"-csearch_path={schema}"})
+    # A time zone far from UTC, so that an instant read back in local time shows.
+    options = f"-csearch_path={schema} -cTimeZone=Asia/Kolkata"
+    url = make_url(server).update_query_dict({"options": options})
     yield url.render_as_string(hide_password=False)
     with admin.connect() as connection:
         connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from hstore.formula import parse_formula
 from hstore.records import Family
@@ -35,6 +35,16 @@ def quantity(unit: str, example: float, **limits: Any) -> Any:
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT, pattern=r"^[^\x00]*$")]
 """Text in an address; databases have no place for the character NUL."""
+
+
+def _encodable(text: str) -> str:
+    """Refuse lone surrogates: JSON can name them, but no answer could repeat them."""
+    text.encode()
+    return text
+
+
+AnyText = Annotated[str, AfterValidator(_encodable)]
+"""Any text that can be sent back."""
 
 PageSize = Annotated[int, quantity("items", 50, ge=1, le=MAX_PAGE)]
 
@@ -208,9 +218,11 @@ class StatedConditions(_Schema):
 class PredictionRequest(StatedConditions):
     """A property to predict for some formulas."""
 
-    property: str = Field(examples=["plateau_pressure_bar"])
+    property: Text = Field(examples=["plateau_pressure_bar"])
     """Canonical name of a property that is predicted from formulas (see ``/v1/properties``)."""
-    formulas: tuple[str, ...] = Field(min_length=1, max_length=MAX_FORMULAS, examples=[["LaNi5", "TiFe", "MgH2"]])
+    formulas: tuple[AnyText, ...] = Field(
+        min_length=1, max_length=MAX_FORMULAS, examples=[["LaNi5", "TiFe", "MgH2"]]
+    )
     """Formulas; one that cannot be read gets its cause in ``error`` and the others their answer."""
 
     def conditions(self) -> StatedConditions:

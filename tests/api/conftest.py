@@ -1,6 +1,8 @@
-"""A service on a store of its own, with models trained once for all tests."""
+"""A service on a store of its own, with models trained and loaded once for all tests."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 from fastapi.testclient import TestClient
@@ -9,6 +11,7 @@ from hstore.records import Family
 from hstore.settings import Settings
 from hstore.store import open_store
 from hstore_api.app import create_app
+from hstore_api.predictor import Predictor
 
 
 @pytest.fixture
@@ -41,10 +44,17 @@ def app(settings, records):
     return create_app(settings)
 
 
+@pytest.fixture(scope="session")
+def predictor(trained):
+    """Models that stay loaded from test to test."""
+    return Predictor(trained)
+
+
 @pytest.fixture
-def client(app):
+def client(app, predictor):
     """A client of the running app; unexpected errors arrive as responses."""
     with TestClient(app, raise_server_exceptions=False) as running:
+        app.state.service = replace(app.state.service, predictor=predictor)
         yield running
 
 

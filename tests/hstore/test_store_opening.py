@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from importlib.resources import files
@@ -17,7 +18,7 @@ from sqlalchemy import NullPool, create_engine, inspect, text
 from hstore.errors import MissingExtraError, StoreError
 from hstore.records import Scope
 from hstore.store import migration, open_store
-from hstore.store.engine import make_engine
+from hstore.store.engine import _switch_to_wal, make_engine
 from hstore.store.schema import Base
 
 EVERYTHING = Scope(everything=True)
@@ -168,6 +169,26 @@ def test_sqlite_is_set_up_for_several_processes(path):
             for name in ("journal_mode", "foreign_keys", "synchronous", "busy_timeout")
         }
     assert pragmas == {"journal_mode": "wal", "foreign_keys": 1, "synchronous": 1, "busy_timeout": 60_000}
+
+
+class Contested:
+    """A connection whose first statements find the database locked."""
+
+    def __init__(self, message, times):
+        self.message, self.left = message, times
+
+    def execute(self, _):
+        if self.left:
+            self.left -= 1
+            raise sqlite3.OperationalError(self.message)
+
+
+def test_the_switch_to_wal_waits_while_others_switch():
+    contested = Contested("database is locked", times=3)
+    _switch_to_wal(contested)
+    assert contested.left == 0
+    with pytest.raises(sqlite3.OperationalError, match="disk I/O error"):
+        _switch_to_wal(Contested("disk I/O error", times=1))
 
 
 def test_the_folder_of_a_new_store_is_made(tmp_path):

@@ -74,7 +74,7 @@ def screen(tmp_path):
 
 @pytest.fixture
 def campaign(settings, screen):
-    story.begin(settings, "alloys", screen, COMMON)
+    story.begin(settings, "alloys", screen, COMMON, keep_outside=True)
     return settings
 
 
@@ -311,6 +311,19 @@ def test_results_outweigh_a_wrong_screen():
     rows = np.arange(80)
     now = believe(features, wrong, rows, truth[rows], seed=0)
     assert np.corrcoef(now.mean[80:], truth[80:])[0, 1] > 0.8
+
+
+def test_a_handful_of_equal_results_proves_nothing():
+    features = np.random.default_rng(0).normal(size=(100, 3))
+    now = believe(features, Prior(np.full(100, 40.0), np.full(100, 8.0)), np.arange(4), np.full(4, 33.0), seed=0)
+    assert now.std.min() > 1.5
+    assert (now.mean > 32).all()
+    assert (now.mean < 40).all()
+
+
+def test_candidates_outside_the_domain_are_left_out_unless_asked_for(screen):
+    assert (len(read_pool(screen, COMMON)), read_pool(screen, COMMON).outside) == (39, 1)
+    assert len(read_pool(screen, COMMON, keep_outside=True)) == 40
 
 
 def test_failures_lower_the_odds_nearby_and_nowhere_else():

@@ -10,10 +10,12 @@ import pandas as pd
 
 from hstore.errors import InputError
 from hstore.formula import canonical_formula
+from hstore.properties import get_property
 from hstore.units import BAR_PER_ATM
 from hstore_models.forest import ForestSettings
 from hstore_models.metrics import interval_scores, regression_scores
 from hstore_models.prediction import Query
+from hstore_models.representation import host_amounts, molecular_hydrogen_ratio
 from hstore_models.splits import grouped_folds, split_hash
 from hstore_models.training import fit, model_of
 from hstore_models.training_data import TrainingData, load_scored_rows, load_training_data
@@ -48,13 +50,13 @@ def evaluate_table(
     """Score the model in use on a table with known answers.
 
     The target column is read in the property's canonical unit. Names that say otherwise are converted: ending in
-    ``_atm`` from atm, starting with ``ln_`` from a natural logarithm; conductivities that are all positive are
-    taken as S/cm. Values such as ``<1E-10`` are upper bounds and count as the bound.
+    ``_atm`` from atm, starting with ``ln_`` from a natural logarithm; conductivities without a negative one are
+    taken as S/cm (a zero is no value). Values such as ``<1E-10`` are upper bounds and count as the bound.
 
     Returns:
         ``n, mae, median_error, rmse, r2, spearman, mae_mean_predictor, coverage, mean_width, rejected`` and what
         was converted; ``n_seen_in_training`` rows have a composition the model was trained on, and
-        ``mae_unseen`` is the error of the others. A pressure also gets ``mae_ln``.
+        ``mae_unseen`` is the error of the others. A pressure also gets ``mae_ln``. What is not defined is None.
 
     Raises:
         InputError: the target column is missing, or no row can be scored.
@@ -68,17 +70,20 @@ def evaluate_table(
     truth, conversion, n_bounds = read_target(property_name, target_column, given)
     known = np.isfinite(truth)
     rejects = list(table.rejects) + [
-        RejectedRow(int(row), "", f"{target_column} is {value!r}, not a number; correct or remove the row")
+        RejectedRow(int(row), "", f"{target_column} is {value!r}, not a usable number; correct or remove the row")
         for row, value in zip(table.frame["row"][~known], given[~known], strict=True)
     ]
     if not known.any():
-        raise InputError(f"no row of the table can be scored; {len(rejects)} were rejected")
+        raise InputError(f"no row of the table can be scored: {'; '.join(r.cause for r in rejects[:3])}")
     answer = predict_rows(property_name, table, settings, say=say)
     data = load_training_data(name, settings)
     answered = known & np.isfinite(answer.mean)
+    if not answered.any():
+        raise InputError(f"the model answers no row of the table: {answer.reason[known][0]}; add what is missing")
     baseline = _training_mean(property_name, data)
     report: dict[str, Any] = {
         "property": property_name,
+        "unit": get_property(property_name).unit,
         "model_id": answer.model_id,
         "target_column": target_column,
     }
@@ -91,7 +96,7 @@ def evaluate_table(
         "conversion": conversion,
         "bounds_counted_as_values": n_bounds,
     }
-    return report | _seen(table.amounts, data, answer, truth, answered)
+    return _without_nan(report | _seen(table.amounts, data, answer, truth, answered))
 
 
 def read_target(property_name: str, column: str, given: pd.Series[Any]) -> tuple[NDArray[np.float64], str, int]:
@@ -110,8 +115,9 @@ def read_target(property_name: str, column: str, given: pd.Series[Any]) -> tuple
         if column.endswith("_atm"):
             values, notes = values * BAR_PER_ATM, [*notes, "from atm"]
     finite = values[np.isfinite(values)]
-    if property_name == _CONDUCTIVITY and finite.size and (finite > 0).all():
-        values, notes = np.log10(values), ["from S/cm to its decimal logarithm"]
+    if property_name == _CONDUCTIVITY and (finite > 0).any() and (finite >= 0).all():
+        values = np.log10(np.where(values > 0, values, np.nan))
+        notes = ["from S/cm to its decimal logarithm"]
     return values, ", ".join(notes) or "none", int(bounds.sum())
 
 
@@ -146,10 +152,11 @@ def cross_validate(
         ]
         reports.append(_held_out_scores(property_name, scored, answers, data))
     keys = scored["row"].astype(str)
-    mean = {key: float(np.mean([r[key] for r in reports])) for key in reports[0]}
+    mean = _without_nan({key: float(np.mean([r[key] for r in reports])) for key in reports[0]})
     return {
         "property": property_name,
         "data_set": data_set,
+        "unit": "ln(bar)" if property_name == _PRESSURE else get_property(property_name).unit,
         "protocol": "official test split" if official else f"{n_folds}-fold, grouped",
         "seeds": list(seeds),
         "split_hash": split_hash(list(keys), folds),
@@ -240,11 +247,22 @@ def _seen(
     """Count rows whose composition was trained on, and score the others alone."""
     if "composition" not in data.rows:
         return {}
-    trained = set(data.rows["composition"])
-    seen = np.array([canonical_formula(a) in trained for a in amounts])
+    key = canonical_formula if data.model == "conductivity" else _hydride_key
+    trained = {key(a) for a in data.rows["amounts"]}
+    seen = np.array([key(a) in trained for a in amounts])
     unseen = rows & ~seen
     error = np.abs(answer.mean[unseen] - truth[unseen])
     return {
         "n_seen_in_training": int((rows & seen).sum()),
         "mae_unseen": float(error.mean()) if unseen.any() else None,
     }
+
+
+def _hydride_key(amounts: dict[str, float]) -> tuple[str, float]:
+    """Name what the hydride models see: LaNi5 and LaNi5H6 are one material, LiB and LiBH4 are two."""
+    return canonical_formula(host_amounts(amounts)), round(molecular_hydrogen_ratio(amounts), 3)
+
+
+def _without_nan(report: dict[str, Any]) -> dict[str, Any]:
+    """Replace NaN by None, for JSON has no NaN."""
+    return {k: None if isinstance(v, float) and not np.isfinite(v) else v for k, v in report.items()}

@@ -34,9 +34,11 @@ class Chunk:
     """Some candidates, ready to be predicted."""
 
     identity: pd.DataFrame
-    """Columns of ``IDENTITY``; for a user's table also its own columns."""
+    """Columns of ``IDENTITY``, and ``row`` for a user's table; rows numbered from 0."""
     query: Query
     """What the models are asked."""
+    own: pd.DataFrame
+    """Columns of a user's table, as given, that are not in ``identity``; none for the shipped pool."""
 
 
 @dataclass
@@ -68,7 +70,9 @@ def table_pool(path: Path, target: Target) -> Pool:
     """
     import hashlib
 
-    table = check_table(read_table(path), formulas=target.kind != "sorbent")
+    given = read_table(path)
+    table = check_table(given, formulas=target.kind != "sorbent")
+    given = given.drop(columns=[name for name in ("formula", "name") if name in given])
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
 
     def chunks() -> Iterator[Chunk]:
@@ -76,7 +80,9 @@ def table_pool(path: Path, target: Target) -> Pool:
             part = table.frame.iloc[start : start + CHUNK_ROWS].reset_index(drop=True)
             amounts = table.amounts[start : start + CHUNK_ROWS]
             notes = table.notes[start : start + CHUNK_ROWS]
-            yield Chunk(_table_identity(part, amounts, notes, target), Query.of(amounts, part))
+            identity = _table_identity(part, amounts, notes, target)
+            own = given.iloc[part["row"] - 1].reset_index(drop=True)
+            yield Chunk(identity, Query.of(amounts, part), own)
 
     return Pool(chunks(), path.name, {path.name: digest}, table.rejects)
 
@@ -112,4 +118,4 @@ def _material_chunks(materials: Iterator[Material]) -> Iterator[Chunk]:
         descriptors = pd.DataFrame([m.descriptors for m in rows])
         sorbents = rows[0].family is Family.SORBENT
         amounts = [{} if sorbents else parse_amounts(m.formula) for m in rows]
-        yield Chunk(identity, Query.of(amounts, descriptors))
+        yield Chunk(identity, Query.of(amounts, descriptors), pd.DataFrame(index=identity.index))

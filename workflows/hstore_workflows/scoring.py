@@ -13,7 +13,7 @@ from hstore_models.conductivity import Conductivity
 from hstore_models.features.electrolyte import infer_mobile_ions
 from hstore_models.hydride import HydrideCapacity, HydrideThermodynamics, pressure_predictions
 from hstore_models.representation import hydride_density_g_per_l
-from hstore_models.sorbent import SorbentUptake
+from hstore_models.sorbent import SWING, SorbentUptake
 from hstore_workflows.sources.enumeration.hazards import cost_notes, is_discounted, safety_notes
 
 if TYPE_CHECKING:
@@ -127,14 +127,8 @@ def _score_sorbents(target: Target, query: Query, models: Mapping[str, LoadedMod
     model = models["sorbent_uptake"].model
     assert isinstance(model, SorbentUptake)
     assert target.swing is not None
-    for name in (
-        "charge_pressure_bar",
-        "charge_temperature_k",
-        "discharge_pressure_bar",
-        "discharge_temperature_k",
-    ):
-        if name not in query.frame:
-            query.frame[name] = getattr(target.swing, name)
+    for name in SWING:  # rows that state no swing of their own get the target's, not the model's default
+        query.frame[name] = query.column(name, getattr(target.swing, name))
     gravimetric = model.predict("usable_capacity_wt_pct", query)
     volumetric = model.predict("usable_capacity_g_per_l", query)
     needed_wt_pct, needed_g_per_l = target.capacity_requirement()
@@ -156,8 +150,8 @@ def _score_electrolytes(target: Target, query: Query, models: Mapping[str, Loade
     assert target.requirement is not None
     minimum = target.requirement.log10_conductivity_s_per_cm
     assert minimum is not None
-    if target.requirement.temperature_k is not None and "temperature_k" not in query.frame:
-        query.frame["temperature_k"] = target.requirement.temperature_k
+    if target.requirement.temperature_k is not None:
+        query.frame["temperature_k"] = query.column("temperature_k", target.requirement.temperature_k)
     conductivity = model.predict("log10_conductivity_s_per_cm", query)
     energy = model.predict("activation_energy_ev", query)
     columns = _columns([conductivity, energy])

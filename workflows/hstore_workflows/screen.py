@@ -40,6 +40,11 @@ PARETO_AXES = {
 }
 """Kind of target -> the two columns whose Pareto front is marked."""
 
+OUTPUT_FILES = frozenset({"candidates.csv", "candidates.parquet", "rejected.csv", "manifest.json", "report.html"})
+"""Everything in the folder of a screen."""
+
+_RANKING = ("rank", "pareto")
+
 _LIBRARIES = (
     "hstore",
     "CoolProp",
@@ -98,7 +103,7 @@ def run_screen(
     parts = []
     for chunk in pool.chunks:
         scored = score_chunk(target, chunk.query, models)
-        parts.append(pd.concat([chunk.identity.reset_index(drop=True), scored], axis=1))
+        parts.append(_beside(pd.concat([chunk.identity, scored], axis=1), chunk.own))
         say(f"scored {sum(map(len, parts)):,} candidates")
     if not parts:
         raise InputError(f"no usable candidate in {pool.source}; {len(pool.rejects)} rows were rejected")
@@ -111,6 +116,18 @@ def run_screen(
     }
     manifest["peak_memory_mib"] = round(_peak_memory_mib(), 1)
     return ScreenResult(target, candidates, pool.rejects, models, _sanity(models), manifest)
+
+
+def _beside(results: pd.DataFrame, own: pd.DataFrame) -> pd.DataFrame:
+    """Append a user's own columns; one whose name is taken gets the prefix ``given_``."""
+    taken = {*results, *_RANKING}
+    names = []
+    for name in map(str, own):
+        while name in taken:
+            name = f"given_{name}"  # noqa: PLW2901 - a table made from an earlier screen may need it twice
+        taken.add(name)
+        names.append(name)
+    return pd.concat([results, own.set_axis(names, axis=1)], axis=1)
 
 
 def rank(candidates: pd.DataFrame, target: Target) -> pd.DataFrame:
@@ -134,6 +151,7 @@ def write_screen(result: ScreenResult, folder: Path) -> None:
     from hstore_workflows.report import render_report
 
     refuse_foreign_folder(folder)
+    folder = folder.resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
@@ -145,23 +163,43 @@ def write_screen(result: ScreenResult, folder: Path) -> None:
         (scratch / "manifest.json").write_text(text + "\n", encoding="utf-8")
         (scratch / "report.html").write_text(render_report(result), encoding="utf-8")
         scratch.chmod(0o755)
-        if folder.exists():
-            shutil.rmtree(folder)
-        scratch.rename(folder)
+        _put_in_place(scratch, folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def _put_in_place(scratch: Path, folder: Path) -> None:
+    """Rename a finished folder; what it replaces is deleted only when that has worked."""
+    if not folder.exists():
+        scratch.rename(folder)
+        return
+    old = scratch.with_name(f"{scratch.name}-old")
+    folder.rename(old)
+    try:
+        scratch.rename(folder)
+    except OSError:
+        old.rename(folder)
+        raise
+    shutil.rmtree(old)
+
+
 def refuse_foreign_folder(folder: Path) -> None:
-    """Raise when a folder holds something other than an earlier screen.
+    """Raise when a folder holds anything that a screen did not write, for all of it would be replaced.
 
     Raises:
-        InputError: it is a file, or a folder with files but without a screen's manifest.
+        InputError: it is or lies below a file, or holds other files than those of a whole screen.
     """
-    if folder.is_file():
-        raise InputError(f"{folder} is a file; give a folder for --out")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "manifest.json").is_file():
-        raise InputError(f"{folder} is not empty and holds no earlier screen; give another folder for --out")
+    folder = folder.resolve()
+    blocking = next((place for place in (folder, *folder.parents) if place.is_file()), None)
+    if blocking:
+        raise InputError(f"{blocking} is a file; give a folder for --out")
+    found = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
+    if found and found != OUTPUT_FILES:
+        foreign = sorted(found - OUTPUT_FILES)[:3] or ["only part of a screen"]
+        raise InputError(
+            f"{folder} is not empty and not an earlier screen (it holds {', '.join(foreign)}); "
+            "give another folder for --out"
+        )
 
 
 def _manifest(

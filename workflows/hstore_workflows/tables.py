@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,10 @@ _NOT_NEGATIVE = (
     "pld_A",
 )
 _LIMITS = {"temperature_k": 5000.0, "void_fraction": 1.0}
+_DESCRIPTORS = ("density_g_cm3", *(name for name in _NOT_NEGATIVE if not name.endswith("pressure_bar")))
+
+SURPLUS_COLUMN = "surplus_cells"
+"""Column that holds what stands beyond the last header of a row; only in tables that have such rows."""
 
 
 @dataclass(frozen=True)
@@ -62,24 +67,52 @@ class UserTable:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a CSV or Parquet file as text and numbers, untouched.
+    """Read a CSV or Parquet file, untouched but for blanks around the headers; the cells of a CSV are text.
+
+    A CSV is UTF-8 with commas. A row with more cells than the header keeps the rest in ``SURPLUS_COLUMN``.
 
     Raises:
-        InputError: missing, not readable as its type, or without rows.
+        InputError: missing, not readable as its type, without rows, or with a header that stands twice.
     """
     if not path.is_file():
         raise InputError(f"{path} is not a file; give a CSV or Parquet table")
     try:
-        if path.suffix == ".parquet":
-            frame = pd.read_parquet(path)
-        else:
-            frame = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=str, skip_blank_lines=False)
-    except (ValueError, OSError, pd.errors.ParserError) as error:
+        frame = pd.read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
+    except (ValueError, OSError, csv.Error) as error:  # pandas and pyarrow derive theirs from ValueError
         raise InputError(
-            f"{path} cannot be read as a table ({str(error).strip()}); give a CSV or Parquet file"
+            f"{path} cannot be read as a table ({str(error).strip()}); give a CSV (UTF-8, commas) or Parquet file"
         ) from error
     if frame.empty:
         raise InputError(f"{path} has no data rows; give a header line and at least one row")
+    return frame
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    # The width is found first: pandas takes the first cell of a row that is too long for its label.
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        records = csv.reader(stream)
+        header = [name.strip() for name in next(records, [])]
+        width = max(map(len, records), default=0)
+    if not any(header):
+        raise InputError("its first line holds no column names")
+    names = [name or f"Unnamed: {place}" for place, name in enumerate(header)]
+    if len(set(names)) < len(names):
+        raise InputError(f"column {next(n for n in names if names.count(n) > 1)!r} stands twice; rename one")
+    cells = pd.read_csv(
+        path,
+        header=None,
+        names=range(max(width, len(names))),
+        dtype=str,
+        keep_default_na=False,
+        na_values=[""],
+        skip_blank_lines=False,
+        encoding="utf-8-sig",
+    )
+    rows = cells.iloc[1:].reset_index(drop=True)
+    frame, surplus = rows.iloc[:, : len(names)].set_axis(names, axis=1), rows.iloc[:, len(names) :]
+    if not surplus.isna().all(axis=None):
+        joined = surplus.fillna("").agg(", ".join, axis=1).str.strip(", ")
+        frame[SURPLUS_COLUMN] = joined.replace("", np.nan)
     return frame
 
 
@@ -91,14 +124,15 @@ def check_table(frame: pd.DataFrame, *, formulas: bool = True) -> UserTable:
         formulas: False for tables of descriptors, which need no formula.
 
     Raises:
-        InputError: there is no formula column though one is needed.
+        InputError: there is no formula column, or no descriptor, though one is needed.
     """
-    frame = frame.assign(row=np.arange(1, len(frame) + 1))
     column = next((name for name in FORMULA_COLUMNS if name in frame), None)
+    headers = ", ".join(map(str, frame.columns[:12]))
     if column is None and formulas:
-        raise InputError(
-            f"no formula column among {', '.join(map(str, frame.columns[:12]))}; name one of them 'formula'"
-        )
+        raise InputError(f"no formula column among {headers}; name one of them 'formula'")
+    if not formulas and not any(name in frame for name in _DESCRIPTORS):
+        raise InputError(f"no descriptor among {headers}; give columns such as {', '.join(_DESCRIPTORS)}")
+    frame = frame.assign(row=np.arange(1, len(frame) + 1))
     text = frame[column].fillna("").astype(str) if column else pd.Series("", index=frame.index)
     causes, numbers = _bad_numbers(frame)
     amounts: list[dict[str, float]] = []
@@ -130,8 +164,13 @@ def _host_formula(formula: str) -> ParsedFormula:
 
 
 def _bad_numbers(frame: pd.DataFrame) -> tuple[list[str], dict[str, NDArray[np.float64]]]:
-    """Return the first complaint about each row's conditions, and the condition columns as numbers."""
+    """Return the first complaint about each row's cells, and the condition columns as numbers."""
     causes = [""] * len(frame)
+    if SURPLUS_COLUMN in frame:
+        causes = [
+            "" if pd.isna(cells) else f"more cells than the header has columns ({cells}); quote cells with commas"
+            for cells in frame[SURPLUS_COLUMN]
+        ]
     numbers: dict[str, NDArray[np.float64]] = {}
     for name in (*_POSITIVE, *_NOT_NEGATIVE):
         if name not in frame:
@@ -152,8 +191,8 @@ def _shortened(text: str) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def write_table(frame: pd.DataFrame, path: Path) -> None:
-    """Write a table as CSV or Parquet by its ending, complete or not at all.
+def check_destination(path: Path) -> None:
+    """Refuse a place where no table can be written, before any work.
 
     Raises:
         InputError: the folder does not exist, or the ending is neither .csv nor .parquet.
@@ -162,6 +201,17 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
         raise InputError(f"cannot write {path.name}; end the name in .csv or .parquet")
     if not path.parent.is_dir():
         raise InputError(f"folder {path.parent} does not exist; make it first")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; give the name of a file")
+
+
+def write_table(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV or Parquet by its ending, complete or not at all.
+
+    Raises:
+        InputError: nothing can be written there (see :func:`check_destination`).
+    """
+    check_destination(path)
     scratch = path.with_name(f".{path.name}.part")
     try:
         if path.suffix == ".parquet":

@@ -18,6 +18,14 @@ Pressure = Annotated[float, Field(gt=0, le=1e5)]
 Temperature = Annotated[float, Field(gt=0, le=3000)]
 
 
+FAMILIES_OF_KIND = {
+    "hydride": frozenset({Family.INTERSTITIAL, Family.IONIC, Family.COMPLEX}),
+    "sorbent": frozenset({Family.SORBENT}),
+    "electrolyte": frozenset({Family.ELECTROLYTE}),
+}
+"""Kind of target -> families its models can answer for."""
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -125,6 +133,9 @@ class Target(_Part):
             self.requirement is None or self.requirement.log10_conductivity_s_per_cm is None
         ):
             raise ValueError("an electrolyte target needs log10_conductivity_s_per_cm in [requirement]")
+        if not self.families or not set(self.families) <= FAMILIES_OF_KIND[self.kind]:
+            allowed = ", ".join(sorted(FAMILIES_OF_KIND[self.kind]))
+            raise ValueError(f"families of a {self.kind} target are one or more of {allowed}")
         return self
 
     def system_targets(self) -> dict[str, SystemTarget]:
@@ -162,27 +173,29 @@ def load_target(name_or_path: str) -> Target:
     """Load a shipped target by name, or a user's from a TOML file.
 
     Raises:
-        UnknownNameError: neither a shipped name nor a file.
+        UnknownNameError: neither a shipped name nor a file, or a target year that is not in the table.
         InputError: the file is not TOML, or a field is missing, unknown or out of range.
     """
     path = Path(name_or_path)
     if name_or_path in shipped_targets():
-        text = (resources.files("hstore_workflows") / "targets" / f"{name_or_path}.toml").read_text(
-            encoding="utf-8"
-        )
+        content = (resources.files("hstore_workflows") / "targets" / f"{name_or_path}.toml").read_bytes()
         name = name_or_path
     elif path.suffix == ".toml" and path.is_file():
-        text, name = path.read_text(encoding="utf-8"), path.stem
+        content, name = path.read_bytes(), path.stem
     else:
         raise unknown_name("target", name_or_path, shipped_targets())
     try:
-        return Target.model_validate({"name": name, **tomllib.loads(text)})
-    except tomllib.TOMLDecodeError as error:
+        target = Target.model_validate({"name": name, **tomllib.loads(content.decode("utf-8"))})
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{name_or_path} is not valid TOML: {error}; correct the file") from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "target"
         raise InputError(f"target {name_or_path}: {place}: {first['msg']}, got {first['input']!r:.80}") from error
+    target.system_targets()  # an unknown year is refused here, before any model is trained
+    if target.kind != "electrolyte":
+        target.capacity_requirement()
+    return target
 
 
 def _doe_target(year: str) -> SystemTarget:

@@ -2,8 +2,10 @@
 
 Two opinions are combined by their precision. The first is the screen's prediction, shifted and widened so that
 it agrees with the results so far. The second is a forest of extremely randomized trees on the results alone,
-as uncertain as its trees disagree plus half of its out-of-bag error. They share data and are not independent,
-so the combined deviation is on the narrow side; it ranks candidates and is no calibrated promise.
+as uncertain as its trees disagree plus half of its out-of-bag error; that error is shrunk, as by a few
+imaginary results, towards the screen's own (or the spread of the results), for a handful of equal results
+proves nothing. The two opinions share data and are not independent, so the combined deviation is on the narrow
+side; it ranks candidates and is no calibrated promise.
 """
 
 from __future__ import annotations
@@ -65,9 +67,10 @@ def believe(
     if len(rows) < MIN_RESULTS:
         return None if prior is None else Belief(prior.mean, prior.std)
     if prior is None:
-        return _forest(features, rows, values, seed)
+        return _forest(features, rows, values, expected_error=float(values.std()), seed=seed)
     trusted = recalibrated(prior, rows, values)
-    learned = _forest(np.column_stack([features, prior.mean]), rows, values, seed)
+    joined = np.column_stack([features, prior.mean])
+    learned = _forest(joined, rows, values, expected_error=float(np.median(prior.std)), seed=seed)
     precision = trusted.std**-2 + learned.std**-2
     mean = (trusted.mean * trusted.std**-2 + learned.mean * learned.std**-2) / precision
     return Belief(mean, precision**-0.5)
@@ -84,13 +87,16 @@ def recalibrated(prior: Prior, rows: NDArray[np.intp], values: FloatArray) -> Pr
     return Prior(prior.mean + shift, prior.std * max(1.0, surprise))
 
 
-def _forest(features: FloatArray, rows: NDArray[np.intp], values: FloatArray, seed: int) -> Belief:
+def _forest(
+    features: FloatArray, rows: NDArray[np.intp], values: FloatArray, *, expected_error: float, seed: int
+) -> Belief:
     from sklearn.ensemble import ExtraTreesRegressor
 
     forest = ExtraTreesRegressor(
         N_TREES, max_features=_MAX_FEATURES, bootstrap=True, oob_score=True, random_state=seed, n_jobs=1
     ).fit(features[rows], values)
-    error = float(np.sqrt(np.mean((forest.oob_prediction_ - values) ** 2)))
+    squares = float(np.sum((forest.oob_prediction_ - values) ** 2))
+    error = np.sqrt((squares + MIN_RESULTS * expected_error**2) / (len(values) + MIN_RESULTS))
     points = np.ascontiguousarray(features, dtype=np.float32)
     answers = np.stack([tree.tree_.predict(points)[:, 0] for tree in forest.estimators_])
     floor = _OUT_OF_BAG_SHARE * error + _SMALLEST

@@ -40,6 +40,8 @@ class CampaignPool:
     """Rows that could not be used."""
     left_out: int = 0
     """Rows of a screen below the best-ranked ones."""
+    outside: int = 0
+    """Candidates left out because they lie outside the domain of the screen's models."""
 
     def __len__(self) -> int:
         """Return the number of candidates, n."""
@@ -66,13 +68,14 @@ class CampaignPool:
         return np.asarray((values[:, varied] - values[:, varied].mean(axis=0)) / spread[varied])
 
 
-def read_pool(path: Path, objective: Objective) -> CampaignPool:
+def read_pool(path: Path, objective: Objective, *, keep_outside: bool = False) -> CampaignPool:
     """Read the candidates of a campaign.
 
     Args:
         path: folder of a screen, or a CSV or Parquet table with a ``formula`` column, optionally
             ``material_id``, and ``COLUMN_mean`` and ``COLUMN_std`` where predictions are at hand.
         objective: decides which columns are kept.
+        keep_outside: also take candidates that the screen marked as outside its models' domain.
 
     Raises:
         InputError: nothing there, no formula column, or no usable row.
@@ -92,9 +95,14 @@ def read_pool(path: Path, objective: Objective) -> CampaignPool:
     checked = check_table(table.reset_index(drop=True))
     frame, repeats = _distinct(_columns(checked.frame, checked.amounts, objective))
     rejects = (*checked.rejects, *repeats)
+    outside = 0
+    if not keep_outside:
+        outside = int((frame["domain_note"] != "").sum())
+        frame = frame[frame["domain_note"] == ""].reset_index(drop=True)
     if frame.empty:
-        raise InputError(f"{path} has no usable candidate; first cause: {rejects[0].cause}")
-    return CampaignPool(frame, _model_ids(path) if is_screen else (), str(path), rejects, left_out)
+        causes = [reject.cause for reject in rejects[:1]] + [f"{outside} lie outside the models' domain"]
+        raise InputError(f"{path} has no usable candidate ({'; '.join(causes)}); correct it or keep those outside")
+    return CampaignPool(frame, _model_ids(path) if is_screen else (), str(path), rejects, left_out, outside)
 
 
 def write_pool(pool: CampaignPool, path: Path) -> str:

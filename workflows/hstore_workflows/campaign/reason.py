@@ -53,7 +53,7 @@ def _aim(pick: Pick, history: History, objective: Objective) -> str:
     if pick.why == "spread":
         return "nothing is known yet, so it was chosen to cover the pool"
     if pick.why == "explore":
-        return "chosen for what it teaches: the prediction is among the least certain ones"
+        return "chosen for what it teaches: it may turn out well, and few predictions are less certain"
     measured = [values[objective.maximize] for values in history.results.values() if objective.maximize in values]
     if not measured:
         return "promises most by the screen's prediction"

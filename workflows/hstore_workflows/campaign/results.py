@@ -11,7 +11,7 @@ import numpy as np
 from hstore.errors import InputError
 from hstore.formula import canonical_formula, parse_amounts
 from hstore.properties import PROPERTIES, get_property
-from hstore_workflows.tables import read_table
+from hstore_workflows.tables import SURPLUS_COLUMN, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -103,6 +103,8 @@ class _Reader:
 
     def answer(self, place: int, cells: dict[str, str], answered: Collection[int]) -> Answer:
         """Read a row, or raise the cause of its rejection."""
+        if surplus := cells.get(SURPLUS_COLUMN):
+            raise InputError(f"more cells than the header has columns ({surplus}); quote cells with commas")
         material = self._material(cells, answered)
         if material in answered:
             raise InputError("this material has its result already; correct that one instead of adding another")

@@ -84,7 +84,15 @@ class Status:
         return {state: found[state] for state in ("pending", "measured", "failed")}
 
 
-def begin(settings: Settings, name: str, source: Path, objective: Objective, *, batch: int = 5) -> CampaignPool:
+def begin(
+    settings: Settings,
+    name: str,
+    source: Path,
+    objective: Objective,
+    *,
+    batch: int = 5,
+    keep_outside: bool = False,
+) -> CampaignPool:
     """Begin a campaign over a pool, which is frozen under ``HSTORE_HOME``.
 
     Args:
@@ -93,6 +101,7 @@ def begin(settings: Settings, name: str, source: Path, objective: Objective, *, 
         source: folder of a screen, or a table of candidates.
         objective: what to look for.
         batch: experiments proposed at a time unless said otherwise.
+        keep_outside: also take candidates outside the domain of the screen's models.
 
     Raises:
         InputError: the name is taken or not allowed, or the pool cannot be used.
@@ -100,7 +109,7 @@ def begin(settings: Settings, name: str, source: Path, objective: Objective, *, 
     if not _NAME.match(name):
         raise InputError(f"campaign name {name!r} must be letters, digits, '.', '-' or '_', 64 at most")
     _positive("batch", batch)
-    pool = read_pool(source, objective)
+    pool = read_pool(source, objective, keep_outside=keep_outside)
     with deciding(settings, name):
         if ledger_exists(settings, name):
             raise InputError(f"there is a campaign {name!r} already; choose another name")

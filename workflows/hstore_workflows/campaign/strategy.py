@@ -3,7 +3,8 @@
 Each pick maximises expected improvement x probability of the windows x probability of a successful synthesis.
 Then it is believed to come out as predicted (Kriging believer, Ginsbourger et al. 2010,
 doi 10.1007/978-3-642-10701-6_6) and the next is chosen, never of the same composition within a batch.
-Experiments under way are believed in the same manner. The last of three or more goes where most can be learned.
+Experiments under way are believed in the same manner. The last of three or more goes where most can be
+learned about candidates that may yet turn out well.
 Without any prediction and with few results, picks are spread over the pool (maximin distance).
 """
 
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from hstore_models.forest import NORMAL_QUANTILE
 from hstore_workflows.campaign.belief import MIN_RESULTS, Belief, Prior, believe
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 _EXPLORING_BATCH = 3
 _SAME_DISTANCE = 1e-9
 _AS_LIKELY_AS_NOT = 0.5
+_HOPEFUL_SHARE = 0.25
 _DISTANCE_SAMPLE = 400
 
 
@@ -109,7 +112,7 @@ def choose(landscape: Landscape, history: History, n: int, *, seed: int) -> list
             best = _value_to_beat(landscape.objective, history, now, p_windows)
             explore = n >= _EXPLORING_BATCH and place == n - 1
             gain = expected_improvement(belief, best)
-            merit = (belief.std if explore else gain) * weight
+            merit = (_worth_learning(belief, free) if explore else gain) * weight
             row = int(np.argmax(np.where(free, merit, -np.inf)))
             pick = Pick(
                 row,
@@ -215,6 +218,15 @@ def _with_waiting(
 def _results(history: History, column: str) -> tuple[NDArray[np.intp], FloatArray]:
     held = {row: values[column] for row, values in history.results.items() if column in values}
     return np.fromiter(held, dtype=np.intp, count=len(held)), np.fromiter(held.values(), float, len(held))
+
+
+def _worth_learning(belief: Belief, free: NDArray[np.bool_]) -> FloatArray:
+    """Return the uncertainty of candidates that may yet turn out well, and zero of the others.
+
+    These are the quarter of the free ones with the highest upper end of the 90 % interval.
+    """
+    upper = belief.mean + NORMAL_QUANTILE * belief.std
+    return np.where(upper >= np.quantile(upper[free], 1.0 - _HOPEFUL_SHARE), belief.std, 0.0)
 
 
 def _farthest(features: FloatArray, free: NDArray[np.bool_], taken: Sequence[int]) -> int:

@@ -1,6 +1,6 @@
 """The ``hstore`` command: one module per command, loaded when it is called.
 
-Exit codes: 0 done, 1 failed, 2 bad usage or unreadable input.
+Exit codes: 0 done, 1 failed, 2 bad usage, bad setting or unreadable input.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 import hstore
-from hstore.errors import HstoreError, InputError
+from hstore.errors import HstoreError, InputError, SettingsError
 
 _COMMANDS = {
     "campaign": "Propose the next experiments and take results back.",
@@ -54,7 +54,7 @@ class LazyGroup(click.Group):
         """Run, turning hstore's errors into one line and an exit code."""
         try:
             return super().main(*args, **kwargs)
-        except InputError as error:
+        except (InputError, SettingsError) as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(2)
         except HstoreError as error:

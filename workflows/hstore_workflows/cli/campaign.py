@@ -15,7 +15,7 @@ _PATH = click.Path(path_type=Path, exists=True)
 _SHOWN_REJECTS = 10
 
 
-@click.group()
+@click.group(epilog="Example: hstore campaign propose alloys --n 5")
 def command() -> None:
     """Propose the next experiments and take results back."""
 
@@ -29,17 +29,20 @@ def command() -> None:
 @click.option("--maximize", metavar="COLUMN", required=True, help="Property to maximise, or score.")
 @click.option("--window", "windows", multiple=True, metavar="COL:LOW:HIGH", help="Range a property must meet.")
 @click.option("--batch", default=5, show_default=True, type=click.IntRange(min=1), help="Experiments at a time.")
-def new(name: str, pool: Path, maximize: str, windows: tuple[str, ...], batch: int) -> None:
+@click.option("--keep-outside", is_flag=True, help="Also take candidates outside the models' domain.")
+def new(name: str, pool: Path, maximize: str, windows: tuple[str, ...], batch: int, *, keep_outside: bool) -> None:
     """Begin the campaign NAME over a pool of candidates."""
     from hstore.settings import load_settings
     from hstore_workflows.campaign.objective import Objective, Window
     from hstore_workflows.campaign.story import begin
 
     objective = Objective(maximize, tuple(Window.parse(text) for text in windows))
-    made = begin(load_settings(), name, pool, objective, batch=batch)
+    made = begin(load_settings(), name, pool, objective, batch=batch, keep_outside=keep_outside)
     _show_rejects((f"row {r.row} ({r.formula})", r.cause) for r in made.rejects)
     if made.left_out:
         click.echo(f"left out the {made.left_out:,} lowest-ranked rows of the screen", err=True)
+    if made.outside:
+        click.echo(f"left out {made.outside:,} outside the models' domain (--keep-outside takes them)", err=True)
     predicted = "with" if made.prior(maximize) else "without"
     click.echo(f"campaign {name}: {len(made):,} candidates {predicted} predictions of {maximize}, batch {batch}")
 

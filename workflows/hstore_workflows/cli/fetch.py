@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _SHOWN_REJECTS = 10
 
 
-@click.group()
+@click.group(epilog="Example: hstore fetch mp --elements Ti,Fe --json")
 def command() -> None:
     """Bring candidates from a source into the store."""
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hstore_models.card import ModelCard
 
 
-@click.group("models")
+@click.group("models", epilog="Example: hstore models list")
 def command() -> None:
     """List and show trained models."""
 

@@ -27,9 +27,10 @@ def command(property_name: str, source: Path, destination: Path, *, as_json: boo
     """
     from hstore_models.training import model_of
     from hstore_workflows.predict import predict_table
-    from hstore_workflows.tables import read_table, write_table
+    from hstore_workflows.tables import check_destination, read_table, write_table
 
     model_of(property_name)
+    check_destination(destination)
     settings = load_settings()
     result = predict_table(
         property_name, read_table(source), settings, say=lambda line: click.echo(line, err=True)

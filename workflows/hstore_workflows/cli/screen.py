@@ -23,18 +23,16 @@ Examples:
 @click.option(
     "--target",
     "target_name",
-    default="onboard",
-    show_default=True,
-    help="Target for a table of your own: a shipped name or a TOML file.",
+    help="Target for a table of your own: a shipped name or a TOML file.  [default: onboard]",
 )
 @click.option("--out", "folder", type=click.Path(path_type=Path), required=True, help="Folder for the results.")
 @click.option("--home", type=click.Path(path_type=Path), help="Folder of models and data (HSTORE_HOME).")
 @click.option("--mirror", type=click.Path(path_type=Path), help="Mirror of public data sets (HSTORE_DATA_MIRROR).")
-@click.option("--seed", type=int, help="Seed of everything random.")
+@click.option("--seed", type=click.IntRange(min=0), help="Seed of everything random.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest and the top ten as JSON.")
 def command(
     what: str,
-    target_name: str,
+    target_name: str | None,
     folder: Path,
     home: Path | None,
     mirror: Path | None,
@@ -54,7 +52,11 @@ def command(
     settings = load_settings(home=home, data_mirror=mirror, seed=seed)
     refuse_foreign_folder(folder)
     own_table = Path(what).suffix.lower() in {".csv", ".parquet"}
-    target = load_target(target_name if own_table else what)
+    if target_name and not own_table:
+        raise click.UsageError(
+            f"--target goes with a table of your own; write: hstore screen {target_name} --out DIR"
+        )
+    target = load_target(target_name or "onboard" if own_table else what)
     pool = table_pool(Path(what), target) if own_table else shipped_pool(target, seed=settings.seed)
     result = run_screen(
         target,
@@ -97,6 +99,7 @@ _SHOWN = {
 def _print_top(title: str, top: object, kind: str) -> None:
     import pandas as pd
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     assert isinstance(top, pd.DataFrame)
@@ -116,9 +119,8 @@ def _print_top(title: str, top: object, kind: str) -> None:
         ]
         remarks = "; ".join(filter(None, [row["domain_reason"], row["safety"], row["cost"]]))
         known = "yes" if row["known"] else ""
-        table.add_row(
-            str(row["rank"]), row["name"] or row["formula"], f"{row['score']:.3f}", *cells, known, remarks
-        )
+        label = escape(row["name"] or row["formula"])
+        table.add_row(str(row["rank"]), label, f"{row['score']:.3f}", *cells, known, escape(remarks))
     console = Console()
     if console.width < 110:
         console = Console(width=110)

@@ -10,7 +10,7 @@ from hstore_workflows.report.design_map import design_map
 from hstore_workflows.report.importances import importance_plots
 from hstore_workflows.report.intervals import interval_plots
 from hstore_workflows.report.known_materials import known_rows
-from hstore_workflows.report.markup import percent, pretty
+from hstore_workflows.report.markup import capitalized, percent, pretty
 from hstore_workflows.report.parity import inside_interval, parity_plots
 from hstore_workflows.report.quantities import quantities
 from hstore_workflows.report.requirement import asked_words, factor_words, requirement_rows, state_rows
@@ -46,7 +46,7 @@ def render_report(result: ScreenResult) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"pretty": pretty, "percent": percent}
+    environment.filters |= {"pretty": pretty, "percent": percent, "capitalize_first": capitalized}
     return environment.get_template("report.html.j2").render(_context(result))
 
 

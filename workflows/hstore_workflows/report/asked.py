@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from hstore_workflows.target import Target
 
 _SHOWN_LOG10_BAR = (-8.0, 5.0)
+_LOWEST_LOG10_S_PER_CM = -12.0
+_HEADROOM = 0.2
+"""Free part of the map above the best candidates, where the ranks are written."""
+
 _LN10 = float(np.log(10.0))
 _OFF_SCALE = 2.5
 """A requirement above this multiple of the best candidate would squeeze the map; it is named instead."""
@@ -55,9 +59,9 @@ class Asked:
             }
         )
         if axis == "y":
-            place = {"x": 1, "xref": "paper", "xanchor": "right", "y": at, "yanchor": "bottom"}
+            place: dict[str, Any] = {"x": 1, "xref": "paper", "xanchor": "right", "y": at, "yanchor": "bottom"}
         else:
-            place = {"x": at, "xanchor": "left", "y": 1, "yref": "paper", "yanchor": "top", "textangle": 90}
+            place = {"x": at, "xanchor": "left", "y": 0, "yref": "paper", "yanchor": "bottom", "textangle": 90}
         self.notes.append(note(label, **place))
 
 
@@ -112,8 +116,8 @@ def _hydride(candidates: pd.DataFrame, target: Target) -> Asked:
         ),
         y=titled(f"{capacity.heading} ({capacity.unit})"),
         words=(
-            f"The band is the window of the swing: above {swing.discharge_pressure_bar:g} bar a hydride delivers in "
-            f"the discharged state, below {significant(10**high)} bar it can still be charged; the second bound "
+            f"The band is the window of the swing: above {swing.discharge_pressure_bar:g} bar a hydride delivers "
+            f"when discharged, below {significant(10**high)} bar it can still be charged; the second bound "
             f"depends on the enthalpy and is drawn for {enthalpy:.0f} kJ/mol H₂. "
             + (f"{outside:,} candidates lie outside 10⁻⁸ to 10⁵ bar. " if outside else "")
         ),
@@ -144,13 +148,14 @@ def _electrolyte(candidates: pd.DataFrame, target: Target) -> Asked:
     assert target.requirement.log10_conductivity_s_per_cm is not None
     conductivity, energy = quantities(target)[:2]
     x, y = coordinates(candidates, target)
+    lowest = max(_LOWEST_LOG10_S_PER_CM, _lowest(y) - 0.5)
     asked = Asked(
-        x=titled(energy.axis),
-        y=titled(conductivity.axis, range=[max(-12.0, _lowest(y)), _highest(y) + 0.4]),
+        x=titled(energy.axis, range=[0.0, 1.05 * _highest(x)]),
+        y=titled(conductivity.axis, range=[lowest, _highest(y) + _HEADROOM * (_highest(y) - lowest)]),
         words="The line is the conductivity asked for. ",
     )
     minimum = target.requirement.log10_conductivity_s_per_cm
-    asked.line("y", minimum, f"asked: {significant(10**minimum)} S/cm", main=True)
+    asked.line("y", minimum, f"asked: {10**minimum:.2g} S/cm", main=True)
     return asked
 
 

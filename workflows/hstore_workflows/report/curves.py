@@ -26,6 +26,7 @@ _N_POINTS = 41
 _LN10 = float(np.log(10.0))
 _DASHES = ("solid", "dash")
 _TICK_STEP_C = 25
+_MANY_TICKS = 8
 _HYDRIDE_MARGIN_K = 60.0
 _ELECTROLYTE_RANGE_K = (250.0, 500.0)
 _MAX_LOG10_SPAN = 4.0
@@ -118,33 +119,19 @@ def _van_t_hoff(top: pd.DataFrame, target: Target) -> Plot:
     temperature_k = _grid(min(states) - _HYDRIDE_MARGIN_K, max(states) + _HYDRIDE_MARGIN_K)
     curves = plateau_curves(top, target, temperature_k)
     pressures = np.log10([swing.charge_pressure_bar, swing.discharge_pressure_bar])
-    traces = _lines(top, temperature_k, curves, ("P", "bar"))
-    traces.append(
-        _state(
-            swing.charge_temperature_k,
-            pressures[0],
-            "triangle-down",
-            "charged: a line must pass below",
-            "bottom center",
-        )
-    )
-    traces.append(
-        _state(
-            swing.discharge_temperature_k,
-            pressures[1],
-            "triangle-up",
-            "discharged: a line must pass above",
-            "top center",
-        )
-    )
+    traces = [
+        *_lines(top, temperature_k, curves, ("P", "bar")),
+        _state(swing.charge_temperature_k, pressures[0], "charged: a line must pass below", below=False),
+        _state(swing.discharge_temperature_k, pressures[1], "discharged: a line must pass above", below=True),
+    ]
     return Plot(
         key="temperature-curves",
         title="Van ’t Hoff lines of the top ten",
         caption=(
-            "Predicted desorption plateaux with the 90 % band of the first; hover over a line to move the band to it. A "
-            "hydride works in the swing when its line passes below the charged state (the absorption plateau lies "
-            "about 1.5 times higher, a stated assumption) and above the discharged state. Beyond about 100 bar the "
-            "lines give the fugacity."
+            "Predicted desorption plateaux with the 90 % band of the first; hover over a line to move the band. "
+            "A hydride works in the swing when its line passes below the charged state (the absorption plateau is taken to "
+            "lie about 1.5 times higher) and above the discharged state. Beyond about 100 bar "
+            "the lines give the fugacity."
         ),
         data=traces,
         layout=_layout(
@@ -162,13 +149,15 @@ def _arrhenius(top: pd.DataFrame, target: Target) -> Plot:
     curves = conductivity_curves(top, target, temperature_k)
     minimum = target.requirement.log10_conductivity_s_per_cm
     assert minimum is not None
-    traces = _lines(top, temperature_k, curves, ("σ", "S/cm"))
-    traces.append(_state(asked_k, minimum, "triangle-up", "asked: a line must pass above", "bottom center"))
+    traces = [
+        *_lines(top, temperature_k, curves, ("σ", "S/cm")),
+        _state(asked_k, minimum, "asked: a line must pass above", below=True),
+    ]
     return Plot(
         key="temperature-curves",
         title="Arrhenius lines of the top ten",
         caption=(
-            "Predicted ionic conductivity with the 90 % band of the first; hover over a line to move the band to it. "
+            "Predicted ionic conductivity with the 90 % band of the first; hover over a line to move the band. "
             "Lines follow ln(σT) = ln σ₀ − Eₐ/kT, so a phase transition (as in AgI) is not seen."
         ),
         data=traces,
@@ -234,17 +223,18 @@ def _lines(
     return [*bands, *lines, _upper_axis(temperature_k)]
 
 
-def _state(temperature_k: float, log10_value: float, symbol: str, label: str, place: str) -> dict[str, Any]:
+def _state(temperature_k: float, log10_value: float, label: str, *, below: bool) -> dict[str, Any]:
+    """Mark a state which lines must pass above (``below``) or below, its label on the free side."""
     return {
         "type": "scatter",
         "mode": "markers+text",
         "x": [round(1000.0 / temperature_k, 6)],
         "y": [round(float(log10_value), 6)],
-        "marker": {"symbol": symbol, "size": 15, "color": VERMILLION, "line": {"color": "#ffffff", "width": 1.5}},
+        "marker": {"symbol": f"triangle-{'up' if below else 'down'}", "size": 15, "color": VERMILLION},
         "text": [label],
-        "textposition": place,
+        "textposition": "bottom center" if below else "top center",
         "textfont": {"size": 12},
-        "hovertext": [f"{label} {celsius(temperature_k)}, {significant(10**log10_value, 3)}"],
+        "hovertext": [f"{label}<br>{celsius(temperature_k)}, {significant(10**log10_value, 3)}"],
         "hoverinfo": "text",
         "showlegend": False,
     }
@@ -277,12 +267,19 @@ def _layout(
     return layout(
         titled("1000 K / T", range=extent),
         titled(y_title, range=[lowest - 0.5, highest + 0.5], **power_ticks(lowest - 0.5, highest + 0.5)),
-        xaxis2={**top_axis, "showgrid": False, "zeroline": False, "ticks": "outside", "matches": "x"},
+        xaxis2={
+            **top_axis,
+            "showgrid": False,
+            "zeroline": False,
+            "ticks": "outside",
+            "matches": "x",
+            "tickangle": 0,
+        },
         margin={"l": 56, "r": 16, "t": 36, "b": 48},
     )
 
 
 def _celsius_ticks(temperature_k: NDArray[np.float64]) -> list[int]:
     low, high = (celsius_from_kelvin(float(edge)) for edge in (temperature_k.min(), temperature_k.max()))
-    step = _TICK_STEP_C if high - low < 8 * _TICK_STEP_C else 2 * _TICK_STEP_C
+    step = _TICK_STEP_C if high - low < _MANY_TICKS * _TICK_STEP_C else 2 * _TICK_STEP_C
     return list(range(int(np.ceil(low / step)) * step, int(high) + 1, step))

@@ -41,10 +41,9 @@ def design_map(result: ScreenResult) -> Plot:
     traces = [
         *_marks(drawn, (x, y), target),
         _front(drawn, x, y, joined=target.kind == "sorbent"),
-        _ranks(drawn, x, y),
     ]
     caption = (
-        f"{_share_drawn(len(drawn), len(candidates))} {asked.words}Large outlined marks are known materials, pale "
+        f"{_share_drawn(candidates, drawn, target)} {asked.words}Large outlined marks are known materials, pale "
         "marks lie outside the domain of the models, rings mark the Pareto front, numbers are ranks. Hover for "
         "values and intervals, drag to zoom, double-click to reset, click a class in the legend to hide it."
     )
@@ -105,10 +104,14 @@ PROBABILITIES = {
 """Probability column -> its name in the report."""
 
 
-def _share_drawn(drawn: int, total: int) -> str:
-    if drawn == total:
-        return f"All {plural(total, 'candidate')} are drawn."
-    return f"{drawn:,} of {total:,} candidates are drawn: the best, the known, the front, and every few of the others."
+def _share_drawn(candidates: pd.DataFrame, drawn: pd.DataFrame, target: Target) -> str:
+    """Say how many candidates are drawn, and why the others are not."""
+    placed = int(np.isfinite(np.add(*coordinates(drawn, target))).sum())
+    without = int((~np.isfinite(np.add(*coordinates(candidates, target)))).sum())
+    total = f"{placed:,} of {plural(len(candidates), 'candidate')} are drawn"
+    if len(drawn) < len(candidates):
+        total += ": the best, the known, the front and some others"
+    return f"{total}; {without:,} lack a prediction." if without else f"{total}."
 
 
 def _marks(

@@ -42,7 +42,7 @@ def _importances(card: ModelCard) -> Plot:
     return Plot(
         key=f"importances-{card.model.replace('_', '-')}",
         title=f"{card.model.replace('_', ' ').capitalize()}: what the forest splits on",
-        caption=f"Share of the variance reduction; these {len(largest)} of {card.n_features} features hold {covered}.",
+        caption=f"Share of the variance reduction; these {len(largest)} of {card.n_features} hold {covered}.",
         data=[trace],
         layout=layout(titled("share (%)"), y, bargap=0.35),
         height=90 + _ROW_PX * len(largest),

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 WELL_KNOWN = {
     "hydride": (
-        "LaNi5", "TiFe", "TiMn2", "TiCr1.8", "ZrMn2", "ZrNi", "Pd", "V", "CaNi5", "Mg2Ni", "Mg2NiH4", "MgH2", "LiH",
-        "CaH2", "NaAlH4", "Na3AlH6", "LiAlH4", "LiBH4", "NaBH4", "Mg2FeH6",
+        "LaNi5", "TiFe", "TiMn2", "TiCr1.8", "ZrMn2", "ZrNi", "Pd", "V", "CaNi5", "Mg2Ni", "Mg2NiH4", "MgH2",
+        "LiH", "CaH2", "NaAlH4", "Na3AlH6", "LiAlH4", "LiBH4", "NaBH4", "Mg2FeH6",
     ),
     "sorbent": (
         "MOF-5", "MOF-177", "MOF-210", "HKUST-1", "NU-100", "UiO-66", "ZIF-8", "MIL-101(Cr)", "Mg-MOF-74", "COF-5",
@@ -30,8 +30,8 @@ WELL_KNOWN = {
     ),
     "electrolyte": (
         "Li10GeP2S12", "Li10SnP2S12", "Li6PS5Cl", "Li6PS5Br", "Li3PS4", "Li7La3Zr2O12", "Li1.3Al0.3Ti1.7(PO4)3",
-        "Li1.5Al0.5Ge1.5(PO4)3", "Li3N", "Li3YCl6", "LiBH4", "Na3PS4", "Na3SbS4", "Na3Zr2(SiO4)2(PO4)", "RbAg4I5", "AgI",
-        "LaF3", "La2Mo2O9",
+        "Li1.5Al0.5Ge1.5(PO4)3", "Li3N", "Li3YCl6", "LiBH4", "Na3PS4", "Na3SbS4", "Na3Zr2(SiO4)2(PO4)", "RbAg4I5",
+        "AgI", "LaF3", "La2Mo2O9",
     ),
 }  # fmt: skip
 """Kind of target -> formulas or names looked for in the curated tables, in the order in which they are shown."""

@@ -78,22 +78,24 @@ _WORDS = {
     "pld": "pore limiting diameter",
     "root": "(Miedema, root)",
 }
+_SHARES = {"a_share_": "on the A sites", "b_share_": "on the B sites", "anion_share_": "among the anions"}
 _KINDS = {"a2b": "A2B", "ab": "AB", "ab2": "AB2", "ab3": "AB3", "a2b7": "A2B7", "ab5": "AB5"}
 
 
 def formula_html(text: str) -> Markup:
     """Write a formula with subscripts, everything else escaped; long texts are shortened."""
     text = shortened(text)
-    parts, start = [], 0
+    parts: list[Markup] = []
+    start = 0
     for match in _SUBSCRIPT.finditer(text):
-        parts += [escape(text[start : match.start()]), Markup(f"<sub>{match.group()}</sub>")]
+        parts += [escape(text[start : match.start()]), Markup("<sub>{}</sub>").format(match.group())]
         start = match.end()
     return Markup("").join([*parts, escape(text[start:])])
 
 
 def breakable(html: Markup) -> Markup:
     """Let a browser break a long formula between its elements."""
-    return Markup(str(html).replace("</sub>", "</sub><wbr>"))
+    return html.replace(Markup("</sub>"), Markup("</sub><wbr>"))
 
 
 def name_html(row: Mapping[str, Any], kind: str) -> Markup:
@@ -129,11 +131,9 @@ def feature_words(name: str) -> str:
     if name.startswith("distance_from_"):
         kind = name.removeprefix("distance_from_")
         return f"distance of B/A from {_KINDS.get(kind, kind)}"
-    for prefix, words in (("a_share_", "on the A sites"), ("b_share_", "on the B sites")):
+    for prefix, place in _SHARES.items():
         if name.startswith(prefix):
-            return f"share of {name.removeprefix(prefix).capitalize()} {words}"
-    if name.startswith("anion_share_"):
-        return f"share of {name.removeprefix('anion_share_').capitalize()} among the anions"
+            return f"share of {name.removeprefix(prefix).capitalize()} {place}"
     unit = next((suffix for suffix in _UNITS if name.endswith(suffix)), "")
     stem = name.removesuffix(unit)
     words = [_WORDS.get(word, word) for word in re.split(r"[_ ]", stem)]
@@ -152,6 +152,11 @@ def pretty(text: str) -> str:
     'kJ/mol H₂ at 25 °C'
     """
     return re.sub(r"\bH2\b", "H₂", text.replace("degC", "°C"))
+
+
+def capitalized(text: str) -> str:
+    """Begin a text with a capital letter and leave the rest as it is."""
+    return text[:1].upper() + text[1:]
 
 
 def plural(count: int, noun: str) -> str:

@@ -50,8 +50,8 @@ def _parity(name: str, frame: pd.DataFrame, kind: str) -> Plot:
     return Plot(
         key=f"parity-{name.replace('_', '-')}",
         title=f"{pretty(get_property(name).label)} ({unit})",
-        caption=f"{int(inside.sum())} of {len(frame)} measured values ({percent(inside.mean())}) lie inside their 90 % "
-        "interval.",
+        caption=f"{int(inside.sum())} of {len(frame)} measured values ({percent(inside.mean())}) lie inside their "
+        "90 % interval.",
         data=[diagonal, *marks],
         layout=layout(
             titled(f"measured ({unit})", range=extent), titled(f"predicted, held out ({unit})", range=extent)
@@ -61,12 +61,7 @@ def _parity(name: str, frame: pd.DataFrame, kind: str) -> Plot:
 
 
 def _marks(frame: pd.DataFrame, label: str, colour: str, kind: str) -> dict[str, Any]:
-    texts = [
-        f"<b>{escape(shortened(row.label)) if kind == 'sorbent' else formula_html(row.label)}</b><br>measured "
-        f"{significant(row.measured, 3)}<br>predicted {significant(row.predicted, 3)} "
-        f"({significant(row.lower, 3)} to {significant(row.upper, 3)})"
-        for row in frame.astype({"label": str}).itertuples()
-    ]
+    rows = frame.to_dict("records")
     bars = {
         "array": rounded(frame["upper"] - frame["predicted"]),
         "arrayminus": rounded(frame["predicted"] - frame["lower"]),
@@ -80,6 +75,15 @@ def _marks(frame: pd.DataFrame, label: str, colour: str, kind: str) -> dict[str,
         "y": rounded(frame["predicted"]),
         "error_y": {"type": "data", "color": f"{colour}40", "thickness": 1, "width": 0, **bars},
         "marker": {"color": colour, "size": 6, "opacity": 0.8},
-        "hovertext": texts,
+        "hovertext": [_hover({str(k): v for k, v in row.items()}, kind) for row in rows],
         "hoverinfo": "text",
     }
+
+
+def _hover(row: dict[str, Any], kind: str) -> str:
+    label = str(row["label"])
+    name = escape(shortened(label)) if kind == "sorbent" else formula_html(label)
+    measured, predicted, lower, upper = (
+        significant(float(row[column]), 3) for column in ("measured", "predicted", "lower", "upper")
+    )
+    return f"<b>{name}</b><br>measured {measured}<br>predicted {predicted} ({lower} to {upper})"

@@ -11,8 +11,6 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from markupsafe import Markup
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -43,10 +41,10 @@ class Plot:
     """Height, CSS pixels."""
 
     @property
-    def json(self) -> Markup:
-        """Traces and layout as JSON that cannot end the script element it stands in."""
+    def json(self) -> str:
+        """Traces and layout as JSON that cannot end the script element it stands in; not to be escaped again."""
         text = json.dumps({"data": self.data, "layout": self.layout}, allow_nan=False, separators=(",", ":"))
-        return Markup(text.replace("</", "<\\/").replace("<!", "\\u003c!"))
+        return text.replace("</", "<\\/").replace("<!", "\\u003c!")
 
 
 def rounded(values: Iterable[float]) -> list[float | None]:

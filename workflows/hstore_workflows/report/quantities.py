@@ -18,7 +18,7 @@ MISSING = "–"
 """Stands where a model has no answer."""
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_PLAIN_FROM, _PLAIN_BELOW = 0.01, 1e5
+_PLAIN_FROM, _PLAIN_BELOW = 0.001, 1e5
 
 
 @dataclass(frozen=True)

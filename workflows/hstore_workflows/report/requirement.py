@@ -65,9 +65,9 @@ def factor_words(target: Target) -> str:
     if factor is None:
         return ""
     return (
-        f"Assumed system factor, adjustable in the target file: the material with its hydrogen is "
-        f"{percent(factor.mass_fraction)} of the system’s mass, its bed {percent(factor.volume_fraction)} of the system’s "
-        f"volume, and solid fills {percent(factor.packing_fraction)} of the bed."
+        "Assumed system factor, adjustable in the target file: the material with its hydrogen is "
+        f"{percent(factor.mass_fraction)} of the mass of the system, its bed {percent(factor.volume_fraction)} of "
+        f"its volume, and solid fills {percent(factor.packing_fraction)} of the bed."
     )
 
 
@@ -83,7 +83,7 @@ def asked_words(target: Target) -> str:
         parts.append(f"at least {asked.h2_density_g_per_l:g} g H₂ per litre of solid")
     if asked.log10_conductivity_s_per_cm is not None:
         at = celsius(asked.temperature_k) if asked.temperature_k is not None else "25 °C"
-        parts.append(f"at least {significant(10**asked.log10_conductivity_s_per_cm)} S/cm at {at}")
+        parts.append(f"at least {10**asked.log10_conductivity_s_per_cm:.2g} S/cm at {at}")
     return f"{' and '.join(parts)} ({asked.reason})"
 
 

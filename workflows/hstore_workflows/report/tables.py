@@ -172,11 +172,11 @@ def reject_groups(result: ScreenResult) -> list[Group]:
 
 def domain_groups(result: ScreenResult) -> list[Group]:
     """Group candidates outside the domain by reason; a candidate can have several."""
-    pairs = []
-    for text in result.candidates["domain_reason"]:
-        for reason in dict.fromkeys(filter(None, str(text).split("; "))):
-            pairs.append(_domain_group(reason))
-    return _grouped(pairs)
+    return _grouped(
+        _domain_group(reason)
+        for text in result.candidates["domain_reason"]
+        for reason in dict.fromkeys(filter(None, str(text).split("; ")))
+    )
 
 
 def hazard_groups(result: ScreenResult) -> list[Group]:

@@ -7,7 +7,9 @@
   function fit(layout) {
     if (!narrow) return layout;
     const margin = Object.assign({}, layout.margin, { l: 44, r: 8 });
-    return Object.assign({}, layout, { margin: margin, font: Object.assign({}, layout.font, { size: 11 }) });
+    const notes = (layout.annotations || []).map((a) => ("ax" in a ? Object.assign({}, a, { ax: 0.6 * a.ax }) : a));
+    const font = Object.assign({}, layout.font, { size: 11 });
+    return Object.assign({}, layout, { margin: margin, font: font, annotations: notes });
   }
 
   function bandsFollowPointer(plot) {
