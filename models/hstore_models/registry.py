@@ -90,6 +90,7 @@ class Registry:
                 digest = _sha256(scratch / "model.skops")
                 text = card.model_copy(update={"model_sha256": digest}).model_dump_json(indent=2)
                 (scratch / "card.json").write_text(text + "\n", encoding="utf-8")
+                scratch.chmod(0o755)
                 shutil.rmtree(place, ignore_errors=True)
                 scratch.rename(place)
             finally:
@@ -159,6 +160,7 @@ class Registry:
         pointer = self.folder / card.model / "current"
         with tempfile.NamedTemporaryFile("w", dir=pointer.parent, delete=False, encoding="utf-8") as scratch:
             scratch.write(card.model_id + "\n")
+        Path(scratch.name).chmod(0o644)
         Path(scratch.name).replace(pointer)
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hstore.settings import Settings
-    from hstore_models.card import Score
+    from hstore_models.held_out import HeldOut
 
 MODELS: dict[str, tuple[str, ...]] = {
     "hydride_capacity": HydrideCapacity.properties,
@@ -50,8 +50,8 @@ _SUMMARIES = {
     "consistent by generalized least squares.",
     "sorbent_uptake": "Langmuir-Freundlich isotherm scaled by surface area, plus pore gas; forests at the swing "
     "of the simulated set when it is present.",
-    "conductivity": "Extremely randomized trees for activation energy and log10 conductivity at 25 degC, joined by "
-    "the Arrhenius law.",
+    "conductivity": "Extremely randomized trees for activation energy and log10 conductivity at 25 degC, joined "
+    "by the Arrhenius law.",
 }
 _LIMITS = {
     "hydride_capacity": (
@@ -116,8 +116,7 @@ def train(name: str, settings: Settings) -> LoadedModel:
     parameters = ForestSettings(seed=settings.seed)
     model = fit(data, parameters)
     held_out = out_of_fold(model, data)
-    scores = {property_name: rows.score() for property_name, rows in held_out.items()}
-    card = _card(model, data, scores, model_id(name, data.checksums, settings), started)
+    card = _card(model, data, held_out, model_id(name, data.checksums, settings), started)
     table = pd.concat([rows.frame(property_name) for property_name, rows in held_out.items()], ignore_index=True)
     registry = Registry(settings.models_dir)
     return LoadedModel(model, registry.save(model, card, table), table)
@@ -169,11 +168,10 @@ def _why(registry: Registry, name: str, checksums: dict[str, str]) -> str:
 
 
 def _card(
-    model: PropertyModel, data: TrainingData, scores: dict[str, Score], identifier: str, started: float
+    model: PropertyModel, data: TrainingData, held_out: dict[str, HeldOut], identifier: str, started: float
 ) -> ModelCard:
     main = _main_forest(model)
     names = model.feature_names
-    keys = data.rows["composition"] if "composition" in data.rows else data.rows["name"]
     return ModelCard(
         model=data.model,
         model_id=identifier,
@@ -185,8 +183,11 @@ def _card(
         grouping="sorbent (simulated: framework group)"
         if data.model == "sorbent_uptake"
         else "chemical system without H",
-        split_hash=split_hash(list(keys)[: len(main.folds)], main.folds) if main is not None else "",
-        scores=scores,
+        split_hash=split_hash(
+            [f"{name} {label}" for name, rows in held_out.items() for label in rows.label],
+            np.concatenate([rows.folds for rows in held_out.values()]),
+        ),
+        scores={name: rows.score() for name, rows in held_out.items()},
         importances=_importances(main, names),
         n_features=len(names),
         code_version=code_version(),

@@ -26,7 +26,7 @@ def free_port():
 
 def get(url, body=None):
     request = urllib.request.Request(url, body, {"content-type": "application/json"})
-    with urllib.request.urlopen(request, timeout=60) as response:
+    with urllib.request.urlopen(request, timeout=240) as response:
         return json.load(response)
 
 

@@ -52,7 +52,7 @@ def fill(store, build, granted):
 fill.numbers = itertools.count()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(granted=st.lists(accesses, min_size=1, max_size=8), scope=scopes)
 @example(granted=GRID, scope=Scope(today=TODAY))
 @example(granted=GRID, scope=Scope(lab_id="a", today=TODAY))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 
@@ -9,7 +11,6 @@ from hstore.hydride import swing_probability
 from hstore.objective import probability_at_least
 from hstore.thermo import ln_plateau_pressure, ln_plateau_pressure_std
 from hstore_models.card import ModelCard, Score
-from hstore_models.registry import LoadedModel
 from hstore_workflows.screen import ScreenResult, rank
 from hstore_workflows.tables import RejectedRow
 from hstore_workflows.target import load_target
@@ -168,7 +169,7 @@ def _result(target, frame, models):
         RejectedRow(9, "Zz5", "unknown element 'Zz' in formula 'Zz5'"),
         RejectedRow(11, "", "formula is empty (got ''); write one such as LaNi5 or Ca(BH4)2"),
     ]
-    loaded = {name: LoadedModel(model=None, card=_card(name, prop)) for name, prop in models}
+    loaded = {name: SimpleNamespace(card=_card(name, prop)) for name, prop in models}
     sanity = pd.concat([_sanity(prop) for _, prop in models], ignore_index=True)
     return ScreenResult(target, candidates, rejects, loaded, sanity, _manifest(target, models))
 
@@ -210,7 +211,7 @@ def _card(name, property_name):
         scores={property_name: score},
         importances={"MagpieData mean Electronegativity": 0.4, "b_share_ni": 0.3, "a_fraction": 0.1},
         n_features=225,
-        feature_version="1",
+        code_version="1",
         parameters={"seed": 0},
         domain="elements La Ni",
         limits=("Only a test.",),

@@ -65,7 +65,7 @@ class Page(HTMLParser):
         if self._plot:
             self.plots[self._plot] = json.loads(data)
 
-    def handle_endtag(self, tag):
+    def handle_endtag(self, tag):  # noqa: ARG002 - signature of HTMLParser
         self._plot = None
 
 
@@ -369,19 +369,25 @@ def test_sorbents_are_called_by_name():
     assert name_html({"formula": " ", "material_id": "row:1"}, "sorbent") == "row:1"
 
 
-def test_every_feature_has_a_name_in_words():
-    names = [
-        *MAGPIE_NAMES,
-        *hydride_names(),
-        *electrolyte_names(),
-        "temperature_k",
-        "gsa_m2_g",
-        "pore_volume_cm3_g",
-    ]
+@pytest.mark.parametrize(
+    "names",
+    [
+        pytest.param(MAGPIE_NAMES, id="magpie"),
+        pytest.param(hydride_names(), id="hydride"),
+        pytest.param(electrolyte_names(), id="electrolyte"),
+        pytest.param(("temperature_k", "gsa_m2_g", "lcd_A", "pore volume per area"), id="pores"),
+    ],
+)
+def test_every_feature_has_a_name_in_words(names):
     words = [feature_words(name) for name in names]
     assert not [text for text in words if "_" in text or "MagpieData" in text]
     assert len(set(words)) == len(words)
+
+
+def test_units_of_features_are_written_out():
     assert feature_words("gsa_m2_g") == "gravimetric surface area (m²/g)"
+    assert feature_words("b_radius_pm") == "B radius (pm)"
+    assert feature_words("MagpieData avg_dev NdValence") == "spread of d valence electrons"
 
 
 def test_hostile_names_are_cut_before_they_break_a_table():

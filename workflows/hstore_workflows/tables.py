@@ -112,7 +112,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
     frame, surplus = rows.iloc[:, : len(names)].set_axis(names, axis=1), rows.iloc[:, len(names) :]
     if not surplus.isna().all(axis=None):
         joined = surplus.fillna("").agg(", ".join, axis=1).str.strip(", ")
-        frame[SURPLUS_COLUMN] = joined.replace("", np.nan)
+        frame[SURPLUS_COLUMN] = joined.where(joined != "")
     return frame
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _EXPLORING_BATCH = 3
 _SAME_DISTANCE = 1e-9
 _AS_LIKELY_AS_NOT = 0.5
-_HOPEFUL_SHARE = 0.25
+_HOPEFUL_SHARE = 0.05
 _DISTANCE_SAMPLE = 400
 
 
@@ -223,7 +223,7 @@ def _results(history: History, column: str) -> tuple[NDArray[np.intp], FloatArra
 def _worth_learning(belief: Belief, free: NDArray[np.bool_]) -> FloatArray:
     """Return the uncertainty of candidates that may yet turn out well, and zero of the others.
 
-    These are the quarter of the free ones with the highest upper end of the 90 % interval.
+    These are the twentieth of the free ones with the highest upper end of the 90 % interval.
     """
     upper = belief.mean + NORMAL_QUANTILE * belief.std
     return np.where(upper >= np.quantile(upper[free], 1.0 - _HOPEFUL_SHARE), belief.std, 0.0)

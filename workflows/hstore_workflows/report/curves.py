@@ -129,9 +129,9 @@ def _van_t_hoff(top: pd.DataFrame, target: Target) -> Plot:
         title="Van ’t Hoff lines of the top ten",
         caption=(
             "Predicted desorption plateaux with the 90 % band of the first; hover over a line to move the band. "
-            "A hydride works in the swing when its line passes below the charged state (the absorption plateau is taken to "
-            "lie about 1.5 times higher) and above the discharged state. Beyond about 100 bar "
-            "the lines give the fugacity."
+            "A hydride works in the swing when its line passes below the charged state (the absorption plateau is "
+            "taken to lie about 1.5 times higher) and above the discharged state. Beyond about 100 bar the lines "
+            "give the fugacity."
         ),
         data=traces,
         layout=_layout(

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from hstore.errors import FormulaError
 from hstore.formula import canonical_formula, parse_amounts
 from hstore.properties import get_property
@@ -60,14 +62,17 @@ class KnownRow:
 def known_rows(result: ScreenResult) -> list[KnownRow]:
     """Return the rows of well-known materials; at most four per material and property."""
     frame = result.sanity.assign(inside=inside_interval(result.sanity))
-    keys = {label: _key(str(label)) for label in frame["label"].unique()}
     rows = []
     for name in WELL_KNOWN[result.target.kind]:
-        wanted = _key(name)
-        found = frame[[keys[label] == wanted or str(label).startswith(f"{name},") for label in frame["label"]]]
+        found = frame[np.array([_is_called(str(label), name) for label in frame["label"]], dtype=bool)]
         for _, same in found.groupby("property", sort=False):
             rows += [_row(row) for _, row in same.head(_MAX_ROWS_EACH).iterrows()]
     return rows
+
+
+def _is_called(label: str, name: str) -> bool:
+    """Tell whether a label is a name, the name with conditions behind it, or the same composition."""
+    return label.startswith(f"{name},") or _key(label) == _key(name)
 
 
 @cache

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hstore_workflows.report.markup import percent
-from hstore_workflows.report.quantities import celsius, significant
+from hstore_workflows.report.quantities import celsius
 from hstore_workflows.report.summary import reaching
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ def requirement_rows(result: ScreenResult) -> list[RequirementRow]:
                     f"{celsius(low)} to {celsius(high)}",
                 ),
                 material=(
-                    significant(wt_pct, 3) if material.possible else "not possible",
-                    significant(g_per_l, 3),
+                    f"{wt_pct:.3g}" if material.possible else "not possible",
+                    f"{g_per_l:.3g}",
                 ),
                 reaching=reaching(believed, target, wt_pct, g_per_l),
             )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _TOP = 10
 _MAX_GROUPS = 12
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
-_NUMBER = re.compile(r"(?<![A-Za-z0-9_])[-+]?\d+\.?\d*(?:e[-+]?\d+)?(?![A-Za-z0-9_])")
+_NUMBER = re.compile(r"(?<![A-Za-z0-9_)\]])[-+]?\d+\.?\d*(?:e[-+]?\d+)?(?![A-Za-z0-9_])")
 _DECIMAL = re.compile(r"\d+\.\d+")
 _DOMAIN_GROUPS = (
     (re.compile(r"no training material contains (.+)"), "no training material contains one of its elements"),

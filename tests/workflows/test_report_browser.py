@@ -1,0 +1,169 @@
+"""The report in a real Chromium: it draws, it stays on the page, it fits a phone."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from hstore_workflows.report import render_report
+from tests.workflows.report_result import BUILDERS, hostile_result
+
+pytestmark = pytest.mark.browser
+
+KINDS = tuple(BUILDERS)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+DRAWN = "document.querySelectorAll('.plot').length === document.querySelectorAll('.plot[data-drawn]').length"
+MARKS = """[...document.querySelectorAll('.plot')].map(plot =>
+    [plot.id, plot.querySelectorAll('.scatterlayer .point, .scatterlayer .js-line, .barlayer .point').length])"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium of this machine."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (hstore[dev])")
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        pytest.skip(f"none of {', '.join(names)} is on PATH")
+    with playwright.sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=path, args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def open_report(browser, tmp_path):
+    """Open a report from disk; the page notes its complaints and the addresses it asks for."""
+    pages = []
+
+    def opened(text, *, width=1280, scheme="light"):
+        path = tmp_path / "report.html"
+        path.write_text(text, encoding="utf-8")
+        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        pages.append(page)
+        page.complaints, page.asked = [], []
+        page.on("console", lambda message: page.complaints.append(message.text))
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.goto(path.as_uri())
+        page.wait_for_function(DRAWN)
+        return page
+
+    yield opened
+    for page in pages:
+        page.close()
+
+
+@pytest.fixture(scope="module")
+def reports():
+    """The report of one screen of each kind."""
+    return {kind: render_report(build()) for kind, build in BUILDERS.items()}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_plot_draws_marks_without_a_complaint(open_report, reports, kind):
+    page = open_report(reports[kind])
+    marks = dict(page.evaluate(MARKS))
+    assert len(marks) >= 5
+    assert [name for name, count in marks.items() if count == 0] == []
+    assert page.complaints == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_fetched(open_report, reports, kind):
+    page = open_report(reports[kind])
+    page.mouse.wheel(0, 20_000)
+    page.wait_for_timeout(200)
+    assert [url for url in page.asked if not url.startswith(("file:", "data:", "blob:"))] == []
+    assert len([url for url in page.asked if url.startswith("file:")]) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_page_fits_a_phone(open_report, reports, kind):
+    page = open_report(reports[kind], width=390)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate("Math.max(...[...document.querySelectorAll('.plot')].map(p => p.offsetWidth))") <= 390
+    assert page.complaints == []
+
+
+def test_map_draws_one_mark_for_each_candidate(open_report, reports):
+    page = open_report(reports["hydride"])
+    drawn = page.evaluate(
+        """document.getElementById('design-map').data
+            .map((trace, i) => trace.customdata ? document.getElementById('design-map').calcdata[i].length : 0)
+            .reduce((a, b) => a + b)"""
+    )
+    assert drawn == 9
+    points = page.evaluate("document.querySelectorAll('#design-map .scatterlayer .point').length")
+    assert points >= 9
+
+
+def test_hover_tells_formula_and_interval(open_report, reports):
+    page = open_report(reports["hydride"])
+    page.evaluate(
+        """(() => { const map = document.getElementById('design-map');
+            const curve = map.data.findIndex(t => t.customdata && t.customdata.some(c => c[0].startsWith('LaNi')));
+            const point = map.data[curve].customdata.findIndex(c => c[0].startsWith('LaNi'));
+            Plotly.Fx.hover(map, [{curveNumber: curve, pointNumber: point}]); })()"""
+    )
+    text = page.text_content("#design-map .hoverlayer")
+    assert "LaNi5" in text.replace("\u200b", "")
+    assert "1.5 (1.0 to 2.0) wt%" in text
+
+
+def test_band_follows_the_line_under_the_pointer(open_report, reports):
+    page = open_report(reports["hydride"])
+    shown = """document.getElementById('temperature-curves').data
+        .filter(t => t.meta && 'band' in t.meta && t.visible === true).map(t => t.meta.band)"""
+    assert page.evaluate(shown) == [0]
+    page.evaluate(
+        """(() => { const plot = document.getElementById('temperature-curves');
+            const curve = plot.data.findIndex(t => t.meta && t.meta.line === 3);
+            plot.emit('plotly_hover', {points: [{data: plot.data[curve]}]}); })()"""
+    )
+    assert page.evaluate(shown) == [3]
+
+
+def test_texts_are_readable_in_light_and_dark(open_report, reports):
+    def contrast(scheme):
+        page = open_report(reports["hydride"], scheme=scheme)
+        style = "getComputedStyle(document.querySelector('#design-map .xtick text')).fill"
+        return page.evaluate(style), page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+    for text, background in (contrast("light"), contrast("dark")):
+        assert abs(_lightness(text) - _lightness(background)) > 150
+
+
+def test_hostile_texts_do_not_run(open_report):
+    page = open_report(render_report(hostile_result()))
+    page.evaluate(
+        """(() => { const map = document.getElementById('design-map');
+            const curve = map.data.findIndex(t => t.customdata);
+            Plotly.Fx.hover(map, [{curveNumber: curve, pointNumber: 0}]); })()"""
+    )
+    assert page.evaluate("window.hacked") is None
+    assert page.evaluate("document.querySelectorAll('img, .plot script').length") == 0
+    assert "<script>window.hacked=1" in page.text_content("#design-map .hoverlayer")
+    assert page.complaints == []
+
+
+def test_print_unfolds_the_manifest_and_hides_the_navigation(open_report, reports):
+    page = open_report(reports["electrolyte"])
+    assert not page.is_visible("#manifest details pre")
+    page.emulate_media(media="print")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.is_visible("#manifest details pre")
+    assert not page.is_visible("nav")
+
+
+def _lightness(colour):
+    return sum(int(part) for part in colour.removeprefix("rgb(").removesuffix(")").split(",")) / 3
