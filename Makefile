@@ -45,6 +45,8 @@ lock: $(VENV)/.dev ## Renew the lock files after a change of dependencies
 		pyproject.toml -o requirements/default.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--extra dev --extra postgres -c requirements/default.lock pyproject.toml -o requirements/dev.lock
+	printf 'hatchling>=1.27\npsycopg[binary]>=3.2\n' | $(BIN)/uv pip compile -q --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-header -c requirements/dev.lock - -o requirements/image.lock
 	echo uv | $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-header --no-annotate - -o requirements/installer.lock
 

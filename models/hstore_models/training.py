@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from hstore.errors import unknown_name
+from hstore.errors import ModelError, unknown_name
 from hstore_models.card import ModelCard
 from hstore_models.conductivity import Conductivity, fit_conductivity
 from hstore_models.forest import CalibratedForest, ForestSettings
@@ -160,7 +160,10 @@ def _why(registry: Registry, name: str, checksums: dict[str, str]) -> str:
     current = registry.current_id(name)
     if current is None:
         return "no model yet"
-    before = registry.card(name, current).checksums
+    try:
+        before = registry.card(name, current).checksums
+    except ModelError:
+        return "the card of the model in use is from another version, or damaged"
     if before == checksums:
         return "code, features or library versions changed"
     changed = sorted({file.split("/")[0] for file, _ in before.items() ^ checksums.items()})

@@ -40,16 +40,14 @@ def browser():
         running.close()
 
 
-@pytest.fixture
-def open_report(browser, tmp_path):
+@pytest.fixture(scope="module")
+def open_report(browser, tmp_path_factory):
     """Open a report from disk; the page notes its complaints and the addresses it asks for."""
-    pages = []
 
     def opened(text, *, width=1280, scheme="light"):
-        path = tmp_path / "report.html"
+        path = tmp_path_factory.mktemp("report") / "report.html"
         path.write_text(text, encoding="utf-8")
         page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        pages.append(page)
         page.complaints, page.asked = [], []
         page.on("console", lambda message: page.complaints.append(message.text))
         page.on("pageerror", lambda error: page.complaints.append(str(error)))
@@ -58,9 +56,7 @@ def open_report(browser, tmp_path):
         page.wait_for_function(DRAWN)
         return page
 
-    yield opened
-    for page in pages:
-        page.close()
+    return opened
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +65,15 @@ def reports():
     return {kind: render_report(build()) for kind, build in BUILDERS.items()}
 
 
+@pytest.fixture(scope="module")
+def wide(open_report, reports):
+    """The report of each kind on a wide light screen."""
+    return {kind: open_report(text) for kind, text in reports.items()}
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_plot_draws_marks_without_a_complaint(open_report, reports, kind):
-    page = open_report(reports[kind])
+def test_every_plot_draws_marks_without_a_complaint(wide, kind):
+    page = wide[kind]
     marks = dict(page.evaluate(MARKS))
     assert len(marks) >= 5
     assert [name for name, count in marks.items() if count == 0] == []
@@ -79,8 +81,8 @@ def test_every_plot_draws_marks_without_a_complaint(open_report, reports, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_nothing_is_fetched(open_report, reports, kind):
-    page = open_report(reports[kind])
+def test_nothing_is_fetched(wide, kind):
+    page = wide[kind]
     page.mouse.wheel(0, 20_000)
     page.wait_for_timeout(200)
     assert [url for url in page.asked if not url.startswith(("file:", "data:", "blob:"))] == []
@@ -95,8 +97,8 @@ def test_page_fits_a_phone(open_report, reports, kind):
     assert page.complaints == []
 
 
-def test_map_draws_one_mark_for_each_candidate(open_report, reports):
-    page = open_report(reports["hydride"])
+def test_map_draws_one_mark_for_each_candidate(wide):
+    page = wide["hydride"]
     drawn = page.evaluate(
         """document.getElementById('design-map').data
             .map((trace, i) => trace.customdata ? document.getElementById('design-map').calcdata[i].length : 0)
@@ -107,8 +109,8 @@ def test_map_draws_one_mark_for_each_candidate(open_report, reports):
     assert points >= 9
 
 
-def test_hover_tells_formula_and_interval(open_report, reports):
-    page = open_report(reports["hydride"])
+def test_hover_tells_formula_and_interval(wide):
+    page = wide["hydride"]
     page.evaluate(
         """(() => { const map = document.getElementById('design-map');
             const curve = map.data.findIndex(t => t.customdata && t.customdata.some(c => c[0].startsWith('LaNi')));
@@ -120,8 +122,8 @@ def test_hover_tells_formula_and_interval(open_report, reports):
     assert "1.5 (1.0 to 2.0) wt%" in text
 
 
-def test_band_follows_the_line_under_the_pointer(open_report, reports):
-    page = open_report(reports["hydride"])
+def test_band_follows_the_line_under_the_pointer(wide):
+    page = wide["hydride"]
     shown = """document.getElementById('temperature-curves').data
         .filter(t => t.meta && 'band' in t.meta && t.visible === true).map(t => t.meta.band)"""
     assert page.evaluate(shown) == [0]
@@ -133,14 +135,13 @@ def test_band_follows_the_line_under_the_pointer(open_report, reports):
     assert page.evaluate(shown) == [3]
 
 
-def test_texts_are_readable_in_light_and_dark(open_report, reports):
-    def contrast(scheme):
-        page = open_report(reports["hydride"], scheme=scheme)
-        style = "getComputedStyle(document.querySelector('#design-map .xtick text')).fill"
-        return page.evaluate(style), page.evaluate("getComputedStyle(document.body).backgroundColor")
-
-    for text, background in (contrast("light"), contrast("dark")):
-        assert abs(_lightness(text) - _lightness(background)) > 150
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_texts_are_readable_in_light_and_dark(open_report, reports, wide, scheme):
+    page = wide["hydride"] if scheme == "light" else open_report(reports["hydride"], scheme=scheme)
+    text = page.evaluate("getComputedStyle(document.querySelector('#design-map .xtick text')).fill")
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (_lightness(background) > 127) == (scheme == "light")
+    assert abs(_lightness(text) - _lightness(background)) > 150
 
 
 def test_hostile_texts_do_not_run(open_report):
@@ -156,13 +157,14 @@ def test_hostile_texts_do_not_run(open_report):
     assert page.complaints == []
 
 
-def test_print_unfolds_the_manifest_and_hides_the_navigation(open_report, reports):
-    page = open_report(reports["electrolyte"])
+def test_print_unfolds_the_manifest_and_hides_the_navigation(wide):
+    page = wide["electrolyte"]
     assert not page.is_visible("#manifest details pre")
     page.emulate_media(media="print")
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     assert page.is_visible("#manifest details pre")
     assert not page.is_visible("nav")
+    page.emulate_media(media="screen")
 
 
 def _lightness(colour):

@@ -175,8 +175,8 @@ def _framed(columns: dict[str, NDArray[np.float64]], judged: list[Predictions]) 
     """Make the frame; a candidate is in the domain when all judged predictions are."""
     frame = pd.DataFrame(columns)
     frame["in_domain"] = np.all([p.in_domain for p in judged], axis=0)
-    reasons = zip(*(p.reason for p in judged), strict=True)
-    frame["domain_reason"] = ["; ".join(dict.fromkeys(filter(None, row))) for row in reasons]
+    rows = ("; ".join(filter(None, row)).split("; ") for row in zip(*(p.reason for p in judged), strict=True))
+    frame["domain_reason"] = ["; ".join(dict.fromkeys(reasons)) for reasons in rows]
     return frame
 
 

@@ -29,6 +29,7 @@ Examples:
 @click.option("--home", type=click.Path(path_type=Path), help="Folder of models and data (HSTORE_HOME).")
 @click.option("--mirror", type=click.Path(path_type=Path), help="Mirror of public data sets (HSTORE_DATA_MIRROR).")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of everything random.")
+@click.option("--publish", is_flag=True, help="Put the result into the store, where the service shows it.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest and the top ten as JSON.")
 def command(
     what: str,
@@ -38,6 +39,7 @@ def command(
     mirror: Path | None,
     seed: int | None,
     *,
+    publish: bool,
     as_json: bool,
 ) -> None:
     """Rank candidates for a target and write a report.
@@ -66,6 +68,10 @@ def command(
         say=lambda line: click.echo(line, err=True),
     )
     write_screen(result, folder)
+    if publish:
+        from hstore_workflows.publish import publish_screen
+
+        click.echo(f"published as {publish_screen(result, settings)}", err=True)
     if as_json:
         _print_json(result.manifest, result.candidates.head(10))
     else:
