@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import shlex
 import uuid
 from datetime import UTC, datetime
 
+import click
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import NullPool, create_engine, make_url, text
 
 from hstore.records import (
@@ -115,3 +118,37 @@ def mirror():
     if not folder:
         pytest.skip("HSTORE_DATA_MIRROR is unset; point it at a mirror of the public data sets")
     return Settings(data_mirror=folder)
+
+
+@pytest.fixture
+def hstore(trained, tmp_path, monkeypatch):
+    """Call the command line from an empty folder, with the shared models and no other setting."""
+    from hstore_workflows.cli import main
+
+    for name in [name for name in os.environ if name.startswith("HSTORE_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HSTORE_HOME", str(trained.home))
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def parse_command(monkeypatch):
+    """Parse a command line as written in documentation; files it names need not exist."""
+    from hstore_workflows.cli import main
+
+    def parse(line):
+        name, *words = shlex.split(line, comments=True)
+        assert name == "hstore"
+        command, context = main, click.Context(main, info_name="hstore")
+        while isinstance(command, click.Group):
+            assert words, f"{line!r} stops at a group of commands"
+            name, command = words[0], command.get_command(context, words.pop(0))
+            assert command, f"{line!r}: no command {name!r}"
+            context = click.Context(command, parent=context, info_name=name)
+        for parameter in command.params:
+            if isinstance(parameter.type, click.Path):
+                monkeypatch.setattr(parameter.type, "exists", False)
+        return command.make_context(name, words, parent=context.parent)
+
+    return parse

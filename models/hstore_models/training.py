@@ -56,6 +56,7 @@ _SUMMARIES = {
 _LIMITS = {
     "hydride_capacity": (
         "Kinetics, activation and cycling are not modelled.",
+        "Maximum capacity: BCC alloys keep about half of it as monohydride, alanates and amides release in steps.",
         "For formulas with hydrogen the stated stoichiometry is taken as reachable.",
     ),
     "hydride_thermodynamics": (
