@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 from hstore.errors import InputError
 from hstore_workflows.tables import SURPLUS_COLUMN, check_destination, check_table, read_table, write_table
 
-TEXTURE = {"gsa_m2_g": ["3000"], "pore_volume_cm3_g": ["1.2"]}
-
 cells = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=12)
 
 

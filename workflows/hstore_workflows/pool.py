@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from hstore.formula import parse_amounts
+from hstore.formula import canonical_formula, parse_amounts
 from hstore.records import Family
+from hstore_data.curated import curated_table
 from hstore_models.prediction import Query
-from hstore_models.representation import anion_class
+from hstore_models.representation import anion_class, host_amounts
 from hstore_workflows.sources.enumeration import enumerate_pool
 from hstore_workflows.tables import RejectedRow, check_table, read_table
 
@@ -97,11 +99,27 @@ def _table_identity(
             "formula": part.get("formula", blank).fillna("").astype(str),
             "name": part.get("name", blank).fillna("").astype(str),
             "family": [_family(a, target).value for a in amounts],
-            "known": False,
+            "known": [_is_known(a) for a in amounts],
             "reason": [f"from your table{': ' + note if note else ''}" for note in notes],
             "row": part["row"],
         }
     )
+
+
+def _is_known(amounts: dict[str, float]) -> bool:
+    """Tell whether a composition stands in a curated table; a metal hydride also by its host."""
+    if not amounts:
+        return False
+    host = amounts if anion_class(amounts) else host_amounts(amounts)
+    return not {canonical_formula(amounts), canonical_formula(host)}.isdisjoint(_known_compositions())
+
+
+@cache
+def _known_compositions() -> frozenset[str]:
+    """Compositions of the curated tables, hydrides by their host too."""
+    hydrides, electrolytes = curated_table("hydrides").frame, curated_table("electrolytes").frame
+    columns = (hydrides["composition"], hydrides["host_composition"], electrolytes["composition"])
+    return frozenset().union(*columns)
 
 
 def _family(amounts: dict[str, float], target: Target) -> Family:

@@ -28,6 +28,9 @@ MAX_POINTS = 4000
 """Candidates drawn; SVG stays quick up to here."""
 
 _BEST_DRAWN = 1000
+_FEW = 200
+_SIZES, _SIZES_OF_FEW = (9, 6), (12, 10)
+"""Diameters of known and other marks, px."""
 _TOP = 10
 _FAN_PX, _FAN_HEIGHT_PX = 22, -70
 
@@ -126,10 +129,11 @@ def _marks(
     template = hover_template(shown, probabilities)
     known = drawn["known"].to_numpy(dtype=bool)
     believed = drawn["in_domain"].to_numpy(dtype=bool)
+    sizes = _SIZES if len(drawn) > _FEW else _SIZES_OF_FEW
     traces = []
     for kind in sorted(counts, key=lambda k: (-counts[k], k.name)):
         member = np.array([k is kind for k in kinds])
-        trace = _class_trace(kind, member, place, known=known[member], believed=believed[member])
+        trace = _class_trace(kind, member, place, known=known[member], believed=believed[member], sizes=sizes)
         trace["customdata"] = [row for row, inside in zip(cells, member, strict=True) if inside]
         traces += [_legend_key(kind), {**trace, "hovertemplate": template}]
     return traces
@@ -155,6 +159,7 @@ def _class_trace(
     *,
     known: NDArray[np.bool_],
     believed: NDArray[np.bool_],
+    sizes: tuple[int, int],
 ) -> dict[str, Any]:
     return {
         "type": "scatter",
@@ -167,7 +172,7 @@ def _class_trace(
         "marker": {
             "color": kind.colour,
             "symbol": kind.symbol,
-            "size": np.where(known, 9, 6).tolist(),
+            "size": np.where(known, *sizes).tolist(),
             "opacity": np.where(believed, np.where(known, 0.95, 0.6), 0.25).tolist(),
             "line": {"color": "#444444", "width": np.where(known, 1.2, 0.0).tolist()},
         },

