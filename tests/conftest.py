@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shlex
 import uuid
@@ -120,8 +121,16 @@ def mirror():
     return Settings(data_mirror=folder)
 
 
+@pytest.fixture(scope="session")
+def loaded(trained):
+    """Load (and at first train) a model of the trained home, once for all tests that share a process."""
+    from hstore_models.training import ensure
+
+    return functools.cache(lambda name: ensure(name, trained))
+
+
 @pytest.fixture
-def hstore(trained, tmp_path, monkeypatch):
+def hstore(trained, loaded, tmp_path, monkeypatch):
     """Call the command line from an empty folder, with the shared models and no other setting."""
     from hstore_workflows.cli import main
 
@@ -129,6 +138,8 @@ def hstore(trained, tmp_path, monkeypatch):
         monkeypatch.delenv(name)
     monkeypatch.setenv("HSTORE_HOME", str(trained.home))
     monkeypatch.chdir(tmp_path)
+    for module in ("screen", "predict"):
+        monkeypatch.setattr(f"hstore_workflows.{module}.ensure", lambda name, settings, **_: loaded(name))
     return lambda *arguments: CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 

@@ -1,7 +1,7 @@
 """Ionic conductivity that obeys Arrhenius at every temperature.
 
-Two forests: the activation energy, and log10 conductivity at 25 degC. Values measured at other temperatures
-are brought to 25 degC with the activation energy before training, and predictions leave 25 degC the same way:
+Two forests: log10 conductivity at 25 degC, and the activation energy given it. Values measured at other
+temperatures are brought to 25 degC with the activation energy before training, and predictions leave 25 degC the same way:
 ln(sigma T) = ln(sigma_0) - Ea / (k T).
 """
 
@@ -36,7 +36,7 @@ class Conductivity:
     """log10 conductivity at any temperature, and the activation energy behind it."""
 
     energy: CalibratedForest
-    """Activation energy of sigma T, eV."""
+    """Activation energy of sigma T, eV, from composition and conductivity at 25 degC: fast ions have low barriers."""
     reference: CalibratedForest
     """log10 conductivity at 25 degC, S/cm."""
     domain: Domain
@@ -49,8 +49,8 @@ class Conductivity:
     def predict(self, property_name: str, query: Query) -> Predictions:
         """Predict log10 conductivity at ``temperature_k`` of each row (25 degC if not stated), or Ea."""
         table = query.features(ELECTROLYTE_FEATURES, host=False)
-        energy, energy_std = self.energy.predict(table.values)
         mean, spread = self.reference.mean_and_spread(table.values)
+        energy, energy_std = self.energy.predict(np.column_stack([table.values, mean]))
         temperature_k = query.column("temperature_k", STANDARD_TEMPERATURE_K)
         reasons = self.domain.reasons(query.amounts, spread, {"temperature_k": temperature_k})
         if property_name == _ENERGY:
@@ -87,21 +87,15 @@ def fit_conductivity(rows: pd.DataFrame, *, settings: ForestSettings | None = No
     measured = _with_series_energies(rows)
     known = np.isfinite(measured)
     groups = rows["chemical_system"].to_numpy(dtype=str)
-    energy = fit_forest(table.values[known], measured[known], groups[known], settings=settings)
-    filled = np.where(known, measured, energy.predict(table.values)[0])
-    reference = fit_forest(
-        table.values, _at_25c(rows, filled), groups, weights=_series_weights(rows), settings=settings
-    )
+    draft = fit_forest(table.values[known], measured[known], groups[known], settings=settings)
+    filled = np.where(known, measured, draft.predict(table.values)[0])
+    at_25c = _at_25c(rows, filled)
+    reference = fit_forest(table.values, at_25c, groups, weights=_series_weights(rows), settings=settings)
+    features = np.column_stack([table.values, at_25c])[known]
+    energy = fit_forest(features, measured[known], groups[known], settings=settings)
     ranges = {"temperature_k": rows["temperature_k"].to_numpy(dtype=float)}
     domain = domain_of(list(rows["amounts"]), reference.spread_limit, ranges)
     return Conductivity(energy, reference, domain, table.names)
-
-
-def reference_values(model: Conductivity, rows: pd.DataFrame) -> NDArray[np.float64]:
-    """Return the training values of the conductivity forest: log10 conductivity brought to 25 degC."""
-    table = Query.of(list(rows["amounts"])).features(ELECTROLYTE_FEATURES, host=False)
-    measured = _with_series_energies(rows)
-    return _at_25c(rows, np.where(np.isfinite(measured), measured, model.energy.predict(table.values)[0]))
 
 
 def _at_25c(rows: pd.DataFrame, energy_ev: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -61,6 +61,8 @@ class CalibratedForest:
     """Standard deviation per unit of error scale, from the conformal quantile."""
     spread_limit: float
     """97.5th percentile of the out-of-fold tree spread; beyond it a row is unlike the training rows."""
+    target: NDArray[np.float64]
+    """Training values, shape ``(n,)``."""
     oof_mean: NDArray[np.float64]
     """Out-of-fold prediction of each training row, shape ``(n,)``."""
     oof_spread: NDArray[np.float64]
@@ -132,6 +134,7 @@ def fit_forest(
         spread_floor=floor,
         scale=scale,
         spread_limit=float(np.quantile(oof_spread, 0.975)),
+        target=np.asarray(target, dtype=np.float64),
         oof_mean=oof_mean,
         oof_spread=oof_spread,
         folds=folds,

@@ -10,7 +10,7 @@ import pandas as pd
 
 from hstore.properties import get_property
 from hstore_models.card import Score
-from hstore_models.conductivity import Conductivity, reference_values
+from hstore_models.conductivity import Conductivity
 from hstore_models.forest import NORMAL_QUANTILE, CalibratedForest
 from hstore_models.hydride import HydrideCapacity, HydrideThermodynamics
 from hstore_models.metrics import interval_scores, regression_scores
@@ -85,7 +85,7 @@ def out_of_fold(model: PropertyModel, data: TrainingData) -> dict[str, HeldOut]:
         truth = alloys["h2_capacity_wt_pct"].to_numpy(dtype=float)
         return {"h2_capacity_wt_pct": _of_forest(model.forest, alloys, truth, "wt%")}
     if isinstance(model, Conductivity):
-        truth = reference_values(model, data.rows)
+        truth = model.reference.target
         return {
             "log10_conductivity_s_per_cm": _of_forest(model.reference, data.rows, truth, "log10(S/cm) at 25 degC")
         }
@@ -113,7 +113,8 @@ def _sorbent(model: SorbentUptake, data: TrainingData) -> dict[str, HeldOut]:
     rows = with_texture(data.rows)
     states = regime(rows["temperature_k"].to_numpy(dtype=float), rows["pressure_bar"].to_numpy(dtype=float))
     std = mean * np.array([model.relative_std[name] for name in states])
-    rows = rows.assign(formula=rows["name"])
+    words = zip(rows["name"], rows["temperature_k"], rows["pressure_bar"], strict=True)
+    rows = rows.assign(formula=[f"{name}, {t:g} K, {p:g} bar" for name, t, p in words])
     found = {"h2_uptake_wt_pct": _rows(rows, truth, (mean, std, folds), "wt% of the sorbent")}
     if data.simulated is not None:
         named = data.simulated.rename(columns={"core_mof_2019_asr": "formula"})

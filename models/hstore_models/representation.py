@@ -82,6 +82,19 @@ def stoichiometric_capacity_wt_pct(amounts: dict[str, float]) -> float:
     return 100.0 * hydrogen / molar_mass_g_per_mol(amounts)
 
 
+def releasable_share(amounts: dict[str, float]) -> float:
+    """Return the share of the hydrogen of a formula that is released below about 400 degC, 0 to 1.
+
+    Alanates, borohydrides and amides leave the binary hydrides of their alkali and heavier alkaline-earth metals
+    behind (NaAlH4 = NaH + Al + 3/2 H2); these decompose far above any storage temperature, so their hydrogen is
+    not counted. All hydrogen of other hydrides counts; their plateau tells whether it is released.
+    """
+    if not anion_class(amounts):
+        return 1.0
+    kept = sum(n * (1.0 if el in ALKALI else 2.0) for el, n in amounts.items() if el in SALT_FORMERS)
+    return max(0.0, 1.0 - kept / amounts["H"])
+
+
 def hydride_density_g_per_l(
     amounts: Sequence[dict[str, float]], capacity_wt_pct: NDArray[np.float64]
 ) -> NDArray[np.float64]:

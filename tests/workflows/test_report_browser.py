@@ -21,7 +21,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-DRAWN = "document.querySelectorAll('.plot').length === document.querySelectorAll('.plot[data-drawn]').length"
+A4_WIDTH_PX = 688  # 210 mm less margins of 14 mm, at 96 px per inch
 MARKS = """[...document.querySelectorAll('.plot')].map(plot =>
     [plot.id, plot.querySelectorAll('.scatterlayer .point, .scatterlayer .js-line, .barlayer .point').length])"""
 
@@ -53,7 +53,7 @@ def open_report(browser, tmp_path_factory):
         page.on("pageerror", lambda error: page.complaints.append(str(error)))
         page.on("request", lambda request: page.asked.append(request.url))
         page.goto(path.as_uri())
-        page.wait_for_function(DRAWN)
+        page.wait_for_selector("html[data-drawn]", state="attached")
         return page
 
     return opened
@@ -157,14 +157,17 @@ def test_hostile_texts_do_not_run(open_report):
     assert page.complaints == []
 
 
-def test_print_unfolds_the_manifest_and_hides_the_navigation(wide):
-    page = wide["electrolyte"]
+@pytest.mark.parametrize("kind", KINDS)
+def test_print_fits_a_page_and_unfolds_the_manifest(wide, kind):
+    page = wide[kind]
     assert not page.is_visible("#manifest details pre")
+    page.set_viewport_size({"width": A4_WIDTH_PX, "height": 1000})
     page.emulate_media(media="print")
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     assert page.is_visible("#manifest details pre")
     assert not page.is_visible("nav")
-    page.emulate_media(media="screen")
+    page.wait_for_timeout(500)  # plots follow the width of the page
+    assert page.evaluate("document.documentElement.scrollWidth") <= A4_WIDTH_PX
 
 
 def _lightness(colour):

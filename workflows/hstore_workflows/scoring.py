@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,7 @@ from hstore.objective import expected_attainment, probability_at_least
 from hstore_models.conductivity import Conductivity
 from hstore_models.features.electrolyte import infer_mobile_ions
 from hstore_models.hydride import HydrideCapacity, HydrideThermodynamics, pressure_predictions
-from hstore_models.representation import hydride_density_g_per_l
+from hstore_models.representation import hydride_density_g_per_l, releasable_share
 from hstore_models.sorbent import SWING, SorbentUptake
 from hstore_workflows.sources.enumeration.hazards import cost_notes, is_discounted, safety_notes
 
@@ -71,7 +72,7 @@ def _score_hydrides(target: Target, query: Query, models: Mapping[str, LoadedMod
     assert target.swing is not None
     swing = target.swing.as_swing()
     state = thermodynamics.state(query)
-    capacity = capacity_model.predict("h2_capacity_wt_pct", query)
+    capacity = _releasable(capacity_model.predict("h2_capacity_wt_pct", query), query)
     enthalpy = thermodynamics.predict("desorption_enthalpy_kj_per_mol_h2", query)
     entropy = thermodynamics.predict("desorption_entropy_j_per_mol_h2_k", query)
     discharge_k = np.full(len(query), target.swing.discharge_temperature_k)
@@ -101,6 +102,13 @@ def _score_hydrides(target: Target, query: Query, models: Mapping[str, LoadedMod
     columns["capacity_attained"] = attained
     columns["score"] = window * attained
     return _framed(columns, [capacity, enthalpy])
+
+
+def _releasable(capacity: Predictions, query: Query) -> Predictions:
+    """Leave out the hydrogen that molecular anions leave behind in salt-like hydrides."""
+    share = np.array([releasable_share(a) for a in query.amounts])
+    parts = {part: getattr(capacity, part) * share for part in ("mean", "std", "lower", "upper")}
+    return replace(capacity, **parts)
 
 
 def _one_bar_temperature(

@@ -36,9 +36,11 @@ if TYPE_CHECKING:
 PARETO_AXES = {
     "hydride": ("p_window", "h2_capacity_wt_pct_mean"),
     "sorbent": ("usable_capacity_wt_pct_mean", "usable_capacity_g_per_l_mean"),
-    "electrolyte": ("log10_conductivity_s_per_cm_mean", "p_feasible"),
+    "electrolyte": ("log10_conductivity_s_per_cm_mean", "activation_energy_ev_mean"),
 }
 """Kind of target -> the two columns whose Pareto front is marked."""
+
+_SMALLER_IS_BETTER = frozenset({"activation_energy_ev_mean"})
 
 OUTPUT_FILES = frozenset({"candidates.csv", "candidates.parquet", "rejected.csv", "manifest.json", "report.html"})
 """Everything in the folder of a screen."""
@@ -135,6 +137,7 @@ def rank(candidates: pd.DataFrame, target: Target) -> pd.DataFrame:
     x, y = PARETO_AXES[target.kind]
     believed = candidates["in_domain"].to_numpy()
     objectives = candidates[[x, y]].to_numpy(dtype=float)
+    objectives[:, [column in _SMALLER_IS_BETTER for column in (x, y)]] *= -1.0
     candidates["pareto"] = pareto_front(np.where(believed[:, None], objectives, np.nan))
     ordered = candidates.sort_values(["score", "material_id"], ascending=[False, True], kind="stable")
     ordered = ordered.reset_index(drop=True)

@@ -158,7 +158,7 @@ def probability(value: float) -> str:
     """Print a probability; what is below one percent is not resolved."""
     if value != value:  # noqa: PLR0124 - NaN is the answer of a model without the descriptors it needs
         return significant(value)
-    return "< 0.01" if value < 0.01 else f"{value:.2f}"
+    return "<\u00a00.01" if value < 0.01 else f"{value:.2f}"
 
 
 def reject_groups(result: ScreenResult) -> list[Group]:

@@ -14,6 +14,7 @@
 
   function bandsFollowPointer(plot) {
     const bands = plot.data.map((t, i) => (t.meta && "band" in t.meta ? i : -1)).filter((i) => i >= 0);
+    if (!bands.length) return;
     let shown = 0;
     plot.on("plotly_hover", function (event) {
       const meta = event.points[0].data.meta;
@@ -23,14 +24,15 @@
     });
   }
 
-  for (const source of document.querySelectorAll("script[data-plot]")) {
+  function draw(source) {
     const plot = document.getElementById(source.dataset.plot);
     const figure = JSON.parse(source.textContent);
-    window.Plotly.newPlot(plot, figure.data, fit(figure.layout), config).then(function () {
-      if (figure.data.some((t) => t.meta && "band" in t.meta)) bandsFollowPointer(plot);
-      plot.dataset.drawn = "yes";
-    });
+    return window.Plotly.newPlot(plot, figure.data, fit(figure.layout), config).then(bandsFollowPointer);
   }
+
+  Promise.all([...document.querySelectorAll("script[data-plot]")].map(draw)).then(function () {
+    document.documentElement.dataset.drawn = "yes";
+  });
 
   // Paper is narrower than the window, and folded parts would be lost on it.
   window.addEventListener("beforeprint", function () {
