@@ -140,7 +140,7 @@ def hstore(trained, loaded, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for module in ("screen", "predict"):
         monkeypatch.setattr(f"hstore_workflows.{module}.ensure", lambda name, settings, **_: loaded(name))
-    return lambda *arguments: CliRunner().invoke(main, [str(argument) for argument in arguments])
+    return lambda *arguments: CliRunner().invoke(main, list(map(str, arguments)), prog_name="hstore")
 
 
 @pytest.fixture
