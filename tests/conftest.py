@@ -139,7 +139,7 @@ def hstore(trained, loaded, tmp_path, monkeypatch):
     monkeypatch.setenv("HSTORE_HOME", str(trained.home))
     monkeypatch.chdir(tmp_path)
     for module in ("screen", "predict"):
-        monkeypatch.setattr(f"hstore_workflows.{module}.ensure", lambda name, settings, **_: loaded(name))
+        monkeypatch.setattr(f"hstore_workflows.{module}.ensure", lambda name, *_, **__: loaded(name))
     return lambda *arguments: CliRunner().invoke(main, list(map(str, arguments)), prog_name="hstore")
 
 

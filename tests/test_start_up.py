@@ -10,7 +10,7 @@ import sys
 import pytest
 
 HEAVY = {
-    "CoolProp", "alembic", "ase", "fastapi", "jinja2", "matminer", "matplotlib", "monty", "mp_api", "numba", "numpy",
+    "CoolProp", "ase", "fastapi", "jinja2", "matminer", "matplotlib", "monty", "mp_api", "numba", "numpy",
     "optuna", "pandas", "plotly", "pooch", "pyarrow", "pydantic", "pymatgen", "rich", "scipy", "sklearn", "skops",
     "sqlalchemy", "uvicorn",
 }  # fmt: skip
@@ -41,7 +41,8 @@ def test_first_contact_loads_click_and_nothing_heavy(tmp_path, option):
 
 
 @pytest.mark.parametrize(
-    "command", ["screen", "predict", "evaluate", "train", "fetch mp", "serve", "data list", "models show", "campaign new"]
+    "command",
+    ["screen", "predict", "evaluate", "train", "fetch mp", "serve", "data list", "models show", "campaign new"],
 )
 def test_help_of_a_command_loads_no_science(tmp_path, command):
     modules = imported(*command.split(), "--help", home=tmp_path / "home")

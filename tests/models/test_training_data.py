@@ -85,7 +85,10 @@ def test_repeats_within_the_curated_table_are_its_own_measurements(assembled):
 
 def test_only_maximum_capacities_train(assembled):
     rows = ours(("LaNi5", 1.4), ("TiFe", 1.5)) | {"capacity_definition": ["maximum", "reversible"]}
-    assert assembled("hydride_capacity", rows, capacities(("ZrV2", 2.0))).rows["formula"].tolist() == ["LaNi5", "ZrV2"]
+    assert assembled("hydride_capacity", rows, capacities(("ZrV2", 2.0))).rows["formula"].tolist() == [
+        "LaNi5",
+        "ZrV2",
+    ]
 
 
 def conductivities(*rows, **columns):

@@ -20,7 +20,14 @@ from hstore_workflows.predict import predict_table
 
 ENTHALPY, CAPACITY = "desorption_enthalpy_kj_per_mol_h2", "h2_capacity_wt_pct"
 PRESSURE, CONDUCTIVITY = "plateau_pressure_bar", "log10_conductivity_s_per_cm"
-ALLOYS = ["LaNi4.1Al0.9", "TiFe0.93Mn0.07", "Mg2Ni0.8Cu0.2", "ZrV1.3Fe0.7", "Ti0.61Zr0.39Mn1.7V0.3", "CaNi4.7Cu0.3"]
+ALLOYS = [
+    "LaNi4.1Al0.9",
+    "TiFe0.93Mn0.07",
+    "Mg2Ni0.8Cu0.2",
+    "ZrV1.3Fe0.7",
+    "Ti0.61Zr0.39Mn1.7V0.3",
+    "CaNi4.7Cu0.3",
+]
 IONS = ["Li6.5La3Zr1.5Ta0.5O12", "Li5.7PS4.7Cl1.3", "Na3.1Zr2Si2.1P0.9O12", "Li3YBr6"]
 PROMISED = {
     "n", "mae", "rmse", "r2", "spearman", "mae_mean_predictor", "coverage", "mean_width", "rejected",
@@ -30,7 +37,7 @@ PROMISED = {
 @pytest.fixture
 def home(trained, loaded, monkeypatch):
     """Settings whose models are the shared ones."""
-    monkeypatch.setattr("hstore_workflows.predict.ensure", lambda name, settings, **_: loaded(name))
+    monkeypatch.setattr("hstore_workflows.predict.ensure", lambda name, *_, **__: loaded(name))
     return trained
 
 
@@ -176,7 +183,10 @@ def test_sorbents_without_simulations_have_no_mean_predictor_of_usable_capacity(
         ([ENTHALPY, "--on", "missing.csv", "--target", "dh"], "is not a file"),
         ([ENTHALPY, "--on", "mine.csv"], "--target COLUMN"),
         ([ENTHALPY], "--cross-validate DATA_SET"),
-        ([ENTHALPY, "--on", "mine.csv", "--target", "dh", "--cross-validate", "ml_hydpark"], "or --cross-validate"),
+        (
+            [ENTHALPY, "--on", "mine.csv", "--target", "dh", "--cross-validate", "ml_hydpark"],
+            "or --cross-validate",
+        ),
         (["desorption_enthalpy", "--on", "mine.csv", "--target", "dh"], "did you mean"),
         ([ENTHALPY, "--cross-validate", "obelix"], "unknown public set of hydride_thermodynamics"),
         ([ENTHALPY, "--cross-validate", "ml_hydpark", "--seeds", "0"], "'--seeds'"),

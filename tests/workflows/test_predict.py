@@ -20,7 +20,7 @@ NUMBERS = ["mean", "std", "lower", "upper"]
 @pytest.fixture
 def predict(trained, loaded, monkeypatch):
     """Predict with the shared models."""
-    monkeypatch.setattr("hstore_workflows.predict.ensure", lambda name, settings, **_: loaded(name))
+    monkeypatch.setattr("hstore_workflows.predict.ensure", lambda name, *_, **__: loaded(name))
     return lambda name, frame: predict_table(name, pd.DataFrame(frame), trained)
 
 
@@ -35,7 +35,12 @@ def strict_json():
 
 
 def test_columns_are_added_at_the_end_and_own_columns_stay(predict):
-    own = {"sample": ["007", "8"], "formula": ["LaNi5", "TiFe"], "note": ["a,b", None], "temperature_k": ["300", ""]}
+    own = {
+        "sample": ["007", "8"],
+        "formula": ["LaNi5", "TiFe"],
+        "note": ["a,b", None],
+        "temperature_k": ["300", ""],
+    }
     own = pd.DataFrame(own)
     frame = predict(ENTHALPY, own.replace("", None)).frame
     assert list(frame) == [*own, *ADDED_COLUMNS]
@@ -86,7 +91,9 @@ def test_known_hydrides_come_out_near_their_measured_enthalpies(predict):
 
 
 def test_plateau_pressures_obey_vant_hoff_at_the_temperature_of_each_row(predict):
-    frame = pd.DataFrame({"formula": ["LaNi5", "LaNi5", "TiFe", "Mg2Ni"], "temperature_k": [298.15, 350, 320, 600]})
+    frame = pd.DataFrame(
+        {"formula": ["LaNi5", "LaNi5", "TiFe", "Mg2Ni"], "temperature_k": [298.15, 350, 320, 600]}
+    )
     pressure = predict(PRESSURE, frame).frame["mean"]
     enthalpy, entropy = (predict(name, frame).frame["mean"] for name in (ENTHALPY, ENTROPY))
     expected = np.exp(entropy / R - 1000 * enthalpy / (R * frame["temperature_k"]))
@@ -118,7 +125,11 @@ def test_what_lies_outside_is_flagged_with_a_reason_and_still_answered(predict):
 
 
 def test_sorbents_need_descriptors_and_no_formula(predict):
-    texture = {"name": ["A", "B", "C"], "bet_area_m2_g": ["3000", "", "1000"], "pore_volume_cm3_g": ["1.4", "", "-1"]}
+    texture = {
+        "name": ["A", "B", "C"],
+        "bet_area_m2_g": ["3000", "", "1000"],
+        "pore_volume_cm3_g": ["1.4", "", "-1"],
+    }
     state = {"temperature_k": "77", "pressure_bar": "30"}
     table = predict("h2_uptake_wt_pct", pd.DataFrame(texture).replace("", None).assign(**state))
     assert table.frame["mean"].notna().tolist() == [True, False, False]

@@ -23,7 +23,7 @@ ALLOYS = ["LaNi5", "TiFe", "Mg2Ni", "MgH2", "Ti0.5Zr0.5Mn2", "NaAlH4", "LaNi4.5A
 @pytest.fixture
 def run(trained, loaded, tmp_path, monkeypatch):
     """Screen a table of ours with the shared models."""
-    monkeypatch.setattr(screen_module, "ensure", lambda name, settings, **_: loaded(name))
+    monkeypatch.setattr(screen_module, "ensure", lambda name, *_, **__: loaded(name))
 
     def screen(frame, target="stationary", **options):
         path = tmp_path / "mine.csv"
@@ -139,7 +139,7 @@ def test_known_materials_stand_beside_their_held_out_predictions(run):
 
 
 def test_a_table_without_one_usable_row_is_refused(run):
-    with pytest.raises(InputError, match="no usable candidate in mine.csv; 2 rows were rejected"):
+    with pytest.raises(InputError, match=r"no usable candidate in mine\.csv; 2 rows were rejected"):
         run(pd.DataFrame({"formula": ["Xx", "H2"]}))
 
 

@@ -116,10 +116,10 @@ def _is_known(amounts: dict[str, float]) -> bool:
 
 @cache
 def _known_compositions() -> frozenset[str]:
-    """Compositions of the curated tables, hydrides by their host too."""
+    """Compositions of the curated tables; of metal hydrides the host too (NaAlH4 makes no alloy NaAl known)."""
     hydrides, electrolytes = curated_table("hydrides").frame, curated_table("electrolytes").frame
-    columns = (hydrides["composition"], hydrides["host_composition"], electrolytes["composition"])
-    return frozenset().union(*columns)
+    metals = hydrides[[not anion_class(parse_amounts(formula)) for formula in hydrides["formula"]]]
+    return frozenset().union(hydrides["composition"], metals["host_composition"], electrolytes["composition"])
 
 
 def _family(amounts: dict[str, float], target: Target) -> Family:
