@@ -1,8 +1,8 @@
 """Ionic conductivity that obeys Arrhenius at every temperature.
 
 Two forests: log10 conductivity at 25 degC, and the activation energy given it. Values measured at other
-temperatures are brought to 25 degC with the activation energy before training, and predictions leave 25 degC the same way:
-ln(sigma T) = ln(sigma_0) - Ea / (k T).
+temperatures are brought to 25 degC with the activation energy before training, and predictions leave 25 degC
+the same way: ln(sigma T) = ln(sigma_0) - Ea / (k T).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Conductivity:
     """log10 conductivity at any temperature, and the activation energy behind it."""
 
     energy: CalibratedForest
-    """Activation energy of sigma T, eV, from composition and conductivity at 25 degC: fast ions have low barriers."""
+    """Activation energy of sigma T, eV, from composition and conductivity at 25 degC."""
     reference: CalibratedForest
     """log10 conductivity at 25 degC, S/cm."""
     domain: Domain

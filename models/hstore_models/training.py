@@ -57,8 +57,8 @@ _LIMITS = {
     "hydride_capacity": (
         "Kinetics, activation and cycling are not modelled.",
         "Maximum capacity: BCC alloys keep about half of it as monohydride, alanates and amides release in steps.",
-        "For formulas with hydrogen the stated stoichiometry is taken as reachable; screens count only what is "
-        "released beside the binary hydrides of alkali and heavier alkaline-earth metals.",
+        "For formulas with hydrogen the stated stoichiometry is taken as reachable.",
+        "Screens leave out hydrogen that stays in binary hydrides of alkali and heavier alkaline-earth metals.",
     ),
     "hydride_thermodynamics": (
         "Composition only: polymorphs and microstructure share one answer.",

@@ -10,9 +10,9 @@ import pandas as pd
 from hstore.hydride import swing_probability
 from hstore.objective import probability_at_least
 from hstore.thermo import ln_plateau_pressure, ln_plateau_pressure_std
+from hstore_data.table import RejectedRow
 from hstore_models.card import ModelCard, Score
 from hstore_workflows.screen import ScreenResult, rank
-from hstore_workflows.tables import RejectedRow
 from hstore_workflows.target import load_target
 
 Z_90 = 1.6448536269514722

@@ -12,6 +12,7 @@ from hstore.errors import InputError
 from hstore.formula import canonical_formula
 from hstore.properties import get_property
 from hstore.units import BAR_PER_ATM
+from hstore_data.table import RejectedRow
 from hstore_models.forest import ForestSettings
 from hstore_models.metrics import interval_scores, regression_scores
 from hstore_models.prediction import Query
@@ -20,7 +21,7 @@ from hstore_models.splits import grouped_folds, split_hash
 from hstore_models.training import fit, model_of
 from hstore_models.training_data import TrainingData, load_scored_rows, load_training_data
 from hstore_workflows.predict import predict_rows
-from hstore_workflows.tables import RejectedRow, check_table
+from hstore_workflows.tables import check_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable

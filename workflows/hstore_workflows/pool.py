@@ -15,13 +15,14 @@ from hstore_data.curated import curated_table
 from hstore_models.prediction import Query
 from hstore_models.representation import anion_class, host_amounts
 from hstore_workflows.sources.enumeration import enumerate_pool
-from hstore_workflows.tables import RejectedRow, check_table, read_table
+from hstore_workflows.tables import check_table, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from hstore.records import Material
+    from hstore_data.table import RejectedRow
     from hstore_workflows.target import Target
 
 CHUNK_ROWS = 2000

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from hstore.settings import Settings
-    from hstore_workflows.tables import RejectedRow, UserTable
+    from hstore_data.table import RejectedRow
+    from hstore_workflows.tables import UserTable
 
 ADDED_COLUMNS = ("mean", "std", "lower", "upper", "in_domain", "reason")
 """Columns a prediction adds to a table."""

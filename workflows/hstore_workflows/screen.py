@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hstore.settings import Settings
+    from hstore_data.table import RejectedRow
     from hstore_models.registry import LoadedModel
     from hstore_workflows.pool import Pool
-    from hstore_workflows.tables import RejectedRow
     from hstore_workflows.target import Target
 
 PARETO_AXES = {

@@ -11,6 +11,7 @@ import pandas as pd
 
 from hstore.errors import FormulaError, InputError
 from hstore.formula import ParsedFormula, parse_formula
+from hstore_data.table import RejectedRow
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,18 +39,6 @@ _DESCRIPTORS = ("density_g_cm3", *(name for name in _NOT_NEGATIVE if not name.en
 
 SURPLUS_COLUMN = "surplus_cells"
 """Column that holds what stands beyond the last header of a row; only in tables that have such rows."""
-
-
-@dataclass(frozen=True)
-class RejectedRow:
-    """A row that cannot be used."""
-
-    row: int
-    """Number of the data row, from 1 (the header is not counted)."""
-    formula: str
-    """Formula as written, shortened to 80 characters."""
-    cause: str
-    """Why it cannot be used, and what to do."""
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ import pandas as pd
 
 from hstore.errors import DataError, InputError, unknown_name
 from hstore.formula import canonical_formula
+from hstore_data.table import RejectedRow
 from hstore_workflows.campaign.belief import Prior
 from hstore_workflows.campaign.objective import SCORE, Objective
-from hstore_workflows.tables import RejectedRow, check_table, read_table
+from hstore_workflows.tables import check_table, read_table
 
 if TYPE_CHECKING:
     from pathlib import Path
