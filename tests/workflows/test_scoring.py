@@ -72,6 +72,18 @@ def test_stationary_likes_lani5_and_not_mgh2(score):
     assert window["MgH2"] < 0.01
 
 
+def test_capacity_does_not_make_up_for_a_swing_that_fails(score):
+    frame = score(load_target("stationary"), ALLOYS)
+    factors = np.where(frame["in_domain"], 1.0, scoring.OUT_OF_DOMAIN_FACTOR)
+    factors *= np.where([formula in ("PuNi5", "LaNi4.5Cd0.5") for formula in ALLOYS], scoring.HAZARD_FACTOR, 1.0)
+    np.testing.assert_allclose(
+        frame["score"], frame["p_window"] * frame["capacity_attained"] * factors, rtol=1e-12
+    )
+    np.testing.assert_allclose(frame["p_feasible"], frame["p_window"] * frame["p_capacity"], rtol=1e-12)
+    scores = dict(zip(ALLOYS, frame["score"], strict=True))
+    assert scores["MgH2"] < 0.1 * scores["LaNi5"]  # five times the hydrogen, at the wrong temperature
+
+
 def test_a_harder_swing_is_never_more_likely(score):
     """Release at a higher pressure, or from a colder bed, or filling at a lower pressure, is harder."""
     target = load_target("stationary")

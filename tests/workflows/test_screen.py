@@ -90,7 +90,8 @@ def test_own_columns_pass_through_beside_the_results(run):
             "note": ["", "a,b", *[""] * (len(ALLOYS) - 2)],
         }
     )
-    frame = run(own).candidates.sort_values("row").fillna("")
+    bad = own.iloc[:1].assign(formula="Xx", sample="rejected", note="rejected")
+    frame = run(pd.concat([bad, own])).candidates.sort_values("row").fillna("")
     assert frame["sample"].tolist() == own["sample"].tolist()
     assert frame["given_material_id"].tolist() == own["material_id"].tolist()
     assert set(frame["given_score"]) == {"best"}
