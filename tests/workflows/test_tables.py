@@ -223,3 +223,18 @@ def test_place_that_cannot_be_written_is_refused(tmp_path, name, cause):
     (tmp_path / "d.csv").mkdir()
     with pytest.raises(InputError, match=cause):
         check_destination(tmp_path / name)
+
+
+def test_gzipped_table_reads_as_the_plain_one(tmp_path):
+    import gzip
+
+    (tmp_path / "a.csv").write_text("formula,note\nLaNi5,x\n")
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress((tmp_path / "a.csv").read_bytes()))
+    assert read_table(tmp_path / "a.csv.gz").equals(read_table(tmp_path / "a.csv"))
+
+
+@pytest.mark.parametrize("content", [b"not gzip", b"\x1f\x8b\x08\x00broken", b"\x1f\x8b"])
+def test_damaged_gzip_is_refused(tmp_path, content):
+    (tmp_path / "a.csv.gz").write_bytes(content)
+    with pytest.raises(InputError, match="cannot be read as a table"):
+        read_table(tmp_path / "a.csv.gz")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import gzip
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -56,7 +58,7 @@ class UserTable:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a CSV or Parquet file, untouched but for blanks around the headers; the cells of a CSV are text.
+    """Read a CSV (also gzipped) or Parquet file, untouched but for blanks around headers; cells of a CSV are text.
 
     A CSV is UTF-8 with commas. A row with more cells than the header keeps the rest in ``SURPLUS_COLUMN``.
 
@@ -67,7 +69,13 @@ def read_table(path: Path) -> pd.DataFrame:
         raise InputError(f"{path} is not a file; give a CSV or Parquet table")
     try:
         frame = pd.read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
-    except (ValueError, OSError, csv.Error) as error:  # pandas and pyarrow derive theirs from ValueError
+    except (
+        ValueError,
+        OSError,
+        EOFError,
+        csv.Error,
+        zlib.error,
+    ) as error:  # pandas and pyarrow derive theirs from ValueError
         raise InputError(
             f"{path} cannot be read as a table ({str(error).strip()}); give a CSV (UTF-8, commas) or Parquet file"
         ) from error
@@ -78,7 +86,8 @@ def read_table(path: Path) -> pd.DataFrame:
 
 def _read_csv(path: Path) -> pd.DataFrame:
     # The width is found first: pandas takes the first cell of a row that is too long for its label.
-    with path.open(encoding="utf-8-sig", newline="") as stream:
+    opened = gzip.open if path.suffix.lower() == ".gz" else open
+    with opened(path, "rt", encoding="utf-8-sig", newline="") as stream:
         records = csv.reader(stream)
         header = [name.strip() for name in next(records, [])]
         width = max(map(len, records), default=0)

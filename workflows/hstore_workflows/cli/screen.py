@@ -53,7 +53,7 @@ def command(
 
     settings = load_settings(home=home, data_mirror=mirror, seed=seed)
     refuse_foreign_folder(folder)
-    own_table = Path(what).suffix.lower() in {".csv", ".parquet"}
+    own_table = what.lower().endswith((".csv", ".csv.gz", ".parquet"))
     if target_name and not own_table:
         raise click.UsageError(
             f"--target goes with a table of your own; write: hstore screen {target_name} --out DIR"
