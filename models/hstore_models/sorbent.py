@@ -44,6 +44,10 @@ DEFAULT_SWING = (100.0, 77.0, 5.0, 77.0)
 _DENSITY_OF_ADSORBED_G_CM3 = 0.07
 """Density of adsorbed hydrogen, near that of the liquid at its normal boiling point (70.8 g/L)."""
 
+MONOLAYER_MG_PER_M2 = 0.0256
+"""A monolayer at the density of liquid hydrogen (70.8 g/L), mg/m2: upper bound of the saturation, since measured
+uptakes alone cannot tell a high, slow saturation from a low, fast one."""
+
 _MODES = ("h2_uptake_wt_pct", "usable_capacity_wt_pct", "usable_capacity_g_per_l")
 
 
@@ -151,13 +155,12 @@ class SorbentUptake:
         charge_bar, charge_k, discharge_bar, discharge_k = swing_columns(query)
         charged = self.isotherm.uptake_g_per_g(texture, charge_k, charge_bar, "total")
         discharged = self.isotherm.uptake_g_per_g(texture, discharge_k, discharge_bar, "total")
-        usable = charged - discharged
         volumetric = property_name == "usable_capacity_g_per_l"
-        mean = 1000.0 * usable * texture["density_g_cm3"] if volumetric else 100.0 * usable / (1.0 + charged)
-        reasons = self._reasons(
-            texture, {"temperature_k": charge_k, "pressure_bar": charge_bar}, needs_density=volumetric
-        )
-        return mean, self._std(mean, {"temperature_k": charge_k, "pressure_bar": charge_bar}), reasons
+        per_loading = 1000.0 * texture["density_g_cm3"] if volumetric else 100.0 / (1.0 + charged)
+        state = {"temperature_k": charge_k, "pressure_bar": charge_bar}
+        reasons = self._reasons(texture, state, needs_density=volumetric)
+        # The errors of the two states are related, how is not known: the charged state's error stands for both.
+        return (charged - discharged) * per_loading, self._std(charged * per_loading, state), reasons
 
     def _std(self, mean: NDArray[np.float64], conditions: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
         """Standard deviation from the relative error in the regime of each state, shape ``(n,)``."""
@@ -298,8 +301,8 @@ def fit_isotherm(measured: pd.DataFrame) -> TextureIsotherm:
         difference: NDArray[np.float64] = np.log(np.maximum(modelled, 1e-6)) - np.log(observed)
         return difference
 
-    start = np.array([0.02, 5.0, -6.0, 0.7])
-    bounds = ([0.001, 1.0, -15.0, 0.3], [0.2, 12.0, 0.0, 1.0])
+    start = np.array([0.02, 5.0, -10.0, 0.7])
+    bounds = ([0.001, 1.0, -30.0, 0.3], [MONOLAYER_MG_PER_M2, 12.0, 0.0, 1.0])
     fitted: Any = least_squares(
         residuals, start, bounds=bounds, loss="soft_l1", f_scale=0.3, x_scale=[0.01, 2, 2, 0.3]
     )
