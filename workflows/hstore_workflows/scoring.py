@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from hstore.thermo import Swing
     from hstore_models.prediction import Predictions, Query
     from hstore_models.registry import LoadedModel
     from hstore_workflows.target import Target
@@ -186,12 +185,3 @@ def _framed(columns: dict[str, NDArray[np.float64]], judged: list[Predictions]) 
     rows = ("; ".join(filter(None, row)).split("; ") for row in zip(*(p.reason for p in judged), strict=True))
     frame["domain_reason"] = ["; ".join(dict.fromkeys(reasons)) for reasons in rows]
     return frame
-
-
-def swing_words(swing: Swing) -> str:
-    """Describe a swing for a report."""
-    charged, discharged = swing.charged, swing.discharged
-    return (
-        f"charged at {charged.pressure_bar:g} bar and {charged.temperature_k:g} K, "
-        f"discharged at {discharged.pressure_bar:g} bar and {discharged.temperature_k:g} K"
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -156,7 +157,7 @@ def top_rows(result: ScreenResult) -> list[TopRow]:
 
 def probability(value: float) -> str:
     """Print a probability; what is below one percent is not resolved."""
-    if value != value:  # noqa: PLR0124 - NaN is the answer of a model without the descriptors it needs
+    if math.isnan(value):  # the answer of a model without the descriptors it needs
         return significant(value)
     return "<\u00a00.01" if value < 0.01 else f"{value:.2f}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -165,7 +166,7 @@ def _hydride_report(row: dict[str, Any]) -> Report:
     family = Family(row["family"])
     formula = row["host_formula"] if family is Family.INTERSTITIAL else row["formula"]
     capacity = row["h2_capacity_wt_pct"]
-    held = f" with {capacity:g} wt% H2" if capacity == capacity else ""  # noqa: PLR0124 - NaN means not given
+    held = f" with {capacity:g} wt% H2" if not math.isnan(capacity) else ""
     name = f" ({row['name']})" if row["name"] else ""
     text = f"reported {row['alloy_class']} hydride {row['formula']}{name}{held}"
     return Report(formula, family, row["alloy_class"].lower(), text, row["citation"], "hydrides")

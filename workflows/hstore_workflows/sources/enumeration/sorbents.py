@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from hstore.errors import FormulaError
@@ -48,7 +49,7 @@ def descriptors(row: pd.Series[Any]) -> dict[str, float]:
         "density_g_cm3": density,
         "void_fraction": volume * density,
     }
-    return {name: round(value, 6) for name, value in found.items() if value == value}  # noqa: PLR0124 - drops NaN
+    return {name: round(value, 6) for name, value in found.items() if not math.isnan(value)}
 
 
 def _readable(formula: str) -> bool:
