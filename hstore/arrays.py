@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 FloatArray: TypeAlias = "NDArray[np.float64]"
 """Array of doubles; physics functions return a zero-dimensional one (a numpy float) for scalar input."""
 
+IntArray: TypeAlias = "NDArray[np.int64]"
+"""Array of integers."""
+
 
 def as_floats(name: str, values: ArrayLike) -> FloatArray:
     """Convert to an array of doubles.

@@ -111,4 +111,7 @@ ATOMIC_MASS_G_PER_MOL: dict[str, float] = {
     "No": 259,
     "Lr": 262,
 }
-"""Atomic weight of each element up to lawrencium, g/mol."""
+"""Atomic weight of each element up to lawrencium, g/mol, in the order of atomic numbers."""
+
+SYMBOLS: tuple[str, ...] = tuple(ATOMIC_MASS_G_PER_MOL)
+"""Element symbols by atomic number, hydrogen first."""

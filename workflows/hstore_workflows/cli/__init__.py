@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 import hstore
 from hstore.errors import HstoreError, InputError, SettingsError
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 _COMMANDS = {
     "campaign": "Propose the next experiments and take results back.",
     "data": "List, show, pull and check the data sets.",
+    "describe": "Compute descriptors of structure or formula files.",
     "evaluate": "Score a property model on a table with known answers.",
     "fetch": "Bring candidates from a source into the store.",
     "models": "List and show trained models.",
@@ -31,24 +35,37 @@ _COMMANDS = {
 class LazyGroup(click.Group):
     """A group that imports a command's module only when the command is used."""
 
+    def __init__(self, *args: Any, package: str, commands: Mapping[str, str], **kwargs: Any) -> None:
+        """Take the command names with their help lines.
+
+        Args:
+            *args: as for :class:`click.Group`.
+            package: package in which the module of each command is (a dash in the name is an underscore there).
+            commands: command name -> help line.
+            **kwargs: as for :class:`click.Group`.
+        """
+        super().__init__(*args, **kwargs)
+        self._package = package
+        self._help_lines = commands
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the command names in alphabetical order."""
         del ctx
-        return sorted(_COMMANDS)
+        return sorted(self._help_lines)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return a command, or None when there is none of that name."""
         del ctx
-        if cmd_name not in _COMMANDS:
+        if cmd_name not in self._help_lines:
             return None
-        command = importlib.import_module(f"{__name__}.{cmd_name}").command
+        command = importlib.import_module(f"{self._package}.{cmd_name.replace('-', '_')}").command
         assert isinstance(command, click.Command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the command list from the help lines, importing nothing."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, _COMMANDS[name]) for name in self.list_commands(ctx)])
+            formatter.write_dl([(name, self._help_lines[name]) for name in self.list_commands(ctx)])
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run, turning hstore's errors into one line and an exit code."""
@@ -62,7 +79,12 @@ class LazyGroup(click.Group):
             sys.exit(1)
 
 
-@click.group(cls=LazyGroup, epilog="Start with: hstore screen onboard --out runs/onboard")
+@click.group(
+    cls=LazyGroup,
+    package=__name__,
+    commands=_COMMANDS,
+    epilog="Start with: hstore screen onboard --out runs/onboard",
+)
 @click.version_option(hstore.__version__, prog_name="hstore")
 def main() -> None:
     """Screen materials for hydrogen storage and solid electrolytes."""

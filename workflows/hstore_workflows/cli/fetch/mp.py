@@ -1,4 +1,4 @@
-"""``hstore fetch``: bring candidates from a source into the store."""
+"""``hstore fetch mp``: candidates from the Materials Project."""
 
 from __future__ import annotations
 
@@ -13,16 +13,11 @@ if TYPE_CHECKING:
 _SHOWN_REJECTS = 10
 
 
-@click.group(epilog="Example: hstore fetch mp --elements Ti,Fe --json")
-def command() -> None:
-    """Bring candidates from a source into the store."""
-
-
 def _symbols(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in (value or "").split(",") if part.strip())
 
 
-@command.command(epilog="Example: hstore fetch mp --chemsys La-Ni-H --energy-above-hull-max 0.1")
+@click.command("mp", epilog="Example: hstore fetch mp --chemsys La-Ni-H --energy-above-hull-max 0.1")
 @click.option("--endpoint", metavar="URL", help="Base URL of the API; default: that of the installed client.")
 @click.option("--elements", callback=_symbols, metavar="La,Ni", help="Elements that must all be present.")
 @click.option("--chemsys", callback=_symbols, metavar="La-Ni-H,..", help="Exact chemical systems, any of them.")
@@ -36,7 +31,7 @@ def _symbols(_context: click.Context, _option: click.Parameter, value: str | Non
 @click.option("--energy-above-hull-max", type=float, metavar="EV", help="Highest energy above hull, eV/atom.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Fetch at most N materials.")
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
-def mp(endpoint: str | None, as_json: bool, **options: Any) -> None:
+def command(endpoint: str | None, as_json: bool, **options: Any) -> None:
     """Fetch materials from the Materials Project.
 
     The key is read from HSTORE_MP_API_KEY or MP_API_KEY. Either everything announced by the server is

@@ -1,0 +1,312 @@
+"""Run a function over many items in worker processes that cannot hurt the caller.
+
+Each item has a time limit and each worker a memory limit. An item that is too slow, too large, raises, or kills
+its worker becomes an :class:`Outcome` with its cause, and the rest goes on in a fresh worker. Workers are forked
+from one small server process that has loaded the heavy libraries once, so a fresh worker costs milliseconds and
+the caller stays lean. Only a window of items is in flight, so memory does not grow with their number.
+"""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from multiprocessing.connection import wait
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from hstore.errors import HstoreError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import ForkServerContext
+    from multiprocessing.process import BaseProcess
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_START_SECONDS = 180.0
+"""Longest wait for a worker to import its function."""
+_GRACE_SECONDS = 2.0
+"""After the time limit and this, a worker whose caller has gone ends itself."""
+_PIECES_IN_FLIGHT = 8
+"""Pieces that may be ahead of the oldest unfinished one, for each worker."""
+_CAUSE_CHARACTERS = 300
+_MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one item and one worker may take."""
+
+    seconds: float = 30.0
+    """Longest time for one item, seconds."""
+    memory_mib: int = 2048
+    """Memory a worker may take beyond what it had after loading its libraries, MiB."""
+    items_per_worker: int = 1000
+    """A worker is replaced after so many items, for libraries that leak."""
+
+    def __post_init__(self) -> None:
+        """Refuse limits that no item could meet."""
+        if not (self.seconds > 0 and self.memory_mib > 0 and self.items_per_worker > 0):
+            raise InputError(f"limits must be above 0, got {self}")
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[R]):
+    """What became of one item."""
+
+    index: int
+    """Place of the item among those given, from 0."""
+    value: R | None
+    """What the function returned; None when it failed."""
+    cause: str = ""
+    """Why it failed, in words; empty when it did not."""
+
+
+def default_workers() -> int:
+    """Return the number of cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run(
+    function: Callable[[T], R],
+    items: Iterable[T],
+    *,
+    workers: int | None = None,
+    limits: Limits | None = None,
+    piece: int = 8,
+    preload: tuple[str, ...] = (),
+) -> Iterator[Outcome[R]]:
+    """Apply a function to every item in worker processes; outcomes come in the order of the items.
+
+    Args:
+        function: a module-level function (or partial of one), for it travels to the workers by pickle.
+        items: any number; they are taken as workers become free.
+        workers: processes; None takes one for each core.
+        limits: time and memory of an item; the default when None.
+        piece: items handed over at once; more of them cost less each when items take milliseconds.
+        preload: modules the server process loads once for all workers.
+
+    Raises:
+        HstoreError: a worker cannot start, for example because the function cannot be imported.
+    """
+    if piece < 1 or (workers is not None and workers < 1):
+        raise InputError(f"workers and piece must be at least 1, got {workers} and {piece}")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__, *preload])
+    crew = _Crew(context, function, workers or default_workers(), limits or Limits(), piece)
+    try:
+        yield from crew.outcomes(items)
+    finally:
+        crew.close()
+
+
+@dataclass
+class _Worker(Generic[T]):
+    """A worker process as its caller sees it."""
+
+    process: BaseProcess
+    connection: Connection
+    started: float
+    deadline: float
+    ready: bool = False
+    done: int = 0
+    queue: deque[tuple[int, T]] = field(default_factory=deque)
+    """Items it holds; the first is in progress."""
+
+
+class _Crew(Generic[T, R]):
+    """The workers of one run."""
+
+    def __init__(
+        self,
+        context: ForkServerContext,
+        function: Callable[[T], R],
+        size: int,
+        limits: Limits,
+        piece: int,
+    ) -> None:
+        self._context = context
+        self._function = function
+        self._size = size
+        self._limits = limits
+        self._piece = piece
+        self._workers: list[_Worker[T]] = []
+        self._returned: deque[tuple[int, T]] = deque()
+        self._finished: dict[int, Outcome[R]] = {}
+
+    def outcomes(self, items: Iterable[T]) -> Iterator[Outcome[R]]:
+        """Yield one outcome for each item, in order."""
+        source = enumerate(items)
+        window = self._size * self._piece * _PIECES_IN_FLIGHT
+        emitted = 0
+        taken = 0
+        exhausted = False
+        while True:
+            while not exhausted and taken - emitted < window and len(self._returned) < self._size * self._piece:
+                following = next(source, None)
+                if following is None:
+                    exhausted = True
+                else:
+                    self._returned.append(following)
+                    taken += 1
+            self._hand_out()
+            while emitted in self._finished:
+                yield self._finished.pop(emitted)
+                emitted += 1
+            if exhausted and emitted == taken:
+                return
+            self._listen()
+
+    def close(self) -> None:
+        """End all workers."""
+        for worker in list(self._workers):
+            self._dismiss(worker)
+
+    def _hand_out(self) -> None:
+        """Give waiting items to idle workers, starting workers as long as there is work for them."""
+        idle = [w for w in self._workers if w.ready and not w.queue]
+        for worker in idle:
+            if not self._returned:
+                return
+            batch = [self._returned.popleft() for _ in range(min(self._piece, len(self._returned)))]
+            worker.queue.extend(batch)
+            worker.deadline = time.monotonic() + self._limits.seconds
+            try:
+                worker.connection.send(batch)
+            except OSError:  # it has died; listening finds out how
+                continue
+        if self._returned and len(self._workers) < self._size:
+            self._start()
+
+    def _start(self) -> None:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(
+            target=_serve, args=(theirs, self._function, self._limits), daemon=True, name="hstore-worker"
+        )
+        process.start()
+        theirs.close()
+        now = time.monotonic()
+        self._workers.append(_Worker(process, ours, now, now + _START_SECONDS))
+
+    def _listen(self) -> None:
+        """Wait for the next message, death or deadline, and act on it."""
+        busy = [w for w in self._workers if w.queue or not w.ready]
+        nearest = min((w.deadline for w in busy), default=time.monotonic() + 1.0)
+        heard = wait([w.connection for w in busy], max(0.0, min(nearest - time.monotonic(), 60.0)))
+        for worker in busy:
+            if worker.connection in heard:
+                self._read(worker)
+            elif time.monotonic() >= worker.deadline:
+                allowed = self._limits.seconds if worker.ready else _START_SECONDS
+                self._lose(worker, f"took longer than {allowed:g} s and was stopped")
+
+    def _read(self, worker: _Worker[T]) -> None:
+        try:
+            message = worker.connection.recv()
+        except (EOFError, OSError):
+            worker.process.join(1.0)
+            self._lose(worker, self._death(worker.process.exitcode))
+            return
+        if message[0] == "ready":
+            worker.ready = True
+            return
+        index, value, cause = message
+        first, _ = worker.queue.popleft()
+        assert first == index
+        worker.done += 1
+        worker.deadline = time.monotonic() + self._limits.seconds
+        self._finished[index] = Outcome(index, value, cause)
+        if not worker.queue and worker.done >= self._limits.items_per_worker:
+            self._dismiss(worker)
+
+    def _death(self, code: int | None) -> str:
+        if code == -signal.SIGALRM:
+            return f"took longer than {self._limits.seconds:g} s and was stopped"
+        if code is not None and code < 0:
+            return f"its worker process was ended by signal {-code} (crash or out of memory)"
+        return f"its worker process ended with status {code}"
+
+    def _lose(self, worker: _Worker[T], cause: str) -> None:
+        """Blame the item in progress and give the others back."""
+        if not worker.ready:
+            self._dismiss(worker)
+            raise HstoreError(
+                f"a worker process cannot start: {cause}; the function it runs must be importable, "
+                "at the top level of a module"
+            )
+        index, _ = worker.queue.popleft()
+        self._finished[index] = Outcome(index, None, cause)
+        self._returned.extendleft(reversed(worker.queue))
+        self._dismiss(worker)
+
+    def _dismiss(self, worker: _Worker[T]) -> None:
+        self._workers.remove(worker)
+        worker.connection.close()
+        if worker.process.is_alive():
+            worker.process.kill()
+        worker.process.join()
+        worker.process.close()
+
+
+def _serve(connection: Connection, function: Callable[[Any], Any], limits: Limits) -> None:
+    """Worker side: take pieces, answer item by item, until the caller goes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller decides what an interrupt means
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    _one_thread()
+    _limit_memory(limits.memory_mib)
+    connection.send(("ready",))
+    while True:
+        try:
+            batch = connection.recv()
+        except EOFError:
+            return
+        for index, item in batch:
+            signal.setitimer(signal.ITIMER_REAL, limits.seconds + _GRACE_SECONDS)
+            answer = _answer(function, index, item)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            try:
+                connection.send(answer)
+            except (BrokenPipeError, ConnectionResetError):
+                return
+        gc.collect()
+
+
+def _answer(function: Callable[[Any], Any], index: int, item: Any) -> tuple[int, Any, str]:
+    try:
+        return index, function(item), ""
+    except MemoryError:
+        return index, None, "needed more memory than its limit"
+    except HstoreError as error:
+        return index, None, str(error)
+    except Exception as error:  # noqa: BLE001 - whatever the function raises is the item's cause, not our end
+        text = " ".join(str(error).split())[:_CAUSE_CHARACTERS]
+        return index, None, f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _one_thread() -> None:
+    """Keep numerical libraries from starting threads beside the workers."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ[name] = "1"
+    if "numpy" in sys.modules:
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(1)
+
+
+def _limit_memory(memory_mib: int) -> None:
+    """Let the address space grow by so much and no more."""
+    import resource
+
+    try:
+        with open("/proc/self/statm", encoding="ascii") as statm:  # noqa: PTH123 - not a file on disk
+            used = int(statm.read().split()[0]) * resource.getpagesize()
+    except OSError:  # no such file outside Linux, where the limit would count other things too
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (used + memory_mib * _MIB,) * 2)

@@ -1,0 +1,1 @@
+"""Features of crystal structures, in three tiers of cost."""

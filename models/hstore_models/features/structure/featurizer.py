@@ -1,0 +1,44 @@
+"""What a structure feature is: a name, its columns, its cost and the function that computes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hstore.arrays import FloatArray
+    from hstore_models.features.structure.geometry import Geometry
+
+
+@dataclass(frozen=True)
+class StructureFeaturizer:
+    """One group of columns computed together from a crystal."""
+
+    name: str
+    """Name in commands and caches, such as ``density``."""
+    tier: int
+    """Cost: 1 about a millisecond a crystal, 2 tens of them, 3 a second or more."""
+    columns: tuple[str, ...]
+    """Column names; the unit is in the name where there is one."""
+    compute: Callable[[Geometry], FloatArray]
+    """Values of the columns, shape (len(columns),), NaN where a value does not apply.
+
+    Raises an :class:`~hstore.errors.InputError` where the whole group cannot be computed."""
+    summary: str
+    """What it describes, in one line for the menu."""
+    source: str
+    """DOI or where the definition comes from."""
+    matminer: str = ""
+    """The matminer featurizer with the same values, as ``module:Class(parameters)``; empty for our own."""
+    tolerance: float = 1e-6
+    """Largest relative difference from the matminer values."""
+    seconds: float = 30.0
+    """Time limit for one crystal, seconds."""
+    packages: tuple[str, ...] = ()
+    """Distributions whose version the values depend on, besides hstore."""
+    extra: str = ""
+    """Optional extra that must be installed, such as ``soap``."""
+    version: int = 1
+    """Raised whenever the values change."""
