@@ -17,15 +17,15 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from hstore.errors import HstoreError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from multiprocessing.connection import Connection
-    from multiprocessing.context import ForkServerContext
     from multiprocessing.process import BaseProcess
+    from types import TracebackType
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -74,39 +74,6 @@ def default_workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run(
-    function: Callable[[T], R],
-    items: Iterable[T],
-    *,
-    workers: int | None = None,
-    limits: Limits | None = None,
-    piece: int = 8,
-    preload: tuple[str, ...] = (),
-) -> Iterator[Outcome[R]]:
-    """Apply a function to every item in worker processes; outcomes come in the order of the items.
-
-    Args:
-        function: a module-level function (or partial of one), for it travels to the workers by pickle.
-        items: any number; they are taken as workers become free.
-        workers: processes; None takes one for each core.
-        limits: time and memory of an item; the default when None.
-        piece: items handed over at once; more of them cost less each when items take milliseconds.
-        preload: modules the server process loads once for all workers.
-
-    Raises:
-        HstoreError: a worker cannot start, for example because the function cannot be imported.
-    """
-    if piece < 1 or (workers is not None and workers < 1):
-        raise InputError(f"workers and piece must be at least 1, got {workers} and {piece}")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, *preload])
-    crew = _Crew(context, function, workers or default_workers(), limits or Limits(), piece)
-    try:
-        yield from crew.outcomes(items)
-    finally:
-        crew.close()
-
-
 @dataclass
 class _Worker(Generic[T]):
     """A worker process as its caller sees it."""
@@ -121,68 +88,104 @@ class _Worker(Generic[T]):
     """Items it holds; the first is in progress."""
 
 
-class _Crew(Generic[T, R]):
-    """The workers of one run."""
+class Crew(Generic[T, R]):
+    """Worker processes for one function, kept between calls of :meth:`map`.
+
+    Use it as a context manager; :func:`run` does for a single pass.
+    """
 
     def __init__(
         self,
-        context: ForkServerContext,
         function: Callable[[T], R],
-        size: int,
-        limits: Limits,
-        piece: int,
+        *,
+        workers: int | None = None,
+        limits: Limits | None = None,
+        piece: int = 8,
+        preload: tuple[str, ...] = (),
     ) -> None:
-        self._context = context
+        """Take what to run; processes start when there is work.
+
+        Args:
+            function: a module-level function (or partial of one), for it travels to the workers by pickle.
+            workers: processes; None takes one for each core.
+            limits: time and memory of an item; the default when None.
+            piece: items handed over at once; more of them cost less each when items take milliseconds.
+            preload: modules the server process loads once for all workers.
+
+        Raises:
+            InputError: ``workers`` or ``piece`` is below 1.
+        """
+        if piece < 1 or (workers is not None and workers < 1):
+            raise InputError(f"workers and piece must be at least 1, got {workers} and {piece}")
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload([__name__, *preload])
         self._function = function
-        self._size = size
-        self._limits = limits
+        self._size = workers or default_workers()
+        self._limits = limits or Limits()
         self._piece = piece
         self._workers: list[_Worker[T]] = []
-        self._returned: deque[tuple[int, T]] = deque()
+        self._waiting: deque[tuple[int, T]] = deque()
         self._finished: dict[int, Outcome[R]] = {}
 
-    def outcomes(self, items: Iterable[T]) -> Iterator[Outcome[R]]:
-        """Yield one outcome for each item, in order."""
+    def __enter__(self) -> Self:
+        """Return the crew, to be sent home at the end of the block."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End all workers."""
+        self.close()
+
+    def map(self, items: Iterable[T]) -> Iterator[Outcome[R]]:
+        """Apply the function to every item; outcomes come in the order of the items.
+
+        Items are taken as workers become free. Read one pass to its end before the next begins.
+
+        Raises:
+            HstoreError: a worker cannot start, for example because the function cannot be imported.
+        """
         source = enumerate(items)
         window = self._size * self._piece * _PIECES_IN_FLIGHT
         emitted = 0
         taken = 0
         exhausted = False
-        while True:
-            while not exhausted and taken - emitted < window and len(self._returned) < self._size * self._piece:
+        while not (exhausted and emitted == taken):
+            while not exhausted and taken - emitted < window and len(self._waiting) < self._size * self._piece:
                 following = next(source, None)
                 if following is None:
                     exhausted = True
                 else:
-                    self._returned.append(following)
+                    self._waiting.append(following)
                     taken += 1
             self._hand_out()
             while emitted in self._finished:
                 yield self._finished.pop(emitted)
                 emitted += 1
-            if exhausted and emitted == taken:
-                return
-            self._listen()
+            if emitted < taken:
+                self._listen()
 
     def close(self) -> None:
-        """End all workers."""
+        """End all workers and forget what was not finished."""
         for worker in list(self._workers):
             self._dismiss(worker)
+        self._waiting.clear()
+        self._finished.clear()
 
     def _hand_out(self) -> None:
         """Give waiting items to idle workers, starting workers as long as there is work for them."""
         idle = [w for w in self._workers if w.ready and not w.queue]
         for worker in idle:
-            if not self._returned:
+            if not self._waiting:
                 return
-            batch = [self._returned.popleft() for _ in range(min(self._piece, len(self._returned)))]
+            batch = [self._waiting.popleft() for _ in range(min(self._piece, len(self._waiting)))]
             worker.queue.extend(batch)
             worker.deadline = time.monotonic() + self._limits.seconds
             try:
                 worker.connection.send(batch)
             except OSError:  # it has died; listening finds out how
                 continue
-        if self._returned and len(self._workers) < self._size:
+        if self._waiting and len(self._workers) < self._size:
             self._start()
 
     def _start(self) -> None:
@@ -243,7 +246,7 @@ class _Crew(Generic[T, R]):
             )
         index, _ = worker.queue.popleft()
         self._finished[index] = Outcome(index, None, cause)
-        self._returned.extendleft(reversed(worker.queue))
+        self._waiting.extendleft(reversed(worker.queue))
         self._dismiss(worker)
 
     def _dismiss(self, worker: _Worker[T]) -> None:
@@ -253,6 +256,21 @@ class _Crew(Generic[T, R]):
             worker.process.kill()
         worker.process.join()
         worker.process.close()
+
+
+def run(function: Callable[[T], R], items: Iterable[T], **settings: Any) -> Iterator[Outcome[R]]:
+    """Apply a function to every item in worker processes and end them.
+
+    Args:
+        function: as for :class:`Crew`.
+        items: any number, taken as workers become free.
+        **settings: the settings of :class:`Crew`.
+
+    Raises:
+        HstoreError: a worker cannot start.
+    """
+    with Crew(function, **settings) as crew:
+        yield from crew.map(items)
 
 
 def _serve(connection: Connection, function: Callable[[Any], Any], limits: Limits) -> None:

@@ -36,6 +36,10 @@ class StructureFeaturizer:
     """Largest relative difference from the matminer values."""
     seconds: float = 30.0
     """Time limit for one crystal, seconds."""
+    parameters: tuple[tuple[str, float | str], ...] = ()
+    """Name and value of each parameter the columns do not tell."""
+    of_composition: bool = False
+    """True where the values depend on the composition alone, so that polymorphs share them."""
     packages: tuple[str, ...] = ()
     """Distributions whose version the values depend on, besides hstore."""
     extra: str = ""

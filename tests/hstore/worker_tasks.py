@@ -1,0 +1,40 @@
+"""What the tests of worker processes run; a module of its own, for the workers import it by name."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+
+def misbehave(item):
+    """Do what the item says."""
+    match item:
+        case "raise":
+            raise ValueError("no good")
+        case "crash":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        case "leave":
+            os._exit(3)
+        case "hang":
+            time.sleep(60)
+        case "spin":
+            while True:
+                pass
+        case "eat":
+            return len(bytearray(4 << 30))
+    return item
+
+
+def pid_of(_item):
+    return os.getpid()
+
+
+def nap(item):
+    time.sleep(0.02 if item % 7 == 0 else 0.0)
+    return item
+
+
+def tally(folder, item):
+    """Leave a trace of having been called."""
+    (Path(folder) / str(item)).touch()
+    return item
