@@ -61,6 +61,16 @@ class Settings(BaseSettings):
         return self.home / "models"
 
     @property
+    def features_dir(self) -> Path:
+        """Folder of the computed structure features."""
+        return self.home / "features"
+
+    @property
+    def fetch_dir(self) -> Path:
+        """Folder of the pages of unfinished fetches."""
+        return self.home / "fetch"
+
+    @property
     def data_dir(self) -> Path:
         """Folder of the downloaded public data sets."""
         return self.home / "data"

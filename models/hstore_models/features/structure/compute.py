@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import signal
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from hstore.errors import HstoreError
-from hstore.formula import canonical_formula
 from hstore.workers import Crew, Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import FrameType, TracebackType
 
     from hstore.arrays import FloatArray
@@ -103,11 +102,11 @@ class Describer:
         self._cache = cache
         seconds = sum(f.seconds for f in self.featurizers)
         self._crew: Crew[Task, Answer] = Crew(
-            _compute,
+            partial(_compute, {f.name: f for f in self.featurizers}),
             workers=workers,
             limits=Limits(seconds=_HARD_LIMIT_FACTOR * max(seconds, 1.0), memory_mib=memory_mib),
             piece=_PIECE[max((f.tier for f in self.featurizers), default=1)],
-            preload=tuple(sorted({f.compute.__module__ for f in self.featurizers})),
+            preload=tuple(sorted({f.compute.__module__ for f in self.featurizers if f.compute_amounts is None})),
         )
 
     def __enter__(self) -> Self:
@@ -135,7 +134,9 @@ class Describer:
         if lost:  # one featurizer took the others of its crystal with it: find out which
             alone: list[_Wanted] = [(row, (name,)) for row, names in lost for name in names]
             self._work(alone, crystals, results, None)
-        computed = sum(len(rows.missing) for rows in results)
+        kept = [rows for rows in results if rows.featurizer.compute_amounts is None]
+        computed = sum(len(rows.missing) for rows in kept)
+        twins = sum(len(others) for rows in kept for others in rows.twins.values())
         for rows in results:
             self._keep(rows)
         return Described(
@@ -143,14 +144,14 @@ class Describer:
             values=np.hstack([rows.values for rows in results]) if results else np.empty((len(crystals), 0)),
             failures=tuple(_failures(results)),
             computed=computed,
-            cached=len(crystals) * len(results)
-            - computed
-            - sum(len(t) for r in results for t in r.twins.values()),
+            cached=len(crystals) * len(kept) - computed - twins,
         )
 
     def _looked_up(self, featurizer: StructureFeaturizer, crystals: Sequence[Crystal]) -> _Rows:
-        keys = [_key(featurizer, crystal) for crystal in crystals]
+        keys = [bytes.fromhex(crystal.key) for crystal in crystals]
         n, width = len(crystals), len(featurizer.columns)
+        if featurizer.compute_amounts is not None:
+            return _Rows(featurizer, keys, featurizer.compute_amounts([c.amounts for c in crystals]), [""] * n, [])
         if self._cache is None:
             rows = _Rows(featurizer, keys, np.full((n, width), np.nan), [""] * n, [])
             present = np.zeros(n, dtype=bool)
@@ -189,18 +190,12 @@ class Describer:
         return lost
 
     def _keep(self, rows: _Rows) -> None:
-        if self._cache is None:
+        if self._cache is None or not rows.missing:
             return
         certain = [row for row in rows.missing if row not in rows.uncertain]
         self._cache.shelf(rows.featurizer).add(
             [rows.keys[row] for row in certain], rows.values[certain], [rows.causes[row] for row in certain]
         )
-
-
-def _key(featurizer: StructureFeaturizer, crystal: Crystal) -> bytes:
-    if featurizer.of_composition:
-        return hashlib.sha256(canonical_formula(crystal.amounts).encode()).digest()
-    return bytes.fromhex(crystal.key)
 
 
 def _tasks(crystals: Sequence[Crystal], results: list[_Rows]) -> list[_Wanted]:
@@ -236,14 +231,13 @@ class _TooSlowError(BaseException):
     """Raised inside a featurizer at its time limit; no ``except Exception`` of a library may swallow it."""
 
 
-def _compute(task: Task) -> Answer:
-    """Worker side: all featurizers of one crystal, each within its own time."""
+def _compute(featurizers: Mapping[str, StructureFeaturizer], task: Task) -> Answer:
+    """Worker side: the wanted featurizers of one crystal, each within its own time."""
     from hstore_models.features.structure.geometry import Geometry
-    from hstore_models.features.structure.menu import featurizer
 
     crystal, names = task
     geometry = Geometry(crystal)
-    return {name: _one(featurizer(name), geometry) for name in names}
+    return {name: _one(featurizers[name], geometry) for name in names}
 
 
 def _one(featurizer: StructureFeaturizer, geometry: Any) -> tuple[FloatArray | None, str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from hstore.arrays import FloatArray
     from hstore_models.features.structure.geometry import Geometry
@@ -38,8 +38,10 @@ class StructureFeaturizer:
     """Time limit for one crystal, seconds."""
     parameters: tuple[tuple[str, float | str], ...] = ()
     """Name and value of each parameter the columns do not tell."""
-    of_composition: bool = False
-    """True where the values depend on the composition alone, so that polymorphs share them."""
+    compute_amounts: Callable[[Sequence[dict[str, float]]], FloatArray] | None = None
+    """The same values from compositions alone, shape (compositions, columns); None where a structure is needed.
+
+    Such values take microseconds: they are computed for many materials at once, and not kept in the cache."""
     packages: tuple[str, ...] = ()
     """Distributions whose version the values depend on, besides hstore."""
     extra: str = ""
