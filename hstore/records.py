@@ -8,12 +8,15 @@ from __future__ import annotations
 import builtins
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from hstore.formula import canonical_formula, parse_formula
 from hstore.properties import get_property
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Family(StrEnum):
@@ -107,6 +110,33 @@ class Provenance(_Record):
     """Anything a reader must know before using it."""
 
 
+class MergedRecord(_Record):
+    """A record of the same material from elsewhere, kept within the record it was merged into."""
+
+    material_id: str
+    """Identifier it would have had; the store finds the kept record by it."""
+    formula: str
+    """Formula as given by its source."""
+    name: str = ""
+    """Name its source uses."""
+    family: Family
+    """Family its source states."""
+    known: bool = False
+    """True where its source reports the material from the literature."""
+    descriptors: dict[str, float] = Field(default_factory=dict)
+    """All descriptors its source gives."""
+    supplied: tuple[str, ...] = ()
+    """Names of the descriptors which the kept record took from it, in alphabetical order."""
+    provenance: Provenance
+    """Where it came from."""
+
+    @classmethod
+    def of(cls, material: Material) -> Self:
+        """Keep what a material says of itself, but its structure."""
+        fields = ("material_id", "formula", "name", "family", "known", "descriptors", "provenance")
+        return cls(**{field: getattr(material, field) for field in fields})
+
+
 class Material(_Record):
     """A candidate: a composition, optionally with a structure, and why it is worth looking at."""
 
@@ -128,6 +158,8 @@ class Material(_Record):
     """Why the candidate is plausible."""
     provenance: Provenance
     """Where it came from."""
+    merged: tuple[MergedRecord, ...] = ()
+    """Records of the same material from elsewhere that were merged into this one, by identifier."""
     access: Access = Access()
     """Who may see it."""
 
@@ -141,6 +173,37 @@ class Material(_Record):
     def composition(self) -> str:
         """Canonical formula, equal for equal compositions."""
         return canonical_formula(parse_formula(self.formula).amounts)
+
+    def own_descriptors(self) -> dict[str, float]:
+        """Return the descriptors that this record did not take from a merged one."""
+        taken = {name for record in self.merged for name in record.supplied}
+        return {name: value for name, value in self.descriptors.items() if name not in taken}
+
+    def merged_with(self, records: Iterable[MergedRecord], *, without: Iterable[str] = ()) -> Material:
+        """Return this record with others merged into it; the order in which they come makes no difference.
+
+        Merged records fill gaps: descriptors this one lacks (of several records that have one, the first
+        identifier supplies it), its name, and ``known``. They overwrite nothing.
+
+        Args:
+            records: a record of the same identifier merged before is replaced.
+            without: identifiers of merged records to drop, with the descriptors they supplied.
+        """
+        kept = {record.material_id: record for record in (*self.merged, *records)}
+        dropped = {self.material_id, *without}
+        descriptors = self.own_descriptors()
+        merged = []
+        for record in sorted((kept[name] for name in kept.keys() - dropped), key=lambda r: r.material_id):
+            supplied = tuple(sorted(record.descriptors.keys() - descriptors.keys()))
+            descriptors |= {name: record.descriptors[name] for name in supplied}
+            merged.append(record.model_copy(update={"supplied": supplied}))
+        filled = {
+            "merged": tuple(merged),
+            "descriptors": descriptors,
+            "name": self.name or next((r.name for r in merged if r.name), ""),
+            "known": self.known or any(r.known for r in merged),
+        }
+        return self.model_copy(update=filled)
 
 
 class Conditions(_Record):

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true, tuple_
 from sqlalchemy.orm import Session, aliased
 
-from hstore.records import Visibility
-from hstore.store.schema import Base, MaterialElementRow, MaterialRow, MeasurementRow
+from hstore.records import Access, Visibility
+from hstore.store.schema import Base, MaterialElementRow, MaterialRow, MeasurementRow, MergedMaterialRow
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
     from sqlalchemy.orm import InstrumentedAttribute
 
     from hstore.records import Family, Scope
@@ -25,6 +25,9 @@ R = TypeVar("R", bound=Base)
 PAGE_ROWS = 1000
 """Rows fetched at a time while streaming."""
 
+_NAMES_PER_STATEMENT = 500
+"""Identifiers in one IN list; SQLite allows 999 parameters where it was built long ago."""
+
 
 def visible(row: type[AccessColumns], scope: Scope) -> ColumnElement[bool]:
     """Return the WHERE clause for rows a scope may see; the same rule as :meth:`Scope.allows`."""
@@ -34,6 +37,18 @@ def visible(row: type[AccessColumns], scope: Scope) -> ColumnElement[bool]:
     if scope.lab_id is not None:
         allowed.append(row.lab_id == scope.lab_id)
     return or_(*allowed)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What tells materials of equal composition apart before their structures are read."""
+
+    material_id: str
+    """Identifier."""
+    composition: str
+    """Canonical formula."""
+    access: Access
+    """Who may see it."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +87,32 @@ class MaterialFilter:
 def select_materials(scope: Scope, wanted: MaterialFilter) -> Select[MaterialRow]:
     """Select visible materials."""
     return select(MaterialRow).where(visible(MaterialRow, scope), wanted.clause())
+
+
+def select_kept(scope: Scope, merged_id: str) -> Select[MaterialRow]:
+    """Select the visible materials which a record of this identifier was merged into."""
+    holders = select(MergedMaterialRow.material_id).where(MergedMaterialRow.merged_id == merged_id)
+    return select(MaterialRow).where(visible(MaterialRow, scope), MaterialRow.material_id.in_(holders))
+
+
+def identities(
+    connection: Connection, scope: Scope, column: InstrumentedAttribute[str], names: Collection[str]
+) -> Iterator[Identity]:
+    """Yield the visible materials where a column has one of some values, in no particular order."""
+    row = MaterialRow
+    columns = (row.material_id, row.composition, row.lab_id, row.visibility, row.embargo_until)
+    for piece in in_pieces(names):
+        found = select(*columns).where(column.in_(piece), visible(row, scope))
+        for name, composition, lab, visibility, embargo in connection.execute(found):
+            access = Access(lab_id=lab, visibility=Visibility(visibility), embargo_until=embargo)
+            yield Identity(name, composition, access)
+
+
+def in_pieces(names: Collection[str]) -> Iterator[list[str]]:
+    """Yield names in order, as many at a time as one IN list takes."""
+    ordered = sorted(names)
+    for start in range(0, len(ordered), _NAMES_PER_STATEMENT):
+        yield ordered[start : start + _NAMES_PER_STATEMENT]
 
 
 def count_of(statement: Select[Any]) -> Select[int]:

@@ -15,6 +15,7 @@ from hstore.records import (
     Kind,
     Material,
     Measurement,
+    MergedRecord,
     Prediction,
     PropertyValue,
     Provenance,
@@ -48,6 +49,7 @@ def material_values(material: Material) -> dict[str, Any]:
         "structure": material.structure,
         "descriptors": material.descriptors,
         "provenance": _provenance_values(material.provenance),
+        "merged": merged_values(material),
         **_access_values(material.access),
     }
 
@@ -64,8 +66,14 @@ def material_record(row: MaterialRow) -> Material:
         known=row.known,
         reason=row.reason,
         provenance=Provenance.model_validate(row.provenance),
+        merged=tuple(MergedRecord.model_validate(record) for record in row.merged),
         access=_access(row),
     )
+
+
+def merged_values(material: Material) -> list[dict[str, Any]]:
+    """Column of the records merged into a material."""
+    return [record.model_dump(mode="json", exclude_none=True) for record in material.merged]
 
 
 def measurement_values(measurement: Measurement) -> dict[str, Any]:

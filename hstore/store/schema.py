@@ -23,6 +23,7 @@ from sqlalchemy import (
     Table,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -147,6 +148,18 @@ class MaterialRow(AccessColumns, Base):
     structure: Mapped[dict[str, Any] | None] = mapped_column()
     descriptors: Mapped[dict[str, float]] = mapped_column()
     provenance: Mapped[dict[str, Any]] = mapped_column()
+    merged: Mapped[list[dict[str, Any]]] = mapped_column(server_default=text("'[]'"))
+
+
+class MergedMaterialRow(Base):
+    """Identifiers of merged records; an index for look-up, reached only through a scoped query of materials."""
+
+    __tablename__ = "merged_materials"
+
+    merged_id: Mapped[str] = mapped_column(KEY, primary_key=True)
+    material_id: Mapped[str] = mapped_column(
+        KEY, ForeignKey("materials.material_id", ondelete="CASCADE"), primary_key=True, index=True
+    )
 
 
 class MaterialElementRow(Base):

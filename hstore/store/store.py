@@ -12,20 +12,32 @@ from sqlalchemy.orm import Session
 from hstore.errors import InputError, StoreError
 from hstore.store import writing
 from hstore.store.engine import for_writing, make_engine, store_errors
+from hstore.store.merging import put_merges
 from hstore.store.migration import current_revision, upgrade
 from hstore.store.queries import (
+    Identity,
     MaterialFilter,
     count_of,
+    identities,
+    in_pieces,
     pages,
+    select_kept,
     select_materials,
     select_measurements,
     visible,
 )
 from hstore.store.rows import material_record, measurement_record, prediction_record, screen_record
-from hstore.store.schema import Base, MaterialRow, MeasurementRow, PredictionRow, ScreenRow
+from hstore.store.schema import (
+    Base,
+    MaterialRow,
+    MeasurementRow,
+    MergedMaterialRow,
+    PredictionRow,
+    ScreenRow,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from sqlalchemy import Connection, Engine, Select
@@ -108,6 +120,8 @@ class Store:
     def add_materials(self, materials: Iterable[Material], *, chunk_size: int = CHUNK_ROWS) -> int:
         """Write materials, replacing those of the same ``material_id`` and owner.
 
+        Records that were merged into the one replaced stay merged; see :meth:`merge_materials`.
+
         Args:
             materials: any number; they are taken and written chunk by chunk.
             chunk_size: materials in one transaction. Chunks written before an error stay.
@@ -121,9 +135,62 @@ class Store:
         return self._write_chunks(materials, chunk_size, writing.put_materials)
 
     def material(self, material_id: str, *, scope: Scope) -> Material | None:
-        """Return the material, or None where the scope sees none."""
-        statement = select_materials(scope, MaterialFilter()).where(MaterialRow.material_id == material_id)
-        return next(self._read(statement, [MaterialRow.material_id], material_record), None)
+        """Return the material, or None where the scope sees none.
+
+        The identifier of a merged record finds the record it was merged into.
+        """
+        own = select_materials(scope, MaterialFilter()).where(MaterialRow.material_id == material_id)
+        for statement in (own, select_kept(scope, material_id)):
+            for material in self._read(statement, [MaterialRow.material_id], material_record, limit=1):
+                return material
+        return None
+
+    def merge_materials(self, merges: Mapping[str, Sequence[Material]]) -> int:
+        """Merge materials into stored ones of the same owner and visibility, all or none.
+
+        The stored record keeps what it says, gains the provenance of each, and what it lacked of their
+        descriptors (:meth:`Material.merged_with`). A material merged before, into whichever record, is moved.
+
+        Args:
+            merges: what to merge, by the identifier of the stored record.
+
+        Returns:
+            Number of materials merged.
+
+        Raises:
+            StoreError: a stored record is missing or has another owner or visibility, or what is to be merged
+                is stored under its own identifier.
+        """
+        if merges:
+            with self._writing("merged records") as connection:
+                put_merges(connection, merges)
+        return sum(len(materials) for materials in merges.values())
+
+    def identities(
+        self, *, scope: Scope, material_ids: Collection[str] = (), compositions: Collection[str] = ()
+    ) -> list[Identity]:
+        """Return which visible materials have one of some identifiers or one of some compositions."""
+        with store_errors(self._engine, "read materials from"), self._engine.connect() as connection:
+            named = list(identities(connection, scope, MaterialRow.material_id, material_ids))
+            composed = list(identities(connection, scope, MaterialRow.composition, compositions))
+        return list({found.material_id: found for found in (*named, *composed)}.values())
+
+    def materials_of(self, material_ids: Collection[str], *, scope: Scope) -> Iterator[Material]:
+        """Stream the visible ones of some materials, in the order of ``material_id``."""
+        for names in in_pieces(material_ids):
+            statement = select_materials(scope, MaterialFilter()).where(MaterialRow.material_id.in_(names))
+            yield from self._read(statement, [MaterialRow.material_id], material_record)
+
+    def kept_ids(self, merged_ids: Collection[str], *, scope: Scope) -> dict[str, str]:
+        """Return by identifier, for those that were merged, the visible record they were merged into."""
+        found: dict[str, str] = {}
+        with store_errors(self._engine, "read materials from"), self._engine.connect() as connection:
+            for names in in_pieces(merged_ids):
+                statement = select(MergedMaterialRow.merged_id, MergedMaterialRow.material_id)
+                joined = statement.join(MaterialRow, MaterialRow.material_id == MergedMaterialRow.material_id)
+                wanted = joined.where(visible(MaterialRow, scope), MergedMaterialRow.merged_id.in_(names))
+                found.update((merged, kept) for merged, kept in connection.execute(wanted))
+        return found
 
     def materials(
         self,

@@ -10,6 +10,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from hstore.errors import StoreError
+from hstore.store.merging import index_merged, take_out, with_stored_merges
+from hstore.store.queries import in_pieces
 from hstore.store.rows import (
     material_values,
     measurement_record,
@@ -28,7 +30,7 @@ from hstore.store.schema import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Sequence
 
     from pydantic import BaseModel
     from sqlalchemy import Connection
@@ -37,20 +39,22 @@ if TYPE_CHECKING:
     from hstore.records import Material, Measurement, Prediction, Screen
     from hstore.store.schema import Base
 
-_NAMES_PER_STATEMENT = 500
-"""Identifiers in one IN list; SQLite allows 999 parameters where it was built long ago."""
-
 
 def put_materials(connection: Connection, materials: Sequence[Material]) -> None:
     """Insert or update materials by ``material_id``, where nobody else owns it.
 
+    Records merged into them earlier stay so; a material that was merged into another itself is no longer.
+
     Raises:
         StoreError: a material belongs to another owner.
     """
-    values = {material.material_id: material_values(material) for material in materials}
+    given = {material.material_id: material for material in materials}
+    take_out(connection, given)
+    whole = with_stored_merges(connection, given)
+    values = {name: material_values(material) for name, material in whole.items()}
     _upsert(connection, MaterialRow, values, owned=True)
     _refuse_foreign(connection, materials)
-    for names in _pieces(values):
+    for names in in_pieces(values):
         connection.execute(delete(MaterialElementRow).where(MaterialElementRow.material_id.in_(names)))
     elements = [
         {"element": element, "material_id": name}
@@ -58,6 +62,7 @@ def put_materials(connection: Connection, materials: Sequence[Material]) -> None
         for element in values[name]["chemical_system"].split("-")
     ]
     connection.execute(insert(table_of(MaterialElementRow)), elements)
+    index_merged(connection, whole.values())
 
 
 def put_predictions(connection: Connection, predictions: Sequence[Prediction]) -> None:
@@ -131,7 +136,7 @@ def _dialect_insert(connection: Connection, row: type[Base]) -> sqlite.Insert | 
 
 def _refuse_foreign(connection: Connection, materials: Sequence[Material]) -> None:
     owners: dict[str, str | None] = {}
-    for names in _pieces({material.material_id for material in materials}):
+    for names in in_pieces({material.material_id for material in materials}):
         found = select(MaterialRow.material_id, MaterialRow.lab_id).where(MaterialRow.material_id.in_(names))
         owners.update((name, lab) for name, lab in connection.execute(found))
     for material in materials:
@@ -183,7 +188,7 @@ def _corrected(
     owners: dict[str, str | None] = {}
     corrected_by: dict[str, str] = {}
     row = MeasurementRow
-    for names in _pieces({m.replaces for m in measurements if m.replaces is not None}):
+    for names in in_pieces({m.replaces for m in measurements if m.replaces is not None}):
         found = select(row.measurement_id, row.lab_id).where(row.measurement_id.in_(names))
         owners.update((name, lab) for name, lab in connection.execute(found))
         replaced = select(row.replaces, row.measurement_id).where(row.replaces.in_(names))
@@ -194,7 +199,7 @@ def _corrected(
 def _stored_measurements(connection: Connection, wanted: Collection[str]) -> dict[str, Measurement]:
     stored: dict[str, Measurement] = {}
     with Session(connection) as session:
-        for names in _pieces(wanted):
+        for names in in_pieces(wanted):
             rows = session.scalars(select(MeasurementRow).where(MeasurementRow.measurement_id.in_(names)))
             stored.update((row.measurement_id, measurement_record(row)) for row in rows)
     return stored
@@ -207,12 +212,6 @@ def _same(given: BaseModel, stored: BaseModel) -> bool:
 
 def _present(connection: Connection, column: InstrumentedAttribute[str], wanted: Collection[str]) -> set[str]:
     found: set[str] = set()
-    for names in _pieces(wanted):
+    for names in in_pieces(wanted):
         found.update(connection.scalars(select(column).where(column.in_(names))))
     return found
-
-
-def _pieces(names: Collection[str]) -> Iterator[list[str]]:
-    ordered = sorted(names)
-    for start in range(0, len(ordered), _NAMES_PER_STATEMENT):
-        yield ordered[start : start + _NAMES_PER_STATEMENT]

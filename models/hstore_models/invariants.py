@@ -30,8 +30,11 @@ KEPT_NEIGHBOURS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 80, 100)
 """Neighbours whose distances a fingerprint keeps: those between them add little."""
 
 _REDUCTION_ROUNDS = 100
+_SHORTER = 1.0 - 1e-12
 _MARGIN = 1.25
-_MAX_POINTS = 5_000_000
+"""Factor on the radius in which that many points are expected, so that one look mostly suffices."""
+_ROUNDING = 1.0 + 1e-9
+_MAX_IMAGES = 5_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,17 +44,19 @@ class Fingerprint:
     volume_angstrom3: float
     """Volume per atom, cubic angstrom."""
     distances: FloatArray
-    """Average minimum distances over the cube root of the volume per atom, shape ((1 + elements) * kept,).
+    """Logarithms of 1 + average minimum distance / cube root of the volume per atom, shape ((1 + e) * kept,).
 
-    First those of the whole crystal, then those of each element's sublattice in the order of atomic numbers."""
+    First those of the whole crystal, then those of each of the e elements' sublattices in the order of atomic
+    numbers; a crystal of one element has those of the whole only (e = 0). Scaling the crystal changes nothing,
+    and straining it changes distances near and far alike."""
 
-    def volume_difference(self, other: Fingerprint) -> float:
-        """Return the difference of the volumes per atom over the smaller one."""
-        low, high = sorted((self.volume_angstrom3, other.volume_angstrom3))
-        return high / low - 1.0
+    def volume_difference_to(self, other: Fingerprint) -> float:
+        """Return the larger volume per atom over the smaller one, minus 1."""
+        volumes = (self.volume_angstrom3, other.volume_angstrom3)
+        return max(volumes) / min(volumes) - 1.0
 
-    def distance(self, other: Fingerprint) -> float:
-        """Return the largest relative difference of any distance; infinite for other elements."""
+    def distance_to(self, other: Fingerprint) -> float:
+        """Return the largest difference of any entry; infinite between crystals of other elements."""
         if self.distances.shape != other.distances.shape:
             return float("inf")
         return float(np.max(np.abs(self.distances - other.distances)))
@@ -61,32 +66,36 @@ def fingerprint(crystal: Crystal) -> Fingerprint:
     """Return the fingerprint of a crystal.
 
     Raises:
-        InputError: the cell is so distorted that its neighbours cannot be listed.
+        InputError: the cell is so flat or so large that its neighbours cannot be listed.
     """
+    lattice, points = _reduced(crystal.lattice_angstrom, crystal.fractional)
     volume = crystal.volume_angstrom3 / len(crystal)
-    parts = [average_minimum_distances(crystal.lattice_angstrom, crystal.fractional)]
     numbers = np.unique(crystal.numbers)
-    if len(numbers) > 1:
-        parts += [
-            average_minimum_distances(crystal.lattice_angstrom, crystal.fractional[crystal.numbers == number])
-            for number in numbers
-        ]
+    sublattices = [crystal.numbers == number for number in numbers] if len(numbers) > 1 else []
+    parts = [_distances(lattice, points[mask], NEIGHBOURS).mean(axis=0) for mask in (slice(None), *sublattices)]
     kept = np.asarray(KEPT_NEIGHBOURS) - 1
-    return Fingerprint(volume, np.concatenate([part[kept] for part in parts]) / np.cbrt(volume))
+    return Fingerprint(volume, np.log1p(np.concatenate([part[kept] for part in parts]) / np.cbrt(volume)))
 
 
-def average_minimum_distances(lattice_angstrom: FloatArray, fractional: FloatArray, *, k: int = NEIGHBOURS) -> FloatArray:
+def average_minimum_distances(
+    lattice_angstrom: FloatArray, fractional: FloatArray, *, k: int = NEIGHBOURS
+) -> FloatArray:
     """Return the mean distance to the first, second, ... k-th neighbour, shape (k,), angstrom.
 
     Args:
         lattice_angstrom: cell vectors in rows, shape (3, 3), angstrom.
         fractional: fractional coordinates of the points, shape (n, 3).
         k: number of neighbours.
+
+    Raises:
+        InputError: the cell is so flat or so large that its neighbours cannot be listed.
     """
     return np.asarray(pointwise_distances(lattice_angstrom, fractional, k=k).mean(axis=0))
 
 
-def pointwise_distances(lattice_angstrom: FloatArray, fractional: FloatArray, *, k: int = NEIGHBOURS) -> FloatArray:
+def pointwise_distances(
+    lattice_angstrom: FloatArray, fractional: FloatArray, *, k: int = NEIGHBOURS
+) -> FloatArray:
     """Return the distances of each point to its k nearest neighbours, ascending, shape (n, k), angstrom.
 
     Args:
@@ -95,24 +104,27 @@ def pointwise_distances(lattice_angstrom: FloatArray, fractional: FloatArray, *,
         k: number of neighbours; periodic images count, the point itself does not.
 
     Raises:
-        InputError: the cell is so distorted that its neighbours cannot be listed.
+        InputError: the cell is so flat or so large that its neighbours cannot be listed.
     """
+    return _distances(*_reduced(lattice_angstrom, fractional), k)
+
+
+def _distances(lattice: FloatArray, points: FloatArray, k: int) -> FloatArray:
     from scipy.spatial import KDTree
 
-    lattice, points = _reduced(lattice_angstrom, fractional)
     volume = abs(float(np.linalg.det(lattice)))
     radius = _MARGIN * float(np.cbrt(3 * (k + 1) * volume / (4 * np.pi * len(points))))
     centres = points @ lattice
     while True:
         crowd = _points_within(lattice, points, radius)
-        if len(crowd) > k:
-            distances, _ = KDTree(crowd).query(centres, k=k + 1)
-            farthest = float(distances[:, -1].max())
-            if farthest <= radius:
-                return np.asarray(distances[:, 1:])
-            radius = farthest * (1 + 1e-9)  # no neighbour sought is farther: what was found is an upper bound
-        else:
+        if len(crowd) <= k:
             radius *= _MARGIN
+            continue
+        distances, _ = KDTree(crowd).query(centres, k=k + 1)
+        farthest = float(distances[:, -1].max())
+        if farthest <= radius:
+            return np.asarray(distances[:, 1:])
+        radius = farthest * _ROUNDING  # among more points the k-th neighbour can only be nearer
 
 
 def _reduced(lattice: FloatArray, fractional: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -123,34 +135,36 @@ def _reduced(lattice: FloatArray, fractional: FloatArray) -> tuple[FloatArray, F
     """
     cell = np.array(lattice, dtype=float)
     for _ in range(_REDUCTION_ROUNDS):
-        changed = False
-        for i in range(3):
-            for j in range(3):
-                if i != j and (times := round(float(cell[i] @ cell[j]) / float(cell[j] @ cell[j]))):
-                    shorter = cell[i] - times * cell[j]
-                    if shorter @ shorter < cell[i] @ cell[i] * (1 - 1e-12):
-                        cell[i] = shorter
-                        changed = True
-        if not changed:
+        if not _shorten(cell):
             break
-    transform = np.rint(lattice @ np.linalg.inv(cell))
-    places = fractional @ transform
+    places = fractional @ np.rint(lattice @ np.linalg.inv(cell))
     return cell, places - np.floor(places)
+
+
+def _shorten(cell: FloatArray) -> bool:
+    """Shorten the vectors of a cell in place, where whole multiples of another one allow it."""
+    changed = False
+    for i, j in ((0, 1), (1, 0), (0, 2), (2, 0), (1, 2), (2, 1)):
+        times = round(float(cell[i] @ cell[j]) / float(cell[j] @ cell[j]))
+        shorter = cell[i] - times * cell[j]
+        if shorter @ shorter < (cell[i] @ cell[i]) * _SHORTER:
+            cell[i] = shorter
+            changed = True
+    return changed
 
 
 def _points_within(lattice: FloatArray, points: FloatArray, radius: float) -> FloatArray:
     """Return all images of the points that may be closer than a radius to one in the cell, shape (m, 3)."""
-    reach = radius * np.linalg.norm(np.linalg.inv(lattice), axis=0)  # radius over the distance of lattice planes
+    reach = radius * np.linalg.norm(np.linalg.inv(lattice), axis=0)  # in units of the distance of lattice planes
     low, high = points.min(axis=0) - reach, points.max(axis=0) + reach
-    first, last = np.floor(low).astype(int), np.ceil(high).astype(int)
-    images = float(np.prod(last - first))
-    if images * len(points) > _MAX_POINTS:
+    first, last = np.floor(low), np.ceil(high)
+    images = float(np.prod(last - first)) * len(points)
+    if images > _MAX_IMAGES:
         raise InputError(
-            f"{images * len(points):.3g} images are needed to find the neighbours of {len(points)} points; "
+            f"{images:.2g} points would have to be looked at to find the neighbours of {len(points)}; "
             "the cell is too flat or too large, correct it"
         )
-    axes = [np.arange(a, b) for a, b in zip(first, last, strict=True)]
-    shifts = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 1, 3)
+    shifts = np.indices((last - first).astype(int)).reshape(3, 1, -1).T + first
     every = (points + shifts).reshape(-1, 3)
-    inside = np.all((every >= low) & (every <= high), axis=1)
+    inside = ((every >= low) & (every <= high)).all(axis=1)
     return np.asarray(every[inside] @ lattice)

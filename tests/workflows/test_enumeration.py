@@ -13,6 +13,7 @@ import pytest
 from hstore.errors import InputError
 from hstore.formula import parse_amounts
 from hstore.records import Family, Material, Provenance
+from hstore_workflows.sources import rules
 from hstore_workflows.sources.enumeration import (
     cost_notes,
     enumerate_pool,
@@ -20,8 +21,6 @@ from hstore_workflows.sources.enumeration import (
     intermetallics,
     mobile_ion,
     pool_summary,
-    prototypes,
-    rules,
     safety_notes,
 )
 from hstore_workflows.sources.enumeration.candidate import formula_key
@@ -33,6 +32,9 @@ from hstore_workflows.sources.enumeration.electrolytes import (
 )
 from hstore_workflows.sources.enumeration.hazards import load_notes
 from hstore_workflows.sources.enumeration.sorbents import descriptors
+from hstore_workflows.sources.prototypes.decoration import HYDROGEN_DISTANCE_LEAST_ANGSTROM, Misfit, decorate
+from hstore_workflows.sources.prototypes.hydride_types import load_prototypes
+from hstore_workflows.sources.prototypes.radii import radius_sum
 
 HYDRIDES = (Family.IONIC, Family.COMPLEX)
 
@@ -216,7 +218,7 @@ def test_hydrogen_of_different_anions_keeps_its_distance(structures):
             default=2.0,
         )  # fmt: skip
         same_anion = any(f"[{anion}H" in structures[name][0].reason for anion in ("B", "Al", "Ga", "Be"))
-        assert near >= (1.55 if same_anion else prototypes.HYDROGEN_DISTANCE_LEAST_ANGSTROM), name
+        assert near >= (1.55 if same_anion else HYDROGEN_DISTANCE_LEAST_ANGSTROM), name
 
 
 @pytest.mark.parametrize(
@@ -251,13 +253,13 @@ def test_cells_are_near_measured_ones(pool, structures, formula, family, volume_
     ],
 )
 def test_a_reference_compound_gets_its_own_cell_back(slug, elements, charges, bond, measured):
-    made = prototypes.decorate(prototypes.load_prototypes()[slug], elements, charges, bond)
-    units = made.structure.composition.get_reduced_composition_and_factor()[1]
-    assert made.structure.volume / units == pytest.approx(measured, rel=0.02)
+    made = decorate(load_prototypes()[slug], elements, charges, bond)
+    units = made.structure().composition.get_reduced_composition_and_factor()[1]
+    assert made.structure().volume / units == pytest.approx(measured, rel=0.02)
 
 
 def test_radii_reproduce_the_reference_lattices_within_a_tenth():
-    for prototype in prototypes.load_prototypes().values():
+    for prototype in load_prototypes().values():
         assert all(0.9 < factor < 1.12 for factor in prototype.calibration.values()), prototype.slug
 
 
@@ -265,22 +267,23 @@ def test_radii_reproduce_the_reference_lattices_within_a_tenth():
 def test_prototypes_have_the_symmetry_and_bonds_of_their_type():
     from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
-    loaded = prototypes.load_prototypes()
-    made = prototypes.decorate(loaded["naalh4"], {"A": "Na", "M": "Al"}, {"A": 1}, 1.63)
-    assert SpacegroupAnalyzer(made.structure, symprec=0.01).get_space_group_symbol() == "I4_1/a"
-    aluminium = next(i for i, site in enumerate(made.structure) if site.specie.symbol == "Al")
-    bonds = sorted(n.nn_distance for n in made.structure.get_neighbors(made.structure[aluminium], 2.2))
+    loaded = load_prototypes()
+    made = decorate(loaded["naalh4"], {"A": "Na", "M": "Al"}, {"A": 1}, 1.63)
+    structure = made.structure()
+    assert SpacegroupAnalyzer(structure, symprec=0.01).get_space_group_symbol() == "I4_1/a"
+    aluminium = next(i for i, site in enumerate(structure) if site.specie.symbol == "Al")
+    bonds = sorted(n.nn_distance for n in structure.get_neighbors(structure[aluminium], 2.2))
     assert bonds == pytest.approx([1.63] * 4)
 
 
 def test_a_cation_that_would_rattle_is_refused():
-    perovskite = prototypes.load_prototypes()["perovskite"]
-    assert prototypes.decorate(perovskite, {"A": "Li", "B": "Ba"}, {"A": 1, "B": 2}) is None
+    perovskite = load_prototypes()["perovskite"]
+    assert decorate(perovskite, {"A": "Li", "B": "Ba"}, {"A": 1, "B": 2}) is Misfit.RATTLES
 
 
 def test_a_missing_radius_is_refused_with_advice():
     with pytest.raises(InputError, match=r"no Shannon radius of Fe with charge \+7"):
-        prototypes.radius_sum("Fe", 7, 6)
+        radius_sum("Fe", 7, 6)
 
 
 @pytest.mark.parametrize(

@@ -1,20 +1,32 @@
 """Deduplication across sources: what was seen before joins the record that is kept, everything else is new.
 
-:class:`Deduplicator` writes to the store as it decides, a batch at a time.
+:class:`Deduplicator` writes to the store as it decides, a batch at a time. The first record of a material to
+arrive is kept; later ones are merged into it (:meth:`~hstore.store.Store.merge_materials`). Once kept, a record
+stays kept. Only records of the same owner and visibility are compared, so nobody learns of a record they may
+not see. When two records are of one material is written in :mod:`hstore_workflows.sameness`.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Self
 
+from hstore.errors import InputError
+from hstore.workers import Crew, Limits
+from hstore_workflows.comparison import Comparison, Place
+from hstore_workflows.sameness import MATCH_SECONDS, Block, work
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from types import TracebackType
 
     from hstore.records import Material, Scope
     from hstore.store import Store
+    from hstore_workflows.sameness import Answer, Task
+
+_WORKER_MEMORY_MIB = 2048
 
 
 class Fate(StrEnum):
@@ -39,23 +51,35 @@ class Verdict:
     kept_id: str
     """Identifier of the record in the store; another one only where it was merged."""
     note: str = ""
-    """What could not be decided, and what was done then; empty otherwise."""
+    """What could not be compared, and what was done then; empty otherwise."""
 
 
 class Deduplicator:
-    """Adds materials to a store, each once; use as a context manager, its workers live that long."""
+    """Adds materials to a store, each once; use as a context manager, its workers live that long.
 
-    def __init__(self, store: Store, scope: Scope, *, workers: int | None = None) -> None:
-        """Take where to write.
+    It remembers some hundred bytes of each material that shares its composition with another one.
+    """
+
+    def __init__(
+        self, store: Store, scope: Scope, *, workers: int | None = None, match_seconds: float = MATCH_SECONDS
+    ) -> None:
+        """Take where to write; processes start when there is something to compare.
 
         Args:
             store: written to at every :meth:`add`.
             scope: in whose name; only records it may see are compared with.
             workers: processes; None takes one for each core.
+            match_seconds: time limit for one comparison of two structures, seconds.
         """
         self._store = store
         self._scope = scope
-        self._workers = workers
+        self._blocks: dict[Place, Block] = {}
+        self._crew: Crew[Task, Answer] = Crew(
+            work,
+            workers=workers,
+            limits=Limits(seconds=match_seconds, memory_mib=_WORKER_MEMORY_MIB),
+            preload=("pymatgen.analysis.structure_matcher", "hstore_models.invariants"),
+        )
 
     def __enter__(self) -> Self:
         """Return the deduplicator, whose workers end with the block."""
@@ -65,6 +89,7 @@ class Deduplicator:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End the workers."""
+        self._crew.close()
 
     def add(self, materials: Sequence[Material]) -> list[Verdict]:
         """Store or merge a batch; some hundred materials at a time keep the workers busy and memory small.
@@ -76,8 +101,47 @@ class Deduplicator:
             One verdict for each material, in order. All are in the store when it returns.
 
         Raises:
-            InputError: a material is not visible in the scope.
+            InputError: a material may not be seen in the scope.
             StoreError: an identifier belongs to another owner, or the database refuses a value.
         """
-        self._store.add_materials(materials)
-        return [Verdict(m.material_id, Fate.NEW, m.material_id) for m in materials]
+        for material in materials:
+            if not self._scope.allows(material.access):
+                raise InputError(
+                    f"material {material.material_id!r} belongs to lab {material.access.lab_id!r} and cannot be "
+                    "added in a scope that may not see it; use a scope of that lab"
+                )
+        return [verdict for batch in _without_repeats(materials) for verdict in self._decide(batch)]
+
+    def _decide(self, batch: Sequence[Material]) -> list[Verdict]:
+        """Decide on materials of distinct identifiers and write the outcome."""
+        ids = [material.material_id for material in batch]
+        stored = {found.material_id for found in self._store.identities(scope=self._scope, material_ids=ids)}
+        comparison = Comparison(self._store, self._scope, self._crew, self._blocks)
+        comparison.run(batch, stored)
+        merges: dict[str, list[Material]] = defaultdict(list)
+        alone: list[Material] = []
+        for material in batch:
+            kept_id = comparison.merged.get(material.material_id)
+            (merges[kept_id] if kept_id else alone).append(material)
+        if alone:
+            self._store.add_materials(alone, chunk_size=len(alone))
+        self._store.merge_materials(merges)
+        return [self._verdict(name, stored, comparison) for name in ids]
+
+    @staticmethod
+    def _verdict(name: str, stored: Collection[str], comparison: Comparison) -> Verdict:
+        kept_id = comparison.merged.get(name, name)
+        fate = Fate.MERGED if kept_id != name else Fate.REPLACED if name in stored else Fate.NEW
+        return Verdict(name, fate, kept_id, "; ".join(comparison.notes[name]))
+
+
+def _without_repeats(materials: Iterable[Material]) -> Iterator[list[Material]]:
+    """Yield runs of materials in which no identifier occurs twice."""
+    run: dict[str, Material] = {}
+    for material in materials:
+        if material.material_id in run:
+            yield list(run.values())
+            run = {}
+        run[material.material_id] = material
+    if run:
+        yield list(run.values())

@@ -37,7 +37,8 @@ _NOT_NEGATIVE = (
     "pld_A",
 )
 _LIMITS = {"temperature_k": 5000.0, "void_fraction": 1.0}
-_DESCRIPTORS = ("density_g_cm3", *(name for name in _NOT_NEGATIVE if not name.endswith("pressure_bar")))
+DESCRIPTORS = ("density_g_cm3", *(name for name in _NOT_NEGATIVE if not name.endswith("pressure_bar")))
+"""Columns that describe a sorbent, with the units in their names."""
 
 SURPLUS_COLUMN = "surplus_cells"
 """Column that holds what stands beyond the last header of a row; only in tables that have such rows."""
@@ -128,8 +129,8 @@ def check_table(frame: pd.DataFrame, *, formulas: bool = True) -> UserTable:
     headers = ", ".join(map(str, frame.columns[:12]))
     if column is None and formulas:
         raise InputError(f"no formula column among {headers}; name one of them 'formula'")
-    if not formulas and not any(name in frame for name in _DESCRIPTORS):
-        raise InputError(f"no descriptor among {headers}; give columns such as {', '.join(_DESCRIPTORS)}")
+    if not formulas and not any(name in frame for name in DESCRIPTORS):
+        raise InputError(f"no descriptor among {headers}; give columns such as {', '.join(DESCRIPTORS)}")
     frame = frame.assign(row=np.arange(1, len(frame) + 1))
     text = frame[column].fillna("").astype(str) if column else pd.Series("", index=frame.index)
     causes, numbers = _bad_numbers(frame)

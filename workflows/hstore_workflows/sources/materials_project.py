@@ -1,141 +1,65 @@
 """Candidates from the Materials Project, through its own client.
 
-A fetch is all or nothing: the number of distinct materials received must equal the number the server
-announced. The client steps by the page size it asked for, so a server that gives shorter pages makes it skip
-rows without a word; the search is then repeated in pages of the size the server gives.
+A fetch is all or nothing: the number of distinct documents received must equal the number the server announced,
+search by search. Every answered page is kept in a :class:`~hstore_workflows.sources.journal.Journal` until the
+materials are in the store, so a fetch that was killed goes on where it was.
 """
 
 from __future__ import annotations
 
-import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
-from hstore.elements import ATOMIC_MASS_G_PER_MOL
-from hstore.errors import FetchError, InputError, SettingsError, unknown_name
-from hstore.records import Family
-from hstore_workflows.sources.mp_client import ClientPolicy, GuardedClient, open_client
-from hstore_workflows.sources.mp_records import FIELDS, NON_METALS, RejectedDocument, materials_of
+from hstore.errors import SettingsError, unknown_name
+from hstore_workflows.sources.journal import Journal, unfinished
+from hstore_workflows.sources.mp_client import Found, GuardedClient, Watch, open_client
+from hstore_workflows.sources.mp_records import FIELDS, THERMO_FIELDS, Reader
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from hstore.records import Material
     from hstore.settings import Settings
-    from hstore.store import Store
+    from hstore_workflows.sources.intake import Rejected
+    from hstore_workflows.sources.mp_query import MPQuery
+    from hstore_workflows.sources.mp_transport import ClientPolicy
 
-FamilyPreset = Literal["hydride", "alloy_host", "electrolyte"]
-"""Ready-made restrictions: hydrides without O and C; metals without H; H-free compounds of a mobile ion."""
-
-_MOBILE_IONS = frozenset({"Li", "Na", "K", "Ag", "Cu", "Mg", "Ca", "Zn", "Al"})
-_HYDRIDE_EXCLUDES = frozenset({"O", "C"})
+SOURCE = "mp"
 _KEY_LENGTH = 32
-_PAGING_ATTEMPTS = 3
-
-
-@dataclass(frozen=True)
-class MPQuery:
-    """What to ask for; at least one of elements, chemical systems, exclusions or family is required."""
-
-    elements: tuple[str, ...] = ()
-    """Elements that must all be present."""
-    chemical_systems: tuple[str, ...] = ()
-    """Exact chemical systems such as ``"La-Ni-H"``; any of them."""
-    exclude_elements: tuple[str, ...] = ()
-    """Elements that must be absent."""
-    family: FamilyPreset | None = None
-    """Ready-made restriction; fixes the family of the records except for hydrides."""
-    energy_above_hull_max: float | None = None
-    """Highest energy above the hull, eV/atom."""
-    limit: int | None = None
-    """At most so many materials."""
-
-    def __post_init__(self) -> None:
-        """Refuse what would match everything, nothing, or no element of the table."""
-        if not (self.elements or self.chemical_systems or self.exclude_elements or self.family):
-            raise InputError(
-                "a query without elements, chemical system, exclusion or family asks for the whole database, "
-                "which this client does not serve; give one, such as --chemsys La-Ni-H"
-            )
-        systems = [el for system in self.chemical_systems for el in system.split("-")]
-        for symbol in (*self.elements, *self.exclude_elements, *systems):
-            if symbol not in ATOMIC_MASS_G_PER_MOL:
-                raise InputError(f"{symbol!r} is not an element; use symbols such as La or Ni")
-        if self.family is not None and self.family not in get_args(FamilyPreset):
-            raise unknown_name("family", self.family, get_args(FamilyPreset))
-        both = (set(self.required) | set(systems)) & set(self.excluded)
-        if both:
-            raise InputError(
-                f"{', '.join(sorted(both))} is asked for and excluded at once (family: {self.family}); "
-                "leave one of the two out"
-            )
-        hull = self.energy_above_hull_max
-        if hull is not None and not (math.isfinite(hull) and hull >= 0):
-            raise InputError(f"energy above hull must be finite and at least 0 eV/atom, got {hull}")
-        if self.limit is not None and self.limit < 1:
-            raise InputError(f"limit must be at least 1, got {self.limit}")
-
-    @property
-    def required(self) -> tuple[str, ...]:
-        """Elements that must be present, those of the family included."""
-        wanted = set(self.elements)
-        systems = {el for system in self.chemical_systems for el in system.split("-")}
-        if self.family == "hydride":
-            wanted.add("H")
-        if self.family == "electrolyte" and not (wanted | systems) & _MOBILE_IONS:
-            wanted.add("Li")
-        return tuple(sorted(wanted))
-
-    @property
-    def excluded(self) -> tuple[str, ...]:
-        """Elements that must be absent, those of the family included."""
-        presets: dict[str | None, frozenset[str]] = {
-            "hydride": _HYDRIDE_EXCLUDES - set(self.elements),
-            "alloy_host": NON_METALS | {"H"},
-            "electrolyte": frozenset({"H"}),
-        }
-        return tuple(sorted(set(self.exclude_elements) | presets.get(self.family, frozenset())))
-
-    @property
-    def record_family(self) -> Family | None:
-        """Family that the preset fixes; None where it follows from each composition."""
-        fixed = {"alloy_host": Family.INTERSTITIAL, "electrolyte": Family.ELECTROLYTE}
-        return fixed.get(self.family or "")
-
-    def criteria(self, page_rows: int) -> dict[str, Any]:
-        """Return the keyword arguments for the search, in pages of so many rows."""
-        hull = self.energy_above_hull_max
-        found: dict[str, Any] = {
-            "elements": list(self.required) or None,
-            "chemsys": list(self.chemical_systems) or None,
-            "exclude_elements": list(self.excluded) or None,
-            "energy_above_hull": None if hull is None else (0.0, hull),
-            "fields": list(FIELDS),
-            "all_fields": False,
-            "chunk_size": page_rows,
-            "num_chunks": math.ceil(self.limit / page_rows) if self.limit else None,
-        }
-        return {name: value for name, value in found.items() if value is not None}
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """A complete answer, as records."""
+    """A complete answer, waiting to be taken in."""
 
-    materials: tuple[Material, ...]
-    """Usable materials, in the order received."""
-    rejected: tuple[RejectedDocument, ...]
-    """Documents that could not be used."""
     total: int
-    """Materials the server announced, at most the limit."""
-    received: int
-    """Distinct materials received; always equal to ``total``."""
+    """Materials that match the query, as the server announced, at most the limit."""
     database_version: str
     """Version of the database, as the server states it."""
+    not_found: tuple[str, ...]
+    """Identifiers asked for that are not among the answers."""
+    beyond_hull: int
+    """Documents left out for their energy above the hull of the thermo type asked for, or for lack of it."""
+    _client: GuardedClient
+    _found: Found
+    _reader: Reader
 
-    def store_in(self, store: Store) -> int:
-        """Write all materials in one transaction and return their number."""
-        return store.add_materials(self.materials, chunk_size=max(1, len(self.materials)))
+    @property
+    def received(self) -> int:
+        """Distinct materials received; always equal to ``total``."""
+        return self._found.count
+
+    def items(self) -> Iterator[Material | Rejected]:
+        """Give the materials, and what cannot be used, in the order received; memory holds one page."""
+        for document in self._client.documents(self._found):
+            yield self._reader.read(document)
+
+    def forget(self) -> None:
+        """Drop the answers kept on disk, once the materials are in the store."""
+        self._client.forget()
 
 
 def api_key(settings: Settings) -> str:
@@ -156,66 +80,127 @@ def api_key(settings: Settings) -> str:
     return key
 
 
-def fetch_materials(
-    query: MPQuery, key: str, *, endpoint: str | None = None, policy: ClientPolicy | None = None
-) -> Fetched:
+@dataclass(frozen=True)
+class Access:
+    """How to reach the Materials Project, and where unfinished fetches are kept."""
+
+    key: str
+    """API key, 32 characters; used for the requests and nothing else."""
+    home: Path
+    """``HSTORE_HOME``."""
+    endpoint: str | None = None
+    """Base URL of the API; None takes the client's default."""
+    policy: ClientPolicy | None = None
+    """Patience with the server."""
+    watch: Watch = field(default_factory=Watch)
+    """Who is told about progress."""
+    restart: bool = False
+    """Forget what an interrupted fetch of the same query has received."""
+
+    def __repr__(self) -> str:
+        """Show everything but the key."""
+        return f"Access(endpoint={self.endpoint!r}, home={str(self.home)!r})"
+
+    def open(self, query: str) -> GuardedClient:
+        """Open a client with the journal of a query.
+
+        Raises:
+            InputError: the endpoint is no URL.
+            FetchError: the server cannot be reached, or the journal cannot be written.
+        """
+        client = open_client(self.key, endpoint=self.endpoint, policy=self.policy, watch=self.watch)
+        client.transport.journal = self._journal(client, query)
+        return client
+
+    def _journal(self, client: GuardedClient, query: str) -> Journal:
+        version = client.database_version or f"not stated, {datetime.now(UTC).date()}"
+        identity = {"endpoint": client.endpoint, "database_version": version, "query": query}
+        for left in unfinished(self.home, source=SOURCE):
+            outdated = left.identity | {"database_version": version}
+            if left.identity.get("endpoint") == client.endpoint and outdated != left.identity:
+                left.discard()
+                if outdated == identity:
+                    self.watch.note(
+                        f"the database went from version {left.identity.get('database_version')} to {version} "
+                        "since this fetch was interrupted; it starts afresh"
+                    )
+        journal = Journal.open(self.home, source=SOURCE, identity=identity)
+        if self.restart:
+            journal.discard()
+        if kept := len(journal):
+            self.watch.note(f"an interrupted fetch goes on: {kept} answers are on disk (--restart forgets them)")
+        return journal
+
+
+def fetch_materials(query: MPQuery, access: Access) -> Fetched:
     """Fetch what matches a query, completely or not at all.
 
     Args:
         query: what to ask for.
-        key: API key, 32 characters; used for the requests and nothing else.
-        endpoint: base URL of the API; None takes the client's default.
-        policy: patience with the server.
+        access: how to reach the Materials Project.
 
     Raises:
-        InputError: the endpoint is no URL.
+        InputError: the endpoint is no URL, or a field is unknown.
         FetchError: the server failed, or delivered another number of materials than it announced.
     """
-    policy = policy or ClientPolicy()
-    client = open_client(key, endpoint=endpoint, policy=policy)
-    documents, total = _complete(client, query, policy.page_rows)
-    materials, rejected = materials_of(
-        documents,
+    client = access.open(query.text())
+    known = client.rester.materials.summary.available_fields
+    for name in query.fields:
+        if name not in known:
+            raise unknown_name("field", name, known)
+    fields = list(dict.fromkeys((*FIELDS, *query.fields)))
+    found = client.search(
+        "summary", query.criteria() | {"fields": fields}, limit=None if query.filters_here else query.limit
+    )
+    reader = Reader(
         family=query.record_family,
         database_version=client.database_version,
         retrieved=datetime.now(UTC).date(),
+        extra_fields=query.fields,
     )
-    return Fetched(tuple(materials), tuple(rejected), total, len(documents), client.database_version)
-
-
-def _complete(client: GuardedClient, query: MPQuery, page_rows: int) -> tuple[list[dict[str, Any]], int]:
-    """Search until the distinct documents are as many as announced, in smaller pages if need be."""
-    size = min(page_rows, query.limit or page_rows)
-    for _ in range(_PAGING_ATTEMPTS):
-        documents = client.search(query.criteria(size))
-        announced = set(client.pages.totals)
-        if len(announced) != 1:
-            seen = ", ".join(map(str, sorted(announced))) or "none"
-            raise FetchError(
-                f"the server must announce one total for all pages of a search, got {seen}; "
-                "if it is being updated try again later; nothing was stored"
-            )
-        total = min(announced.pop(), query.limit or math.inf)
-        distinct = _distinct(documents)
-        kept = list(distinct.values())[: query.limit]
-        if len(kept) == total and (query.limit or len(documents) == total):
-            return kept, len(kept)
-        first_page = client.pages.rows[0]
-        if not 0 < first_page < size:
-            break
-        size = first_page
-    raise FetchError(
-        f"the server announced {total} materials but delivered {len(kept)} distinct ones "
-        f"in {len(documents)} rows; nothing was stored; try again later or narrow the query"
+    complete = query.limit is None or found.count < query.limit
+    not_found = set(query.ids) - set(found.identifiers) if complete else set()
+    beyond_hull = 0
+    if query.thermo_type:
+        energies = _energies(client, found, query.thermo_type)
+        reader = replace(reader, thermo_type=query.thermo_type, energies=energies)
+        if query.energy_above_hull_max is not None:
+            within = _within(found, energies, query.energy_above_hull_max)
+            beyond_hull = found.count - within.count
+            found = within.first(query.limit)
+    return Fetched(
+        total=found.count,
+        database_version=client.database_version,
+        not_found=tuple(i for i in dict.fromkeys(query.ids) if i in not_found),
+        beyond_hull=beyond_hull,
+        _client=client,
+        _found=found,
+        _reader=reader,
     )
 
 
-def _distinct(documents: list[dict[str, Any]]) -> dict[Any, dict[str, Any]]:
-    """Index documents by identifier; one without any stands for itself."""
-    indexed: dict[Any, dict[str, Any]] = {}
-    for place, document in enumerate(documents):
-        if not isinstance(document, dict):
-            raise FetchError(f"row {place} of the answer is no object but {document!r}; nothing was stored")
-        identifier = document.get("material_id")
-        indexed.setdefault(identifier if isinstance(identifier, str) else place, document)
-    return indexed
+def _energies(client: GuardedClient, found: Found, thermo_type: str) -> dict[str, dict[str, Any]]:
+    """Return the energies of one thermo type by identifier, for all materials that have them."""
+    if not found.identifiers:
+        return {}
+    thermo = client.search(
+        "thermo",
+        {"material_ids": found.identifiers, "thermo_types": [thermo_type], "fields": list(THERMO_FIELDS)},
+    )
+    return {
+        document["material_id"]: document
+        for document in client.documents(thermo)
+        if str(document.get("thermo_type") or thermo_type).upper() == thermo_type.upper()
+        and isinstance(document.get("material_id"), str)
+    }
+
+
+def _within(found: Found, energies: dict[str, dict[str, Any]], limit_ev_per_atom: float) -> Found:
+    """Keep the documents up to an energy above the hull; those without identifier stay, to be rejected."""
+
+    def wanted(identifier: str | None) -> bool:
+        hull = energies.get(identifier, {}).get("energy_above_hull") if identifier else 0.0
+        return isinstance(hull, (int, float)) and hull <= limit_ev_per_atom
+
+    parts = ((page, tuple(p for p in places if wanted(page.identifiers[p]))) for page, places in found.parts)
+    return Found(tuple(parts))

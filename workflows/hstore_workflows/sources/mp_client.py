@@ -1,123 +1,285 @@
-"""A guarded :class:`mp_api.client.MPRester`: timeouts, bounded retries, and a log of what pages arrived.
+"""A guarded :class:`mp_api.client.MPRester`: complete searches or an error, and no way past the endpoint.
 
-Facts about mp-api 0.46 that this module answers to: construction asks for the heartbeat twice with no timeout
-and no retry; a session that is handed in is used for all queries; the announced number of documents reaches
-neither ``search`` nor its caller, so it is read from the answers as they pass.
+Facts about mp-api 0.46 that this module answers to, besides those of
+:mod:`~hstore_workflows.sources.mp_transport`:
+
+* construction asks for the heartbeat twice, on its own connection, with no timeout and no repeats;
+* a search goes to bulk object storage when it has no criteria and ``num_chunks`` is None; here it never is;
+* ``material_ids`` are rewritten on the way out (``mp-aaaft`` becomes ``mp-149``, other forms are refused), so
+  identifiers travel as parameters of the session, as they are;
+* a search is split on any error whose text holds "414" or "422", an identifier included; lists are cut here.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.util.retry import Retry
 
 import hstore
 from hstore.errors import FetchError, InputError
+from hstore_workflows.sources.mp_transport import (
+    ClientPolicy,
+    EndpointAdapter,
+    ShortPageError,
+    TooLongError,
+    identifier_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
-_OK = 200
-_RETRIED = (429, 500, 502, 503, 504)
+    from hstore_workflows.sources.mp_transport import Page
+
+Kind = Literal["summary", "thermo"]
+"""Collections that are searched."""
+
 _CONSTRUCTION_ATTEMPTS = 3
+_PAGING_ATTEMPTS = 12
+_CONTRADICTIONS = 2  # a database that is being updated gets a second chance
+_LIST_LENGTH = 3000  # characters of a list in a URL, encoded; servers take 4096 to 8192 in all
+_ALL_PAGES = 10**9  # num_chunks that means all and is not None
 
 
 @dataclass(frozen=True)
-class ClientPolicy:
-    """Patience with a server."""
+class Found:
+    """A complete search: as many distinct documents as announced."""
 
-    timeout_s: float = 30.0
-    """Longest wait for an answer to begin or go on, seconds."""
-    retries: int = 5
-    """Repeats of one request after 429, 500, 502, 503, 504 or a lost connection."""
-    backoff_s: float = 0.5
-    """First wait between repeats, seconds; doubled each time when the server names no wait."""
-    retry_after_max_s: int = 60
-    """Longest wait that a ``Retry-After`` of the server is followed, seconds."""
-    page_rows: int = 500
-    """Documents asked for in one page."""
+    parts: tuple[tuple[Page, tuple[int, ...]], ...]
+    """Pages in order, each with the places of the rows that count."""
+
+    @property
+    def count(self) -> int:
+        """Distinct documents found: those announced, or the limit."""
+        return sum(len(places) for _, places in self.parts)
+
+    @property
+    def identifiers(self) -> list[str]:
+        """Identifiers of the documents that have one, in order."""
+        held = (page.identifiers[place] for page, places in self.parts for place in places)
+        return [identifier for identifier in held if identifier]
+
+    def first(self, limit: int | None) -> Found:
+        """Return the first documents, all of them when the limit is None."""
+        parts = []
+        left = self.count if limit is None else limit
+        for page, places in self.parts:
+            parts.append((page, places[:left]))
+            left -= len(parts[-1][1])
+        return Found(tuple(parts))
 
 
-@dataclass
-class PageLog:
-    """What the pages of one search announced and held."""
+def _nothing(*_: Any) -> None:
+    """Tell nobody."""
 
-    totals: list[int] = field(default_factory=list)
-    """Number of matching documents announced by each page that announced one."""
-    rows: list[int] = field(default_factory=list)
-    """Documents in each page."""
 
-    def record(self, response: Any, **_: Any) -> None:
-        """Note one answer, as a response hook; what cannot be read is left to the client to refuse."""
-        if response.status_code != _OK or "/summary" not in response.url:
-            return
-        try:
-            body = response.json()
-        except ValueError:
-            return
-        if not isinstance(body, dict) or not isinstance(body.get("data"), list):
-            return
-        self.rows.append(len(body["data"]))
-        meta = body.get("meta")
-        total = meta.get("total_doc") if isinstance(meta, dict) else None
-        if isinstance(total, int) and not isinstance(total, bool):
-            self.totals.append(total)
+@dataclass(frozen=True)
+class Watch:
+    """Who is told about the progress of a fetch."""
 
-    def clear(self) -> None:
-        """Forget everything, before the next search."""
-        self.totals.clear()
-        self.rows.clear()
+    progress: Callable[[Kind, int, int], None] = _nothing
+    """Called after each page with the collection, the documents received of a search and its total."""
+    wait: Callable[[float, str], None] = _nothing
+    """Called before each wait with its seconds and cause."""
+    note: Callable[[str], None] = _nothing
+    """Called with what a user should know about the fetch."""
 
 
 @dataclass(frozen=True)
 class GuardedClient:
-    """An open client with the log of its pages."""
+    """An open client."""
 
     rester: Any
-    """The :class:`mp_api.client.MPRester`; documents come as dictionaries."""
-    pages: PageLog
-    """Pages of the search that ran last."""
+    """The :class:`mp_api.client.MPRester`; it sees the identifiers of documents and nothing else of them."""
+    session: requests.Session
+    """The session of the client."""
+    transport: EndpointAdapter
+    """What carries its requests."""
+    endpoint: str
+    """Base URL, ending in a slash."""
     database_version: str
     """Version the server states in its heartbeat; empty when it states none."""
+    policy: ClientPolicy
+    """Patience."""
     key: str = field(repr=False)
     """The API key, kept to take it out of messages."""
+    watch: Watch = field(default_factory=Watch)
+    """Who is told about progress."""
 
-    def search(self, criteria: dict[str, Any]) -> list[dict[str, Any]]:
-        """Search the summary documents.
+    def search(self, kind: Kind, criteria: dict[str, Any], *, limit: int | None = None) -> Found:
+        """Search until the distinct documents are as many as announced.
 
         Args:
-            criteria: keyword arguments of ``SummaryRester.search``.
+            kind: collection.
+            criteria: keyword arguments of ``SummaryRester.search`` or ``ThermoRester.search``. A list under
+                ``material_ids`` or ``chemsys`` is cut into pieces that fit a URL, with a search for each.
+            limit: at most so many documents in all.
 
         Raises:
-            FetchError: the server refused, failed after all repeats, or answered other than announced.
+            FetchError: the server refused, failed after all repeats, or delivered other than announced.
         """
+        name = next((n for n in ("material_ids", "chemsys") if n in criteria), "")
+        pieces = _pieces(criteria[name]) if name else [[]]
+        parts: list[tuple[Page, tuple[int, ...]]] = []
+        seen: set[str] = set()
+        while pieces and (limit is None or len(seen) < limit):
+            piece = pieces.pop(0)
+            left = None if limit is None else limit - len(seen)
+            of = len(criteria["material_ids"]) if name == "material_ids" else None
+            self.transport.on_page = partial(self._tell, kind, len(seen), limit, of)
+            try:
+                pages = self._complete(kind, criteria | ({name: piece} if name else {}), left)
+            except TooLongError as error:
+                if len(piece) < 2:
+                    raise
+                pieces.insert(0, piece)
+                pieces = _halved(pieces, most=len(piece) // 2, all_of_them=error.of_the_url)
+                continue
+            parts += [(page, _new_places(page, seen, limit)) for page in pages]
+        return Found(tuple(parts))
+
+    def documents(self, found: Found) -> Iterator[dict[str, Any]]:
+        """Give the distinct documents of a search, page by page; memory holds one page.
+
+        Raises:
+            FetchError: a page had to be asked for again and differs from what was counted.
+        """
+        for page, places in found.parts:
+            request = self.session.prepare_request(requests.Request("GET", page.url))
+            rows, _ = self.transport.rows(request)
+            if tuple(map(identifier_of, rows)) != page.identifiers:
+                self.forget()
+                raise FetchError("the server changed its answers during the fetch; nothing was stored; try again")
+            yield from (rows[place] for place in places)
+
+    def forget(self) -> None:
+        """Drop all answers kept, for they contradict each other or are in the store."""
+        if self.transport.journal is not None:
+            self.transport.journal.discard()
+
+    def _tell(self, kind: Kind, before: int, limit: int | None, of: int | None, page: Page) -> None:
+        done = before + sum(len(one.identifiers) for one in self.transport.pages)
+        total = before + page.total if of is None else of
+        self.watch.progress(kind, done, min(total, limit or total))
+
+    def _complete(self, kind: Kind, criteria: dict[str, Any], limit: int | None) -> list[Page]:
+        """Search in smaller pages if need be, and once more from the start should the pages not fit together."""
+        size = min(self.policy.page_rows, limit or self.policy.page_rows)
+        contradictions = 0
+        for _ in range(_PAGING_ATTEMPTS):
+            try:
+                pages = self._pass(kind, criteria, size, limit)
+            except ShortPageError as short:
+                size, fault = short.rows, str(short)
+                continue
+            fault = _fault(pages, limit, of=len(criteria.get("material_ids", ())) or None)
+            if not fault:
+                return pages
+            self.forget()
+            contradictions += 1
+            if contradictions == _CONTRADICTIONS:
+                break
+            time.sleep(self.policy.backoff_s)
+        self.forget()
+        raise FetchError(f"{fault}; nothing was stored; try again later or narrow the query")
+
+    def _pass(self, kind: Kind, criteria: dict[str, Any], size: int, limit: int | None) -> list[Page]:
+        """Run one search of the client, in pages of so many rows."""
         from mp_api.client.core.exceptions import MPRestError
 
-        self.pages.clear()
+        sent = dict(criteria)
+        identifiers = sent.pop("material_ids", None)
+        most = limit or (len(identifiers) if identifiers else None)
+        chunks = math.ceil(most / size) if most else _ALL_PAGES
+        self.session.params = {"material_ids": ",".join(identifiers)} if identifiers else {}
+        self.transport.pages = []
         try:
-            documents = self.rester.materials.summary.search(**criteria)
-        # mp_api lets the errors of reading an unexpected answer (not JSON, no "data") through as they come
+            getattr(self.rester.materials, kind).search(
+                **sent, all_fields=False, chunk_size=size, num_chunks=chunks
+            )
+        # mp_api lets the errors of reading an unexpected answer through as they come
         except (MPRestError, requests.RequestException, ValueError, KeyError, TypeError) as error:
             raise FetchError(
                 f"the Materials Project search failed: {without_key(str(error), self.key)}; "
-                "check the key and the query, or try again later; nothing was stored"
+                "check the query, or try again later; nothing was stored"
             ) from None  # the cause could carry the key
-        return list(documents)
+        finally:
+            self.session.params = {}
+        return self.transport.pages
 
 
-def open_client(key: str, *, endpoint: str | None = None, policy: ClientPolicy | None = None) -> GuardedClient:
+def _pieces(values: Sequence[str]) -> list[list[str]]:
+    """Cut a list, without repeats, into pieces that fit a URL."""
+    pieces: list[list[str]] = []
+    room = 0
+    for value in dict.fromkeys(values):
+        length = len(quote(value, safe="")) + len("%2C")
+        if length > room:
+            pieces.append([])
+            room = _LIST_LENGTH
+        pieces[-1].append(value)
+        room -= length
+    return pieces
+
+
+def _halved(pieces: list[list[str]], *, most: int, all_of_them: bool) -> list[list[str]]:
+    """Cut the first piece, or all of them, into pieces of at most so many values."""
+    cut = len(pieces) if all_of_them else 1
+    shorter = [piece[at : at + most] for piece in pieces[:cut] for at in range(0, len(piece), most)]
+    return shorter + pieces[cut:]
+
+
+def _new_places(page: Page, seen: set[str], limit: int | None) -> tuple[int, ...]:
+    """Return the places of rows not seen before, up to the limit, and note them; no identifier is its own."""
+    places = []
+    for place, identifier in enumerate(page.identifiers):
+        name = identifier or f"{page.url} row {place}"
+        if name not in seen and (limit is None or len(seen) < limit):
+            seen.add(name)
+            places.append(place)
+    return tuple(places)
+
+
+def _fault(pages: Sequence[Page], limit: int | None, *, of: int | None) -> str:
+    """Say in which way the pages of a search contradict each other; empty when they do not.
+
+    Args:
+        pages: all pages of one search.
+        limit: documents wanted at most.
+        of: identifiers asked for, where the search was by identifier.
+    """
+    totals = sorted({page.total for page in pages})
+    if len(totals) != 1:
+        seen = ", ".join(map(str, totals)) or "none"
+        return f"the server must announce one total for all pages of a search, got {seen}"
+    total, rows = totals[0], sum(len(page.identifiers) for page in pages)
+    if of is not None and total > of:
+        return f"the server announced {total} materials for {of} identifiers, so it ignores material_ids"
+    noted: set[str] = set()
+    for page in pages:
+        _new_places(page, noted, None)
+    wanted = total if limit is None else min(total, limit)
+    if len(noted) < wanted or (limit is None and rows != total):
+        return f"the server announced {total} materials but delivered {len(noted)} distinct ones in {rows} rows"
+    return ""
+
+
+def open_client(
+    key: str, *, endpoint: str | None = None, policy: ClientPolicy | None = None, watch: Watch | None = None
+) -> GuardedClient:
     """Open a client that cannot hang.
 
     Args:
         key: API key, 32 characters.
         endpoint: base URL of the API; None takes ``MP_API_ENDPOINT`` or the public one.
         policy: patience; the default when None.
+        watch: who is told about progress; nobody when None.
 
     Raises:
         InputError: the endpoint is not an http(s) URL.
@@ -126,13 +288,14 @@ def open_client(key: str, *, endpoint: str | None = None, policy: ClientPolicy |
     from mp_api.client import MPRester
     from mp_api.client.core.utils import validate_endpoint
 
-    policy = policy or ClientPolicy()
+    policy, watch = policy or ClientPolicy(), watch or Watch()
     base = str(validate_endpoint(endpoint))
     parts = urlsplit(base)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise InputError(f"--endpoint must be an http or https URL, got {endpoint!r}")
-    pages = PageLog()
-    session = _session(policy, pages)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.password:
+        raise InputError(f"--endpoint must be an http or https URL without a user, got {parts.scheme}://...")
+    transport = EndpointAdapter(base, key=key, policy=policy)
+    transport.on_wait = watch.wait
+    session = _session(transport)
     heartbeat = _heartbeat(session, base)
     rester = _construct(
         lambda: MPRester(
@@ -141,7 +304,8 @@ def open_client(key: str, *, endpoint: str | None = None, policy: ClientPolicy |
         policy=policy,
         key=key,
     )
-    return GuardedClient(rester, pages, str(heartbeat.get("db_version") or ""), key)
+    version = str(heartbeat.get("db_version") or "")
+    return GuardedClient(rester, session, transport, base, version, policy, key, watch)
 
 
 def without_key(text: str, key: str) -> str:
@@ -149,48 +313,23 @@ def without_key(text: str, key: str) -> str:
     return text.replace(key, "<key>") if key else text
 
 
-class _TimedAdapter(HTTPAdapter):
-    """Transport with one timeout for every request, whatever the caller asked for."""
-
-    def __init__(self, *, timeout_s: float, max_retries: Retry) -> None:
-        super().__init__(max_retries=max_retries)
-        self._timeout_s = timeout_s
-
-    def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
-        """Send a request; arguments as of ``HTTPAdapter.send``, the timeout replaced."""
-        return super().send(request, *args, **{**options, "timeout": self._timeout_s})
-
-
-def _session(policy: ClientPolicy, pages: PageLog) -> requests.Session:
+def _session(transport: EndpointAdapter) -> requests.Session:
     session = requests.Session()
     session.headers["user-agent"] = f"hstore/{hstore.__version__}"
     session.max_redirects = 0  # a redirect would carry the key to wherever it points
-    retry = Retry(
-        total=policy.retries,
-        backoff_factor=policy.backoff_s,
-        status_forcelist=_RETRIED,
-        respect_retry_after_header=True,
-        retry_after_max=policy.retry_after_max_s,
-        read=1,  # a server that stalled twice will stall again
-    )
     for scheme in ("http://", "https://"):
-        session.mount(scheme, _TimedAdapter(timeout_s=policy.timeout_s, max_retries=retry))
-    session.hooks["response"].append(pages.record)
+        session.mount(scheme, transport)
     return session
 
 
 def _heartbeat(session: requests.Session, base: str) -> dict[str, Any]:
     """Ask once ourselves, with a timeout and repeats, before the client asks without either."""
     try:
-        response = session.get(base + "heartbeat")
-        body = response.json() if response.status_code == _OK else None
-    except (requests.RequestException, ValueError) as error:
+        body = session.get(base + "heartbeat").json()
+    except requests.RequestException as error:
         raise FetchError(f"no heartbeat from {base}: {error}; check --endpoint and the network") from error
     if not isinstance(body, dict):
-        raise FetchError(
-            f"{base}heartbeat answered with status {response.status_code} and no JSON object; "
-            "check that --endpoint is a Materials Project API"
-        )
+        raise FetchError(f"{base}heartbeat is no JSON object; check that --endpoint is a Materials Project API")
     return body
 
 

@@ -14,18 +14,21 @@ The family follows from the elements alone, by these rules in this order (:func:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from hstore.crystal import Crystal
 from hstore.errors import InputError
 from hstore.formula import canonical_formula, parse_amounts
 from hstore.properties import get_property
 from hstore.records import Family, Material, Provenance
+from hstore_workflows.sources.intake import Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from datetime import date
 
 SOURCE = "Materials Project"
@@ -34,7 +37,9 @@ FIELDS = (
     "material_id", "formula_pretty", "structure", "energy_above_hull", "formation_energy_per_atom",
     "symmetry", "deprecated", "last_updated", "theoretical",
 )  # fmt: skip
-"""Fields asked for by name."""
+"""Fields of the summary documents asked for by name."""
+THERMO_FIELDS = ("material_id", "thermo_type", "energy_above_hull", "formation_energy_per_atom")
+"""Fields of the thermo documents asked for by name."""
 
 NON_METALS = frozenset({"C", "N", "O", "F", "P", "S", "Cl", "As", "Se", "Br", "Te", "I"})
 """Elements that make a compound salt-like rather than an alloy."""
@@ -46,21 +51,12 @@ _GROUPS_7_TO_11 = frozenset({
 })  # fmt: skip
 _RARE_EARTH_AND_EARLY = frozenset({"Sc", "Y", "La", "Ce", "Pr", "Nd", "Sm", "Eu", "Gd", "Yb", "Lu", "Ti", "Zr"})
 _LEAST_H_PER_CENTRE = 3.0
+_WORD_LENGTH = 80
 
 _DESCRIPTORS = {
     "energy_above_hull": "energy_above_hull_ev_per_atom",
     "formation_energy_per_atom": "formation_energy_ev_per_atom",
 }
-
-
-@dataclass(frozen=True)
-class RejectedDocument:
-    """A document that could not become a record."""
-
-    material_id: str
-    """Identifier as given by the source; empty when it gave none."""
-    cause: str
-    """Why, and what to do."""
 
 
 def family_of(amounts: Mapping[str, float]) -> Family:
@@ -91,85 +87,111 @@ def family_of(amounts: Mapping[str, float]) -> Family:
     return Family.INTERSTITIAL
 
 
-def materials_of(
-    documents: Iterable[dict[str, Any]], *, family: Family | None, database_version: str, retrieved: date
-) -> tuple[list[Material], list[RejectedDocument]]:
-    """Turn documents into records, in order; what cannot be used becomes a rejection with its cause.
+@dataclass(frozen=True)
+class Reader:
+    """Turns documents into records."""
 
-    Args:
-        documents: summary documents with the fields :data:`FIELDS`.
-        family: family of all of them, where the query decided it; None infers it (:func:`family_of`).
-        database_version: stated in the provenance.
-        retrieved: day of the query.
-    """
-    materials: list[Material] = []
-    rejected: list[RejectedDocument] = []
-    for document in documents:
+    family: Family | None
+    """Family of all of them, where the query decided it; None infers it (:func:`family_of`)."""
+    database_version: str
+    """Stated in the provenance."""
+    retrieved: date
+    """Day of the query."""
+    extra_fields: tuple[str, ...] = ()
+    """Further fields: numbers become descriptors of that name, text goes into the note."""
+    thermo_type: str | None = None
+    """Thermo type of ``energies``; None takes the energies of the summary documents."""
+    energies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Thermo documents by identifier."""
+
+    def read(self, document: Mapping[str, Any]) -> Material | Rejected:
+        """Return the record of a summary document, or why there is none."""
         try:
-            materials.append(_material(document, family, database_version, retrieved))
+            return self._material(document)
         except (InputError, ValidationError) as error:
-            rejected.append(RejectedDocument(str(document.get("material_id") or ""), _first_line(error)))
-    return materials, rejected
+            return Rejected(str(document.get("material_id") or ""), _first_line(error))
+
+    def _material(self, document: Mapping[str, Any]) -> Material:
+        identifier = document.get("material_id")
+        if not isinstance(identifier, str) or not identifier:
+            raise InputError(f"material_id must be text, got {identifier!r}; the row cannot be referred to")
+        if document.get("deprecated"):
+            raise InputError("the Materials Project marks it as deprecated; use the material that replaces it")
+        formula = str(document.get("formula_pretty") or "")
+        amounts = parse_amounts(formula)
+        structure = document.get("structure")
+        if structure is not None:
+            _check_structure(structure, amounts)
+        energies = document if self.thermo_type is None else self.energies.get(identifier, {})
+        descriptors, words = _extras(document, self.extra_fields)
+        return Material(
+            material_id=f"mp:{identifier}",
+            formula=formula,
+            family=self._family(amounts),
+            structure=structure,
+            descriptors=descriptors | _energies(energies),
+            known=document.get("theoretical") is False,
+            reason="computed entry of the Materials Project",
+            provenance=Provenance(
+                source=SOURCE,
+                reference=identifier,
+                licence=LICENCE,
+                retrieved=self.retrieved,
+                note="; ".join(note for note in (*self._notes(document, energies), *words) if note),
+            ),
+        )
+
+    def _family(self, amounts: Mapping[str, float]) -> Family:
+        if self.family is Family.ELECTROLYTE and not set(amounts) & (NON_METALS | {"H"}):
+            return family_of(amounts)  # an alloy of a mobile ion is no electrolyte
+        return self.family or family_of(amounts)
+
+    def _notes(self, document: Mapping[str, Any], energies: Mapping[str, Any]) -> tuple[str, ...]:
+        symmetry = document.get("symmetry")
+        space_group = symmetry.get("symbol") if isinstance(symmetry, dict) else None
+        scale = "energies of the summary document"
+        if self.thermo_type:
+            scale = f"{'energies' if energies else 'no energies'} of thermo type {self.thermo_type}"
+        return (
+            f"database version {self.database_version or 'not stated'}",
+            scale,
+            f"last updated {document['last_updated']}" if document.get("last_updated") else "",
+            f"space group {space_group}" if space_group else "",
+        )
 
 
-def _material(document: dict[str, Any], family: Family | None, version: str, retrieved: date) -> Material:
-    identifier = document.get("material_id")
-    if not isinstance(identifier, str) or not identifier:
-        raise InputError(f"material_id must be text, got {identifier!r}; the row cannot be referred to")
-    if document.get("deprecated"):
-        raise InputError("the Materials Project marks it as deprecated; use the material that replaces it")
-    formula = str(document.get("formula_pretty") or "")
-    amounts = parse_amounts(formula)
-    structure = document.get("structure")
-    if structure is not None:
-        _check_structure(structure, amounts)
-    symmetry = document.get("symmetry")
-    space_group = symmetry.get("symbol") if isinstance(symmetry, dict) else None
-    notes = (
-        f"database version {version or 'not stated'}",
-        f"last updated {document['last_updated']}" if document.get("last_updated") else "",
-        f"space group {space_group}" if space_group else "",
-    )
-    return Material(
-        material_id=f"mp:{identifier}",
-        formula=formula,
-        family=family or family_of(amounts),
-        structure=structure,
-        descriptors=_descriptors(document),
-        known=document.get("theoretical") is False,
-        reason="computed entry of the Materials Project",
-        provenance=Provenance(
-            source=SOURCE,
-            reference=identifier,
-            licence=LICENCE,
-            retrieved=retrieved,
-            note="; ".join(note for note in notes if note),
-        ),
-    )
-
-
-def _descriptors(document: dict[str, Any]) -> dict[str, float]:
+def _energies(document: Mapping[str, Any]) -> dict[str, float]:
     found: dict[str, float] = {}
-    for field, name in _DESCRIPTORS.items():
-        value = document.get(field)
+    for name, descriptor in _DESCRIPTORS.items():
+        value = document.get(name)
         if value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise InputError(f"{field} must be a number, got {value!r}")
-        found[name] = get_property(name).check(float(value), where=field)
+            raise InputError(f"{name} must be a number, got {value!r}")
+        found[descriptor] = get_property(descriptor).check(float(value), where=name)
     return found
 
 
-def _check_structure(structure: Any, amounts: dict[str, float]) -> None:
-    """Refuse a structure that pymatgen cannot read or that is of another composition."""
-    from pymatgen.core.structure import Structure
+def _extras(document: Mapping[str, Any], names: tuple[str, ...]) -> tuple[dict[str, float], list[str]]:
+    """Return the further fields as descriptors (numbers, also those one level down) and as words (text)."""
+    numbers: dict[str, float] = {}
+    words: list[str] = []
+    for name in names:
+        value = document.get(name)
+        parts = {f"{name}.{key}": v for key, v in value.items()} if isinstance(value, dict) else {name: value}
+        for label, part in parts.items():
+            if isinstance(part, (bool, int, float)) and math.isfinite(part):
+                numbers[label] = float(part)
+            elif isinstance(part, str):
+                words.append(f"{label} {part[:_WORD_LENGTH]}")
+    return numbers, words
 
-    try:
-        composition = Structure.from_dict(structure).composition.element_composition
-    # pymatgen raises whatever the first missing or misshapen part happens to cause
-    except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
-        raise InputError(f"structure cannot be read ({type(error).__name__}: {error})") from error
-    held = canonical_formula({str(el): float(n) for el, n in composition.get_el_amt_dict().items()})
+
+def _check_structure(structure: Any, amounts: dict[str, float]) -> None:
+    """Refuse a structure that cannot be read or that is of another composition."""
+    if not isinstance(structure, dict):
+        raise InputError(f"structure cannot be read: it must be an object, got {str(structure)[:40]!r}")
+    held = canonical_formula(Crystal.from_dict(structure).amounts)
     stated = canonical_formula(amounts)
     if held != stated:
         raise InputError(f"structure holds {held} but the formula says {stated}; one of them is wrong")

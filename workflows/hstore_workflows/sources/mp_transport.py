@@ -31,13 +31,15 @@ if TYPE_CHECKING:
 
 _OK = 200
 _RETRIED = frozenset({429, 500, 502, 503, 504})
-_TOO_LONG = frozenset({414, 422, 431})
+_UNPROCESSABLE = 422
+_TOO_LONG = frozenset({414, _UNPROCESSABLE, 431})
 _STALLS = 2  # a request that stalled twice will stall again
 _READ_BYTES = 1 << 16
 _BODY_MAX_BYTES = 1 << 29
 _BODY_PATIENCE = 10  # an answer that drips must end within so many times the timeout
 _BACKOFF_MAX_S = 60.0
 _DETAIL_LENGTH = 300
+_CAUSE_LENGTH = 80
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,11 @@ class Page:
 class TooLongError(FetchError):
     """The server found a request too long, or refused a list in it."""
 
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.of_the_url = status != _UNPROCESSABLE
+        """True for the length of the URL; False where a value of the list may be to blame."""
+
 
 class ShortPageError(FetchError):
     """A page holds fewer rows than asked for though more were announced."""
@@ -93,14 +100,21 @@ class EndpointAdapter(HTTPAdapter):
 
     journal: Journal | None = None
     """Where answers are kept; needed for searches."""
-    on_page: Callable[[int, int], None] = staticmethod(lambda _rows, _total: None)
-    """Called with the rows of each page and the total announced."""
+    on_page: Callable[[Page], None] = staticmethod(lambda _page: None)
+    """Called with each page of a search."""
     on_wait: Callable[[float, str], None] = staticmethod(lambda _seconds, _cause: None)
     """Called before each wait with its seconds and cause."""
 
     def __init__(self, endpoint: str, *, key: str, policy: ClientPolicy) -> None:
+        """Serve one endpoint.
+
+        Args:
+            endpoint: base URL, ending in a slash.
+            key: API key, taken out of every answer that echoes it.
+            policy: patience.
+        """
         super().__init__()
-        self._endpoint = endpoint
+        self._endpoint = requests.Request("GET", endpoint).prepare().url or endpoint
         self._key = key.encode()
         self._policy = policy
         self.pages: list[Page] = []
@@ -113,60 +127,62 @@ class EndpointAdapter(HTTPAdapter):
 
         Raises:
             FetchError: the request leads elsewhere, or the server refused, fell silent, or sent nonsense.
+            ShortPageError: a page holds less than was asked for and announced.
         """
         url = request.url or ""
         self._guard(request.method or "", url)
-        if not _is_search(url):
-            return self._answer(request, self._fetch(request, options))
-        page = read_page(url, self.body(request, options))
+        if not url.startswith(f"{self._endpoint}materials/"):
+            return self._answer(request, self._fetch(request, options)[0])
+        rows, total = self.rows(request, **options)
+        page = _page(url, rows, total)
         self.pages.append(page)
-        self.on_page(len(page.identifiers), page.total)
-        if 0 < len(page.identifiers) < min(page.asked, page.total - page.skipped):
+        self.on_page(page)
+        if 0 < len(rows) < min(page.asked, total - page.skipped):
             raise ShortPageError(page)
-        light = {"data": [{"material_id": i} for i in page.identifiers], "meta": {"total_doc": page.total}}
+        light = {"data": [{"material_id": i} for i in page.identifiers], "meta": {"total_doc": total}}
         return self._answer(request, json.dumps(light).encode())
 
-    def body(self, request: requests.PreparedRequest, options: dict[str, Any]) -> bytes:
-        """Return the complete answer to a search request, kept in the journal from now on."""
+    def rows(self, request: requests.PreparedRequest, **options: Any) -> tuple[list[dict[str, Any]], int]:
+        """Return the documents on a page and the total it announces, from the journal if they are there."""
         assert self.journal is not None, "searches need a journal"
         url = request.url or ""
         kept = self.journal.answer(url)
-        if kept is None:
-            kept = self._fetch(request, options)
-            read_page(url, kept)  # what cannot be read is not kept
-            self.journal.keep(url, kept)
-        return kept
+        if kept is not None:
+            return rows_of(json.loads(kept))
+        body, answer = self._fetch(request, options)
+        found = rows_of(answer)
+        self.journal.keep(url, body)
+        return found
 
     def _guard(self, method: str, url: str) -> None:
-        asked = f"{method} {url.split('?')[0]}"
+        asked = f"{method} {url.partition('?')[0]}"
         if method != "GET" or not url.startswith(self._endpoint):
             raise FetchError(f"{asked} was not sent: only GET requests below {self._endpoint} are")
         if "batch_id" in parse_qs(urlsplit(url).query):
             raise FetchError(f"{asked} was not sent: it is the beginning of a bulk download past the endpoint")
 
-    def _fetch(self, request: requests.PreparedRequest, options: dict[str, Any]) -> bytes:
-        """Ask until there is a whole JSON answer, with bounded patience."""
+    def _fetch(self, request: requests.PreparedRequest, options: dict[str, Any]) -> tuple[bytes, Any]:
+        """Ask until there is a whole answer, with bounded patience; return it as it came and as parsed."""
         path = urlsplit(request.url or "").path
         stalls = 0
         for attempt in range(self._policy.retries + 1):
             wait = min(self._policy.backoff_s * 2**attempt, _BACKOFF_MAX_S)
             try:
                 response, body = self._ask(request, options)
+                if response.status_code == _OK:
+                    return body, json.loads(body)
+            except (ValueError, RecursionError) as error:
+                cause = f"an answer that is no JSON ({str(error)[:_CAUSE_LENGTH]})"
             except (requests.ConnectionError, requests.Timeout, urllib3.exceptions.HTTPError) as error:
                 cause = _words_of(error)
                 stalls += isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError))
                 if stalls >= _STALLS:
                     break
             else:
-                if response.status_code == _OK:
-                    cause = _json_fault(body)
-                    if not cause:
-                        return body
-                elif response.status_code in _RETRIED:
-                    cause = f"status {response.status_code}"
-                    wait = self._told_wait(response, wait)
-                else:
+                if response.status_code not in _RETRIED:
                     raise _refusal(response, body)
+                cause = f"status {response.status_code}"
+                wait = self._told_wait(response, wait)
             if attempt < self._policy.retries:
                 self.on_wait(wait, cause)
                 time.sleep(wait)
@@ -188,7 +204,7 @@ class EndpointAdapter(HTTPAdapter):
                     raise requests.Timeout(f"an answer that was not complete after {_BODY_PATIENCE * timeout:g} s")
                 if len(content) > _BODY_MAX_BYTES:
                     raise FetchError(
-                        f"an answer of {self._endpoint} exceeds {_BODY_MAX_BYTES >> 20} MiB; use a smaller --page-rows"
+                        f"an answer of {self._endpoint} exceeds {_BODY_MAX_BYTES >> 20} MiB; lower --page-rows"
                     )
         finally:
             response.close()
@@ -215,31 +231,12 @@ class EndpointAdapter(HTTPAdapter):
         return self.build_response(request, raw)
 
 
-def read_page(url: str, body: bytes) -> Page:
-    """Count what a page holds.
-
-    Raises:
-        FetchError: it is not of the layout of the Materials Project API, or announces no total.
-    """
-    rows, total = rows_of(body)
-    query = {name: values[-1] for name, values in parse_qs(urlsplit(url).query).items()}
-    identifiers = [row.get("material_id") for row in rows]
-    return Page(
-        url=url,
-        identifiers=tuple(i if isinstance(i, str) and i else None for i in identifiers),
-        total=total,
-        skipped=int(query.get("_skip", 0)),
-        asked=int(query.get("_limit", 0)),
-    )
-
-
-def rows_of(body: bytes) -> tuple[list[dict[str, Any]], int]:
+def rows_of(answer: Any) -> tuple[list[dict[str, Any]], int]:
     """Return the documents of an answer and the total it announces.
 
     Raises:
         FetchError: it is not of the layout of the Materials Project API, or announces no total.
     """
-    answer = json.loads(body)
     rows = answer.get("data") if isinstance(answer, dict) else None
     meta = answer.get("meta") if isinstance(answer, dict) else None
     total = meta.get("total_doc") if isinstance(meta, dict) else None
@@ -259,16 +256,16 @@ def rows_of(body: bytes) -> tuple[list[dict[str, Any]], int]:
     return rows, total
 
 
-def _is_search(url: str) -> bool:
-    return "/materials/" in urlsplit(url).path
+def _page(url: str, rows: list[dict[str, Any]], total: int) -> Page:
+    query = {name: values[-1] for name, values in parse_qs(urlsplit(url).query).items()}
+    identifiers = tuple(identifier_of(row) for row in rows)
+    return Page(url, identifiers, total, skipped=int(query.get("_skip", 0)), asked=int(query.get("_limit", 0)))
 
 
-def _json_fault(body: bytes) -> str:
-    try:
-        json.loads(body)
-    except (ValueError, RecursionError) as error:
-        return f"an answer that is no JSON ({str(error)[:80]})"
-    return ""
+def identifier_of(row: dict[str, Any]) -> str | None:
+    """Return the opaque identifier of a document, None where it has none."""
+    identifier = row.get("material_id")
+    return identifier if isinstance(identifier, str) and identifier else None
 
 
 def _refusal(response: requests.Response, body: bytes) -> FetchError:
@@ -277,19 +274,19 @@ def _refusal(response: requests.Response, body: bytes) -> FetchError:
     path = urlsplit(response.url).path
     if response.is_redirect:
         return FetchError(
-            f"{path} redirects to {response.headers['location'][:200]}, which was not followed for it would carry the "
-            "key there; give that address as --endpoint if it is right; nothing was stored"
+            f"{path} redirects to {response.headers['location'][:200]}; that was not followed, for it would carry "
+            "the key there; give that address as --endpoint if it is right; nothing was stored"
         )
     advice = {
         401: "check the key in HSTORE_MP_API_KEY or MP_API_KEY",
         403: "check the key in HSTORE_MP_API_KEY or MP_API_KEY",
         404: "check --endpoint",
     }.get(status, "check the query")
-    kind = TooLongError if status in _TOO_LONG else FetchError
-    return kind(f"{path} was refused with status {status}: {detail}; {advice}; nothing was stored")
+    message = f"{path} was refused with status {status}: {detail}; {advice}; nothing was stored"
+    return TooLongError(message, status) if status in _TOO_LONG else FetchError(message)
 
 
 def _words_of(error: Exception) -> str:
     if isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError)):
         return f"silence ({type(error).__name__})"
-    return f"a broken connection ({type(error).__name__}: {str(error)[:_DETAIL_LENGTH]})"
+    return f"a broken connection ({type(error).__name__}: {str(error)[:_CAUSE_LENGTH]})"

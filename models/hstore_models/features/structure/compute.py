@@ -106,7 +106,7 @@ class Describer:
             workers=workers,
             limits=Limits(seconds=_HARD_LIMIT_FACTOR * max(seconds, 1.0), memory_mib=memory_mib),
             piece=_PIECE[max((f.tier for f in self.featurizers), default=1)],
-            preload=tuple(sorted({f.compute.__module__ for f in self.featurizers if f.compute_amounts is None})),
+            preload=_modules(self.featurizers),
         )
 
     def __enter__(self) -> Self:
@@ -196,6 +196,12 @@ class Describer:
         self._cache.shelf(rows.featurizer).add(
             [rows.keys[row] for row in certain], rows.values[certain], [rows.causes[row] for row in certain]
         )
+
+
+def _modules(featurizers: Sequence[StructureFeaturizer]) -> tuple[str, ...]:
+    """Modules worth loading before the workers start."""
+    needed = [f for f in featurizers if f.compute_amounts is None]
+    return tuple(sorted({module for f in needed for module in (f.compute.__module__, *f.preload)}))
 
 
 def _tasks(crystals: Sequence[Crystal], results: list[_Rows]) -> list[_Wanted]:

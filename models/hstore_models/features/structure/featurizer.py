@@ -46,5 +46,7 @@ class StructureFeaturizer:
     """Distributions whose version the values depend on, besides hstore."""
     extra: str = ""
     """Optional extra that must be installed, such as ``soap``."""
+    preload: tuple[str, ...] = ()
+    """Modules that take long to import and that ``compute`` imports: loaded once, before the workers start."""
     version: int = 1
     """Raised whenever the values change."""

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hstore.errors import InputError
+
 if TYPE_CHECKING:
     from hstore.arrays import FloatArray, IntArray
     from hstore.crystal import Crystal
+    from hstore_models.features.structure.voronoi import Voronoi
 
-SYMMETRY_TOLERANCE_ANGSTROM = 0.1
-"""Position tolerance of the symmetry search, as matminer and the Materials Project use it."""
+SYMMETRY_TOLERANCE_ANGSTROM = 0.01
+"""Position tolerance of the symmetry search, pymatgen's and so matminer's own; the Materials Project uses 0.1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,20 +59,32 @@ class Geometry:
         return self._neighbours[cutoff_angstrom]
 
     @cached_property
+    def voronoi(self) -> Voronoi:
+        """Voronoi polyhedra of all sites.
+
+        Raises:
+            InputError: sites coincide, or the polyhedra do not fill the cell.
+        """
+        from hstore_models.features.structure.voronoi import tessellate
+
+        return tessellate(self.crystal)
+
+    @cached_property
     def symmetry(self) -> Any:
         """Symmetry as a ``moyopy.MoyoDataset`` (:data:`SYMMETRY_TOLERANCE_ANGSTROM`).
 
         Its ``orbits`` give, for each site, the first site it is equivalent to.
-        """
-        import moyopy
 
-        crystal = self.crystal
-        cell = moyopy.Cell(
-            basis=crystal.lattice_angstrom.tolist(),
-            positions=crystal.fractional.tolist(),
-            numbers=crystal.numbers.tolist(),
-        )
-        return moyopy.MoyoDataset(cell, symprec=SYMMETRY_TOLERANCE_ANGSTROM)
+        Raises:
+            InputError: moyo finds no space group.
+        """
+        try:
+            return _symmetry(self.crystal, SYMMETRY_TOLERANCE_ANGSTROM)
+        except ValueError as error:
+            raise InputError(
+                f"no space group fits within {SYMMETRY_TOLERANCE_ANGSTROM} A ({error}); sites that coincide or a "
+                "lattice far from reduced are the usual reasons"
+            ) from error
 
     def distinct_sites(self, tolerance_angstrom: float = 1e-3) -> tuple[IntArray, IntArray]:
         """Return one site of each symmetry class and the class of every site.
@@ -82,19 +97,23 @@ class Geometry:
             indices of the representatives, shape (classes,), and class of each site, shape (n,), such that
             ``values[classes]`` spreads per-class values over the sites.
         """
-        import moyopy
-
         crystal = self.crystal
-        cell = moyopy.Cell(
-            basis=crystal.lattice_angstrom.tolist(),
-            positions=crystal.fractional.tolist(),
-            numbers=crystal.numbers.tolist(),
-        )
         try:
-            orbits = np.asarray(moyopy.MoyoDataset(cell, symprec=tolerance_angstrom).orbits)
+            orbits = np.asarray(_symmetry(crystal, tolerance_angstrom).orbits)
         except ValueError:  # no symmetry found at this tolerance: every site stands for itself
             orbits = np.arange(len(crystal))
         return np.unique(orbits, return_inverse=True)
+
+
+def _symmetry(crystal: Crystal, tolerance_angstrom: float) -> Any:
+    import moyopy
+
+    cell = moyopy.Cell(
+        basis=crystal.lattice_angstrom.tolist(),
+        positions=crystal.fractional.tolist(),
+        numbers=crystal.numbers.tolist(),
+    )
+    return moyopy.MoyoDataset(cell, symprec=tolerance_angstrom)
 
 
 def _pairs(crystal: Crystal, cutoff_angstrom: float) -> Neighbours:

@@ -22,8 +22,9 @@ from numpy.polynomial import legendre
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hstore.arrays import FloatArray
+    from hstore.arrays import FloatArray, IntArray
 
+    Motif = Callable[["Shells"], FloatArray]
     BoolArray = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 
 _ALIGNED = 1e-12
@@ -41,9 +42,10 @@ _BATCH = 200_000
 class Shells:
     """Angles within shells of n neighbours, for many shells at once."""
 
-    def __init__(self, directions: FloatArray) -> None:
-        """Take unit vectors to the neighbours, shape (shells, n, 3)."""
+    def __init__(self, directions: FloatArray, rank: IntArray) -> None:
+        """Take unit vectors to the neighbours, shape (shells, n, 3), and their ranks, shape (shells, n)."""
         self.directions = directions
+        self.rank = rank
         n = directions.shape[1]
         self.other = ~np.eye(n, dtype=bool)
         """Pairs (j, k) of different neighbours, shape (n, n)."""
@@ -167,14 +169,15 @@ def _cube(shells: Shells) -> FloatArray:
     """Body-centred cubic: a sum with signs over all j before k (Peters, J. Chem. Phys. 131, 244103, 2009).
 
     Neighbours 180 degrees apart weigh 6; the other pairs reward a third neighbour 19.5 degrees off the equator.
-    The value depends, for a distorted shell, on the order of the neighbours.
+    The definition depends on the order of the neighbours; where two have the same rank, the mean of both orders
+    is taken.
     """
     south = 2.5261129449194057 / np.pi
     n = shells.directions.shape[1]
-    before = np.triu(np.ones((n, n), dtype=bool), 1)
-    opposite = before & (shells.angle >= south)
-    total = np.where(opposite, 6.0 * _gauss(shells.angle, 1.0, 15.0), 0.0).sum(axis=(1, 2))
-    sign = np.where(shells.angle > _HALF + _ON_BOUND, 1.0, -1.0) * (before & (shells.angle < south))
+    before = 0.5 * (1.0 + np.sign(shells.rank[:, None, :] - shells.rank[:, :, None])) * shells.other
+    opposite = shells.angle >= south
+    total = (before * opposite * 6.0 * _gauss(shells.angle, 1.0, 15.0)).sum(axis=(1, 2))
+    sign = np.where(shells.angle > _HALF + _ON_BOUND, before, -before) * ~opposite
     latitude = (shells.angle - _HALF) * np.pi / np.arcsin(1 / 3)
     reward = latitude * np.exp(0.5 - 0.5 * latitude**2)
     wave = np.where(shells.with_azimuth, np.cos(3 * shells.azimuth), 0.0)
@@ -218,8 +221,8 @@ def _single(shells: Shells) -> FloatArray:
     return np.ones(len(shells.directions))
 
 
-_Q = {f"q{degree}": Steinhardt(degree) for degree in (2, 4, 6)}
-MOTIFS: dict[int, dict[str, Callable[[Shells], FloatArray]]] = {
+_Q: dict[str, Motif] = {f"q{degree}": Steinhardt(degree) for degree in (2, 4, 6)}
+MOTIFS: dict[int, dict[str, Motif]] = {
     1: {"sgl_bd": _single},
     2: {
         "L-shaped": Bent(_HALF, 15.15),
@@ -260,18 +263,20 @@ MOTIFS: dict[int, dict[str, Callable[[Shells], FloatArray]]] = {
 """Motifs by number of neighbours; the names are those of the fingerprint of Zimmermann and Jain."""
 
 
-def order_parameters(directions: FloatArray) -> FloatArray:
+def order_parameters(directions: FloatArray, rank: IntArray | None = None) -> FloatArray:
     """Compute the order parameters of shells with equally many neighbours.
 
     Args:
-        directions: unit vectors from each site to its neighbours, shape (shells, n, 3), n one of
-            :data:`MOTIFS`; the neighbours in descending order of weight (it matters only for the cube).
+        directions: unit vectors from each site to its neighbours, shape (shells, n, 3), n one of :data:`MOTIFS`.
+        rank: order of the neighbours in each shell, equal for equivalent ones, shape (shells, n); it matters for
+            ``body-centered cubic`` only. None: none goes before another.
 
     Returns:
-        Shape (shells, motifs of n), between 0 and 1 (the cube: from about -1).
+        Shape (shells, motifs of n), between 0 and 1 (``body-centered cubic``: may be negative).
     """
-    n = directions.shape[1]
-    motifs = MOTIFS[n].values()
+    shells, n = directions.shape[:2]
+    if rank is None:
+        rank = np.zeros((shells, n), dtype=np.int64)
     step = max(1, _BATCH // n**3)
-    parts = [Shells(directions[start : start + step]) for start in range(0, len(directions), step)]
-    return np.concatenate([np.stack([motif(part) for motif in motifs], axis=1) for part in parts])
+    parts = [Shells(directions[i : i + step], rank[i : i + step]) for i in range(0, shells, step)]
+    return np.concatenate([np.stack([motif(part) for motif in MOTIFS[n].values()], axis=1) for part in parts])

@@ -1,4 +1,8 @@
-"""Radial distribution function of all pairs of sites, elements left out of account."""
+"""Radial distribution function of all pairs of sites, elements left out of account.
+
+:data:`PAIR_CORRELATION` is g(r) as textbooks define it. :data:`RADIAL_DISTRIBUTION` is matminer's, which is g(r)
+times the number of sites in the cell: the same crystal in a doubled cell has doubled values.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +50,7 @@ def radial_distribution(crystal: Crystal) -> FloatArray:
             f"({density:.3g} sites per A^3); check the lattice"
         )
     places = np.floor((_distances(crystal) + _EDGE_ANGSTROM) / BIN_ANGSTROM).astype(np.int64)
-    counts = 2 * np.bincount(np.minimum(places, _BINS - 1), minlength=_BINS)  # each pair was found once
+    counts = 2 * np.bincount(np.minimum(places, _BINS - 1), minlength=_BINS) / len(crystal)  # a pair is found once
     edges = np.arange(_BINS + 1) * BIN_ANGSTROM
     shells = 4.0 / 3.0 * np.pi * np.diff(edges**3)
     return np.asarray(counts / (shells * density))
@@ -62,17 +66,36 @@ def _distances(crystal: Crystal) -> FloatArray:
     return np.asarray(distances[distances > _LEAST_DISTANCE_ANGSTROM])
 
 
-def _compute(geometry: Geometry) -> FloatArray:
+def _pair_correlation(geometry: Geometry) -> FloatArray:
     return radial_distribution(geometry.crystal)
 
 
+def _times_sites(geometry: Geometry) -> FloatArray:
+    return radial_distribution(geometry.crystal) * len(geometry.crystal)
+
+
+def _columns(prefix: str) -> tuple[str, ...]:
+    return tuple(f"{prefix}_{low / 10:.1f}_{(low + 1) / 10:.1f}_A" for low in range(_BINS))
+
+
+PAIR_CORRELATION = StructureFeaturizer(
+    name="pair_correlation",
+    tier=2,
+    columns=_columns("g"),
+    compute=_pair_correlation,
+    summary="Pair correlation function g(r) up to 20 A in bins of 0.1 A",
+    source="Allen and Tildesley, Computer Simulation of Liquids, doi 10.1093/oso/9780198803195.001.0001",
+    packages=("vesin",),
+    preload=("vesin",),
+)
 RADIAL_DISTRIBUTION = StructureFeaturizer(
     name="radial_distribution",
     tier=2,
-    columns=tuple(f"rdf_{low / 10:.1f}_{(low + 1) / 10:.1f}_A" for low in range(_BINS)),
-    compute=_compute,
-    summary="Radial distribution function up to 20 A in bins of 0.1 A",
-    source="Allen and Tildesley, Computer Simulation of Liquids, doi 10.1093/oso/9780198803195.001.0001",
+    columns=_columns("rdf"),
+    compute=_times_sites,
+    summary="g(r) times the number of sites in the cell, as matminer defines its radial distribution function",
+    source=PAIR_CORRELATION.source,
     matminer="matminer.featurizers.structure.rdf:RadialDistributionFunction()",
     packages=("vesin",),
+    preload=("vesin",),
 )

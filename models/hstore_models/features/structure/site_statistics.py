@@ -1,4 +1,4 @@
-"""Statistics of site properties over the sites of a crystal, as matminer's ``SiteStatsFingerprint`` defines them."""
+"""Statistics of site properties over the sites of a crystal, as in matminer's ``SiteStatsFingerprint``."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def site_statistics(values: FloatArray, statistics: Sequence[str]) -> FloatArray
 
 
 def statistic_columns(properties: Sequence[str], statistics: Sequence[str]) -> tuple[str, ...]:
-    """Name what :func:`site_statistics` returns, such as ``bond_length_mean`` or ``bond_length_holder_mean_-2``."""
+    """Name what :func:`site_statistics` returns: ``bond_length_mean``, ``bond_length_holder_mean_-2``, ..."""
     return tuple(f"{p}_{s.replace('::', '_')}" for p in properties for s in statistics)
 
 

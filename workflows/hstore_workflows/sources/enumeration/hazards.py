@@ -8,8 +8,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from hstore_workflows.sources.enumeration.hydrides import BORANE_ELECTRONEGATIVITY
-from hstore_workflows.sources.enumeration.rules import mean_electronegativity
+from hstore_workflows.sources.prototypes.anions import BORANE_ELECTRONEGATIVITY
+from hstore_workflows.sources.rules import mean_electronegativity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,82 +7,37 @@ electronegativity of the cations decides whether a borohydride or alanate is a s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from typing import TYPE_CHECKING
 
 from hstore.records import Family
-from hstore_workflows.sources.enumeration import prototypes, rules
+from hstore_workflows.sources import rules
 from hstore_workflows.sources.enumeration.candidate import Candidate, CompositionKey, formula_key
+from hstore_workflows.sources.prototypes.anions import (
+    BORANE_ELECTRONEGATIVITY,
+    HEXAHYDRIDES_2,
+    HEXAHYDRIDES_3,
+    HEXAHYDRIDES_4,
+    TETRAHYDRIDES,
+    TETRAHYDRIDES_2,
+    TETRAHYDRIDES_4,
+)
+from hstore_workflows.sources.prototypes.decoration import Misfit, decorate
+from hstore_workflows.sources.prototypes.hydride_types import load_prototypes
+from hstore_workflows.sources.prototypes.radii import HYDRIDE_RADIUS_ANGSTROM, cation_radius, has_radius
+from hstore_workflows.sources.prototypes.sizes import size_rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hstore_workflows.sources.enumeration.prototypes import Decorated
+    from hstore_workflows.sources.prototypes.anions import Anion
+    from hstore_workflows.sources.prototypes.decoration import Decorated
 
 ALKALI = ("Li", "Na", "K", "Rb", "Cs")
 DIVALENT = ("Be", "Mg", "Ca", "Sr", "Ba", "Mn", "Fe", "Co", "Ni", "Zn", "Cd", "Sm", "Eu", "Yb")
 RARE_EARTHS = ("Sc", "Y", "La", "Ce", "Pr", "Nd", "Sm", "Gd", "Tb", "Dy", "Ho", "Er", "Tm", "Lu")
-ELECTRON_RULE = 18
-BORANE_ELECTRONEGATIVITY = 1.6
-"""Mean cation electronegativity from which borohydrides release B2H6 rather than H2 (arXiv:1704.07884)."""
 
-
-@dataclass(frozen=True)
-class Anion:
-    """A complex anion [MHn]."""
-
-    centre: str
-    """Central element M."""
-    hydrogen: int
-    """Hydrogen atoms n."""
-    charge: int
-    """Charge, negative."""
-    bond_angstrom: float
-    """Usual M-H distance, Å (King 2000, doi:10.1016/S0010-8545(00)00263-0, and the prototypes' papers)."""
-
-    @property
-    def formula(self) -> str:
-        """Formula without charge, such as ``AlH4``."""
-        return f"{self.centre}H{self.hydrogen}"
-
-    @property
-    def electrons(self) -> int:
-        """Valence electrons of the complex, counting one per hydrogen."""
-        return rules.valence_electrons(self.centre) + self.hydrogen - self.charge
-
-    @property
-    def remark(self) -> str:
-        """What holds the anion together, for the reason."""
-        if self.electrons == ELECTRON_RULE:
-            return f"[{self.formula}]{-self.charge}- obeys the 18-electron rule"
-        return f"[{self.formula}]{-self.charge}- keeps M-H at {self.bond_angstrom:.2f} Å"
-
-
-TETRAHYDRIDES = (Anion("B", 4, -1, 1.22), Anion("Al", 4, -1, 1.63), Anion("Ga", 4, -1, 1.60))
-HEXAHYDRIDES_3 = (
-    Anion("Al", 6, -3, 1.76),
-    Anion("Ga", 6, -3, 1.76),
-    Anion("Co", 6, -3, 1.56),
-    Anion("Rh", 6, -3, 1.69),
-    Anion("Ir", 6, -3, 1.68),
-)
-HEXAHYDRIDES_4 = (Anion("Fe", 6, -4, 1.56), Anion("Ru", 6, -4, 1.68), Anion("Os", 6, -4, 1.69))
-HEXAHYDRIDES_2 = (
-    Anion("Pd", 6, -2, 1.64),
-    Anion("Pt", 6, -2, 1.64),
-    Anion("Si", 6, -2, 1.62),
-    Anion("Ge", 6, -2, 1.70),
-)
-TETRAHYDRIDES_2 = (
-    Anion("Zn", 4, -2, 1.66),
-    Anion("Be", 4, -2, 1.44),
-    Anion("Mg", 4, -2, 1.87),
-    Anion("Mn", 4, -2, 1.76),
-    Anion("Cd", 4, -2, 1.82),
-)
-TETRAHYDRIDES_4 = (Anion("Ni", 4, -4, 1.55), Anion("Pd", 4, -4, 1.68), Anion("Pt", 4, -4, 1.67))
 
 _ALKALI_TYPES = {
     "libh4": ("Li", "Na"),
@@ -109,7 +64,7 @@ def enumerate_hydrides() -> Iterator[Candidate]:
 @cache
 def reported_structures() -> dict[CompositionKey, str]:
     """Return the prototype in which each example compound is reported, by composition."""
-    loaded = prototypes.load_prototypes().values()
+    loaded = (entry for entry in load_prototypes().values() if entry.in_pool)
     return {formula_key(formula): entry.slug for entry in loaded for formula in entry.examples}
 
 
@@ -139,19 +94,19 @@ def _candidate(
         rule: the rule that chose this prototype, with its numbers.
         anion: the complex anion, if any.
     """
-    prototype = prototypes.load_prototypes()[slug]
+    prototype = load_prototypes()[slug]
     elements = {role: element for role, (element, _) in roles.items()}
     if anion:
         elements["M"] = anion.centre
-    if not all(prototypes.has_radius(element, charge) for element, charge in roles.values()):
+    if not all(has_radius(element, charge) for element, charge in roles.values()):
         return None
-    made = prototypes.decorate(
+    made = decorate(
         prototype,
         elements,
         {role: charge for role, (_, charge) in roles.items()},
         anion.bond_angstrom if anion else 0.0,
     )
-    if made is None:
+    if isinstance(made, Misfit):
         return None
     reported = formula_key(formula) in {formula_key(example) for example in prototype.examples}
     reason = f"{prototype.structure_type}: {rule}; {_distances(made, roles)}" + (
@@ -162,8 +117,8 @@ def _candidate(
         slug,
         family,
         reason,
-        structure=made.structure.as_dict(),
-        reported=f"structure type {prototype.structure_type}, doi:{prototype.doi}" if reported else None,
+        structure=made.structure().as_dict(),
+        reported=f"structure type {prototype.structure_type}, {prototype.source}" if reported else None,
     )
 
 
@@ -175,7 +130,7 @@ def _distances(made: Decorated, roles: dict[str, tuple[str, int]]) -> str:
 
 
 def _ratio(element: str, charge: int, coordination: int) -> float:
-    return prototypes.cation_radius(element, charge, coordination) / prototypes.HYDRIDE_RADIUS_ANGSTROM
+    return cation_radius(element, charge, coordination) / HYDRIDE_RADIUS_ANGSTROM
 
 
 def _present(*candidates: Candidate | None) -> Iterator[Candidate]:
@@ -194,52 +149,47 @@ def _binary() -> Iterator[Candidate]:
                 f"charge +1/-1, r+/r- {_ratio(metal, 1, 6):.2f} of a CN 6 cation",
             )
         )
-    windows = {
-        2: (("rutile", 6, 0.35, 0.80), ("fluorite", 8, 0.60, 1.05), ("cotunnite", 9, 0.75, 1.30)),
-        3: (("alh3", 6, 0.35, 0.66), ("hoh3", 9, 0.60, 0.95), ("bif3", 9, 0.85, 1.05)),
-    }
+    loaded = load_prototypes()
+    types = {2: ("rutile", "fluorite", "cotunnite"), 3: ("alh3", "hoh3", "bif3")}
     metals = {2: DIVALENT, 3: ("Al", "Ga", "In", *RARE_EARTHS)}
-    for charge, types in windows.items():
-        for metal, (slug, coordination, low, high) in product(metals[charge], types):
-            if not prototypes.has_radius(metal, charge):
+    for charge, slugs in types.items():
+        for metal, slug in product(metals[charge], slugs):
+            if not has_radius(metal, charge):
                 continue
-            ratio = _ratio(metal, charge, coordination)
-            if low <= ratio <= high:
-                rule = f"charge +{charge} against {charge} H-, r+/r- {ratio:.2f} within {low:.2f}-{high:.2f}"
+            sizes = size_rule(loaded[slug], {"A": (metal, charge)})
+            if sizes:
                 yield from _present(
-                    _candidate(slug, f"{metal}H{charge}", Family.IONIC, {"A": (metal, charge)}, rule)
+                    _candidate(
+                        slug,
+                        f"{metal}H{charge}",
+                        Family.IONIC,
+                        {"A": (metal, charge)},
+                        f"charge +{charge} against {charge} H-, {sizes}",
+                    )
                 )
 
 
 def _perovskites() -> Iterator[Candidate]:
-    """Yield ABH3 by tolerance factor: cubic 0.88-1.06, tilted (GdFeO3) 0.74-0.95."""
-    windows = (("perovskite", 0.88, 1.06), ("gdfeo3", 0.74, 0.95))
+    """Yield ABH3 in the types whose window holds the tolerance factor."""
     pairs = [((a, 1), (b, 2)) for a, b in product(ALKALI, DIVALENT)]
     pairs += [((a, 2), (b, 1)) for a, b in product(("Mg", "Ca", "Sr", "Ba", "Eu", "Yb", "Sm"), ("Li", "Na"))]
-    for (a, b), (slug, low, high) in product(pairs, windows):
-        if not (prototypes.has_radius(*a) and prototypes.has_radius(*b)):
+    for (a, b), slug in product(pairs, ("perovskite", "gdfeo3")):
+        if not (has_radius(*a) and has_radius(*b)):
             continue
-        factor = rules.tolerance_factor(
-            prototypes.cation_radius(*a, 12), prototypes.cation_radius(*b, 6), prototypes.HYDRIDE_RADIUS_ANGSTROM
-        )
-        if low <= factor <= high:
-            rule = f"{a[0]}+{a[1]} {b[0]}+{b[1]} 3 H-, tolerance factor {factor:.2f} within {low:.2f}-{high:.2f}"
+        sizes = size_rule(load_prototypes()[slug], {"A": a, "B": b})
+        if sizes:
+            rule = f"{a[0]}+{a[1]} {b[0]}+{b[1]} 3 H-, {sizes}"
             yield from _present(_candidate(slug, f"{a[0]}{b[0]}H3", Family.IONIC, {"A": a, "B": b}, rule))
 
 
 def _layered() -> Iterator[Candidate]:
-    """Yield A2BH4 of the K2NiF4 type, where the tolerance factor of its perovskite layers is 0.85-1.05."""
-    low, high = 0.85, 1.05
+    """Yield A2BH4 of the K2NiF4 type, by the tolerance factor of its perovskite layers."""
     for a, b in product(ALKALI, DIVALENT):
-        if not prototypes.has_radius(b, 2):
+        if not has_radius(b, 2):
             continue
-        factor = rules.tolerance_factor(
-            prototypes.cation_radius(a, 1, 9),
-            prototypes.cation_radius(b, 2, 6),
-            prototypes.HYDRIDE_RADIUS_ANGSTROM,
-        )
-        if low <= factor <= high:
-            rule = f"2 {a}+1, {b}+2 and 4 H-, tolerance factor {factor:.2f} within {low:.2f}-{high:.2f}"
+        sizes = size_rule(load_prototypes()["k2nif4"], {"A": (a, 1), "B": (b, 2)})
+        if sizes:
+            rule = f"2 {a}+1, {b}+2 and 4 H-, {sizes}"
             yield from _present(_candidate("k2nif4", f"{a}2{b}H4", Family.IONIC, {"A": (a, 1), "B": (b, 2)}, rule))
 
 

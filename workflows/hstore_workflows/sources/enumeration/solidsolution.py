@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from hstore.formula import formula_text
 from hstore.records import Family
-from hstore_workflows.sources.enumeration import rules
+from hstore_workflows.sources import rules
 from hstore_workflows.sources.enumeration.candidate import Candidate
 
 if TYPE_CHECKING:

@@ -1,9 +1,9 @@
 """All pages of one provider's answer, or an error.
 
 ``links.next`` is followed and never believed: it must stay with the provider, lead to a page not seen, and that
-page must bring something new. The distinct structures received must in the end be as many as ``meta.data_returned``
-announced. That member is optional; where it is absent the result says so. Each page is kept in a journal as it
-comes, so a fetch that was killed asks again only for what it has not got.
+page must bring something new. In the end the distinct structures received must be as many as
+``meta.data_returned`` announced; that member is optional, and where it is absent the result says so. Each page is
+kept in a journal as it comes, so a fetch that was killed asks again only for what it has not got.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 FIELDS = (
     "chemical_formula_reduced", "lattice_vectors", "dimension_types", "nperiodic_dimensions", "nsites", "species",
-    "species_at_sites", "cartesian_site_positions", "structure_features", "last_modified",
+    "species_at_sites", "cartesian_site_positions", "structure_features", "assemblies", "last_modified",
 )  # fmt: skip
 """Standard fields asked for by name."""
 MOST_PAGES = 50_000
@@ -148,7 +148,7 @@ def harvest(
         try:
             first_rows, size = walk.first(size)
             walk.others()
-            return
+            break
         except _ShortError:
             if size is None or not 0 < first_rows < size or attempt == _SMALLER_PAGES_ATTEMPTS:
                 raise
@@ -322,7 +322,9 @@ class _Walk:
                     f"{self._name} repeated {self._got.rows - received} of {self._got.rows} rows and announces no "
                     "total, so others may be missing; nothing of it is stored"
                 )
-        elif received < wanted:
+        elif self._got.rows > received:
+            self._got.warn(f"{self._got.rows - received} rows came more than once")
+        if self._announced is not None and received < wanted:
             raise _ShortError(
                 f"{self._name} announced {self._announced} structures but delivered {received} distinct ones in "
                 f"{self._got.rows} rows; nothing of it is stored; try fewer --page-rows or a narrower filter"
@@ -346,7 +348,7 @@ class _Page:
         errors, rows = answer.get("errors"), answer.get("data")
         if errors or (rows is None and "data" not in answer) or not isinstance(rows, list | None):
             said = "; ".join(map(error_text, errors)) if isinstance(errors, list) and errors else "no list of data"
-            raise InconsistentError(f"{url}: {said}; check the base URL and the filter")
+            raise InconsistentError(f"{url.partition('?')[0]}: {said}; check the base URL and the filter")
         meta = answer.get("meta")
         meta = meta if isinstance(meta, dict) else {}
         announced, more, delay = (
@@ -374,16 +376,25 @@ def _next_link(links: Any, url: str) -> str | None:
     if link is None or link == "":
         return None
     if not isinstance(link, str):
-        raise InconsistentError(f"{url}: links.next is neither text nor an object with href but {link!r}")
+        raise InconsistentError(
+            f"{url.partition('?')[0]}: links.next is neither text nor an object with href but {link!r}"
+        )
     return link
 
 
 def _keyed(rows: list[Any], *, page: int) -> Iterator[tuple[str, Any]]:
     """Give each row what identifies it; one without an identifier stands for itself."""
     for place, entry in enumerate(rows):
-        identifier = entry.get("id") if isinstance(entry, dict) else None
-        known = isinstance(identifier, str | int) and not isinstance(identifier, bool) and identifier != ""
-        yield (f"id {identifier}" if known else f"page {page + 1} row {place + 1}"), entry
+        identifier = identifier_of(entry)
+        yield (f"page {page + 1} row {place + 1}" if identifier is None else f"id {identifier}"), entry
+
+
+def identifier_of(entry: Any) -> str | None:
+    """Return the identifier of an entry as text; None when it has none."""
+    identifier = entry.get("id") if isinstance(entry, dict) else None
+    if isinstance(identifier, bool) or not isinstance(identifier, str | int) or identifier == "":
+        return None
+    return str(identifier)
 
 
 def _request(url: str) -> str:

@@ -75,13 +75,13 @@ def trusted(base_url: str, url: str) -> str | None:
         return None
     if base.scheme == "https" and there.scheme == "http" and there.port in {None, 80}:
         there = there._replace(scheme="https", netloc=there.hostname)
-    if base.scheme == "https" != there.scheme:
+    if base.scheme == "https" and there.scheme != "https":
         return None
     same_host = there.hostname == base.hostname and _port(there.scheme, there.port) == _port(
         base.scheme, base.port
     )
     upgraded = there.hostname == base.hostname and base.port is None and there.port is None
-    sibling = base.port is None and there.port is None and _domain(there.hostname) == _domain(base.hostname or "")
+    sibling = base.port is None and there.port is None and _domain(there.hostname) == _domain(base.hostname)
     return urlunsplit(there) if same_host or upgraded or sibling else None
 
 
@@ -117,8 +117,10 @@ def _port(scheme: str, port: int | None) -> int:
     return port or (443 if scheme == "https" else 80)
 
 
-def _domain(host: str) -> str:
+def _domain(host: str | None) -> str | None:
     """Return the registrable domain: two labels, three under such as ac.uk; an address stands for itself."""
+    if host is None:
+        return None
     labels = host.lower().rstrip(".").split(".")
     if len(labels) < 2 or labels[-1].isdigit() or ":" in host:
         return host

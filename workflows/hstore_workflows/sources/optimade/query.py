@@ -70,7 +70,7 @@ def check_filter(text: str) -> None:
     Raises:
         InputError: it does not follow the grammar; the message shows where.
     """
-    from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedToken
+    from lark.exceptions import UnexpectedCharacters, UnexpectedEOF
     from optimade.exceptions import BadRequest
 
     try:
@@ -78,9 +78,7 @@ def check_filter(text: str) -> None:
     except BadRequest as error:
         cause = error.__cause__
         if isinstance(cause, UnexpectedCharacters):
-            raise _misread(text, cause.pos_in_stream, cause.allowed or ()) from None
-        if isinstance(cause, UnexpectedToken):
-            raise _misread(text, cause.pos_in_stream or len(text), cause.accepts or cause.expected) from None
+            raise _misread(text, cause.pos_in_stream or 0, cause.allowed or ()) from None
         if isinstance(cause, UnexpectedEOF):
             raise _misread(text, len(text), cause.expected) from None
         raise InputError(

@@ -1,7 +1,7 @@
 """Requests that end: with an answer or with an error, within a stated time.
 
-A request is repeated after 408, 425, 429 and 5xx, lost connections, silence, and bodies that are cut short. Reading
-stops at a deadline of the whole answer too, for a server that sends a byte now and then is never silent.
+A request is repeated after 408, 425, 429 and 5xx, lost connections, silence, and bodies that are cut short. There
+is a deadline for the whole answer too, for a server that sends a byte now and then is never silent.
 """
 
 from __future__ import annotations
@@ -10,13 +10,12 @@ import json
 import threading
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 import requests
 import urllib3
+from urllib3.util.retry import Retry
 
 import hstore
 from hstore.errors import FetchError, InputError
@@ -47,7 +46,7 @@ class Patience:
     """Repeats of one request."""
     backoff_s: float = 1.0
     """First wait between repeats, seconds; doubled each time when the server names no wait."""
-    longest_wait_s: float = 60.0
+    longest_wait_s: float = 120.0
     """Longest wait between repeats; a server that asks for more is left alone."""
 
     def __post_init__(self) -> None:
@@ -112,12 +111,13 @@ class Transport:
             wait_s = cause.wait_s if cause.wait_s is not None else self.patience.backoff_s * 2**attempt
             if cause.wait_s is not None and wait_s > self.patience.longest_wait_s:
                 raise FetchError(
-                    f"{url}: {cause}; the server asks to wait {wait_s:g} s, so run the same command later; "
-                    "what was received is kept"
+                    f"{_place(url)}: {cause}; the server asks to wait {wait_s:g} s, so run the same command "
+                    "after that; what was received is kept"
                 )
             self.stop.wait(min(wait_s, self.patience.longest_wait_s))
         raise FetchError(
-            f"{url}: {cause} (asked {attempt + 1} times); what was received is kept, run the same command to go on"
+            f"{_place(url)}: {cause} (asked {attempt + 1} times); what was received is kept, "
+            "run the same command to go on"
         )
 
     def pause(self, seconds: float) -> None:
@@ -133,9 +133,11 @@ class Transport:
             target = urljoin(url, headers.get("location") or "")
             followed = trusted(self.base_url, target)
             if followed is None:
-                raise FetchError(f"{url}: redirects to {target}, which is not the provider's; check the base URL")
+                raise FetchError(
+                    f"{_place(url)}: redirects to {target}, which is not the provider's; check the base URL"
+                )
             url = followed
-        raise FetchError(f"{url}: more than {_MOST_REDIRECTS} redirects; check the base URL")
+        raise FetchError(f"{_place(url)}: more than {_MOST_REDIRECTS} redirects; check the base URL")
 
     def _once(self, url: str) -> tuple[int, Mapping[str, str], bytes]:
         whole_s = _WHOLE_ANSWER_FACTOR * self.patience.timeout_s
@@ -151,7 +153,9 @@ class Transport:
                     chunks.append(chunk)
                     size += len(chunk)
                     if size > _MOST_BYTES:
-                        raise FetchError(f"{url}: an answer above {_MOST_BYTES:.0e} bytes; use fewer --page-rows")
+                        raise FetchError(
+                            f"{_place(url)}: an answer above {_MOST_BYTES:.0e} bytes; use fewer --page-rows"
+                        )
                     if time.monotonic() > deadline or self.stop.is_set():
                         raise _Again(f"the answer was not complete after {whole_s:g} s", silent=True)
                 return response.status_code, response.headers, b"".join(chunks)
@@ -160,14 +164,16 @@ class Transport:
         except (requests.ConnectionError, urllib3.exceptions.HTTPError) as error:
             raise _Again(f"the connection failed ({_short(str(error))})") from error
         except (requests.RequestException, OSError) as error:
-            raise FetchError(f"{url}: cannot be asked ({_short(str(error))}); check the base URL") from error
+            raise FetchError(
+                f"{_place(url)}: cannot be asked ({_short(str(error))}); check the base URL"
+            ) from error
 
 
 def _usable(url: str, status: int, headers: Mapping[str, str], body: bytes) -> bytes:
     if status in _REPEATED:
         raise _Again(f"status {status}: {_detail(body)}", wait_s=_wanted_wait_s(headers))
     if status != requests.codes.ok:
-        raise RefusedError(f"{url}: status {status}: {_detail(body)}; check the base URL and the filter")
+        raise RefusedError(f"{_place(url)}: status {status}: {_detail(body)}; check the base URL and the filter")
     if read_object(body) is None:
         raise _Again(f"the answer is no JSON object but {_short(body[:1000].decode(errors='replace'))!r}")
     return body
@@ -183,15 +189,17 @@ def read_object(body: bytes) -> dict[str, Any] | None:
 
 
 def _wanted_wait_s(headers: Mapping[str, str]) -> float | None:
-    """Read ``Retry-After``, in seconds or as a date."""
-    text = headers.get("retry-after", "").strip()
-    if text.isdecimal():
-        return float(text)
+    """Read ``Retry-After``, in seconds or as a date; None when there is none that can be read."""
+    told = headers.get("retry-after")
     try:
-        moment = parsedate_to_datetime(text)
-    except (TypeError, ValueError):
+        return None if told is None else float(Retry().parse_retry_after(told))
+    except urllib3.exceptions.InvalidHeader:
         return None
-    return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+
+
+def _place(url: str) -> str:
+    """Return an address without its query, for messages."""
+    return url.partition("?")[0]
 
 
 def _detail(body: bytes) -> str:

@@ -1,0 +1,842 @@
+"""Fetching from OPTIMADE providers on loopback: every fault of a provider is an error or is made good."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from hstore.crystal import Crystal
+from hstore.errors import InputError, UnknownNameError
+from hstore.records import PUBLIC_SCOPE, Family, Material
+from hstore.store import open_store
+from hstore_workflows.cli import main
+from hstore_workflows.sources.intake import Rejected
+from hstore_workflows.sources.optimade.energies import energies
+from hstore_workflows.sources.optimade.fetch import FetchPlan, fetch_providers, settle
+from hstore_workflows.sources.optimade.providers import known, resolve_providers, trusted
+from hstore_workflows.sources.optimade.query import OptimadeQuery
+from hstore_workflows.sources.optimade.structures import crystal_of
+from hstore_workflows.sources.optimade.transport import Patience
+from tests.workflows.optimade_server import OptimadeServer, crystal, entry, reference_server
+
+QUICK = Patience(timeout_s=2.0, retries=3, backoff_s=0.01)
+MG_H = OptimadeQuery(elements=("Mg", "H"))
+FORMULAS = ["MgH2", "Mg2NiH4", "NaMgH3", "LaNi5", "MgO"]
+
+
+@pytest.fixture
+def server():
+    with OptimadeServer([entry(n, FORMULAS[n % len(FORMULAS)]) for n in range(100)]) as running:
+        yield running
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HSTORE_HOME", str(tmp_path))
+    monkeypatch.delenv("HSTORE_DATABASE_URL", raising=False)
+    return tmp_path
+
+
+def fetch(home, *servers, query=MG_H, page_rows=7, patience=QUICK, **plan):
+    urls = [s if isinstance(s, str) else s.url for s in servers]
+    plan = FetchPlan(patience=patience, page_rows=page_rows, **plan)
+    return fetch_providers(resolve_providers(urls), query, home=home, plan=plan)
+
+
+def fetch_one(home, server, **settings):
+    (fetched,) = fetch(home, server, **settings)
+    return fetched, list(fetched.items())
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, ["fetch", "optimade", *arguments])
+
+
+def stored(home):
+    with open_store(f"sqlite:///{home / 'hstore.sqlite'}") as store:
+        return {m.material_id: m for m in store.materials(scope=PUBLIC_SCOPE)}
+
+
+def expected_ids(server):
+    return {e["id"] for e in server.entries if {"Mg", "H"} <= set(e["attributes"]["elements"])}
+
+
+def ids_of(items):
+    return {item.provenance.reference for item in items}
+
+
+# what a user gets
+
+
+def test_the_command_stores_what_matches_with_its_provenance(server, home):
+    result = run("--provider", server.url, "--chemsys", "Mg-H", "--json", "--page-rows", "6")
+    assert result.exit_code == 0, result.output
+    counts = json.loads(result.stdout)
+    assert (counts["total"], counts["received"], counts["rejected"]) == (20, 20, 0)
+    assert counts["stored"] + counts["merged"] == 20
+    (provider,) = counts["providers"]
+    assert provider["total"] == provider["received"] == provider["usable"] == 20
+    assert provider["cause"] is None
+    found = stored(home)
+    hydride = found[f"optimade:{server.url.removeprefix('http://')}:t/5"]
+    assert (hydride.formula, hydride.family, hydride.known) == ("H2Mg", Family.IONIC, False)
+    assert hydride.provenance.source == "Testing House"
+    assert hydride.provenance.reference == "t/5"
+    assert hydride.provenance.licence == "CC-BY-4.0"
+    assert hydride.provenance.retrieved is not None
+    for part in (f"{server.url}/v1", "OPTIMADE 1.2.0", "2025-03-04T05:06:07Z"):
+        assert part in hydride.provenance.note
+    assert hydride.descriptors == {
+        "energy_above_hull_ev_per_atom": pytest.approx(0.005),
+        "formation_energy_ev_per_atom": -0.3,
+    }
+    assert Crystal.from_dict(hydride.structure).key == crystal(server.entries[5]).key
+    assert not list((home / "fetch").glob("optimade*"))
+
+
+def test_only_needed_fields_are_asked_for(server, home):
+    fetch_one(home, server)
+    fields = server.searches[0]["response_fields"].split(",")
+    assert {"lattice_vectors", "species", "assemblies", "_oqmd_stability"} <= set(fields)
+    assert "elements" not in fields
+    assert not any(name.startswith("_mp") for name in fields)
+
+
+@pytest.mark.parametrize("page_rows", [1, 7, 60, 1000])
+def test_every_page_size_gives_the_same_set(server, home, page_rows):
+    fetched, items = fetch_one(home, server, page_rows=page_rows)
+    assert fetched.cause == ""
+    assert ids_of(items) == expected_ids(server)
+    assert fetched.harvest.total == fetched.received == len(items) == 60
+
+
+def test_the_filter_arrives_as_written(server, home):
+    server.entries.append(entry(200, "MgH2", _oqmd_stability=0.5))
+    text = 'elements HAS ALL "Mg","H" AND nelements=2 AND NOT (id STARTS WITH "a+b&c%d=1")'
+    fetched, items = fetch_one(home, server, query=OptimadeQuery(text))
+    assert fetched.cause == ""
+    assert {query["filter"] for query in server.searches} == {text}
+    assert len(items) == 21
+
+
+def test_limit_takes_the_first_and_asks_no_further(server, home):
+    fetched, items = fetch_one(home, server, query=OptimadeQuery(elements=("Mg", "H"), limit=10), page_rows=6)
+    assert fetched.harvest.total == fetched.received == len(items) == 10
+    assert len(server.searches) == 2
+    assert [item.provenance.reference for item in items] == [e["id"] for e in server.entries if "Mg" in
+        e["attributes"]["elements"] and "H" in e["attributes"]["elements"]][:10]  # fmt: skip
+
+
+def test_nothing_that_matches_is_no_failure(server, home):
+    result = run("--provider", server.url, "--elements", "Xe", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["total"] == 0
+
+
+# pages that lead astray
+
+
+def looping(server):
+    """The third page links to the first."""
+    first = []
+
+    def mangle(number, answer):
+        first.append(answer["links"]["next"])
+        if number == 2:
+            answer["links"]["next"] = first[0]
+        return answer
+
+    server.mangle = mangle
+
+
+def same_for_ever(server):
+    """Every page holds the first rows and links to a new address."""
+    first = []
+
+    def mangle(number, answer):
+        first.append(answer)
+        return first[0] | {
+            "links": {"next": f"{server.url}/v1/structures?response_fields=id&page_cursor={number}"},
+        }
+
+    server.mangle = mangle
+
+
+def endless_rows(server):
+    """New rows for ever, whatever was announced."""
+
+    first = []
+
+    def mangle(number, answer):
+        first.append(answer)
+        rows = [entry(1000 + 7 * number + k) for k in range(7)]
+        following = f"{server.url}/v1/structures?response_fields=id&page_cursor={number}"
+        return first[0] | {"data": rows, "links": {"next": following}}
+
+    server.mangle = mangle
+
+
+def shrinking(server):
+    """Each page lacks rows at its end, yet the next begins where it should."""
+    server.mangle = lambda number, answer: answer | {"data": answer["data"][: 7 - number]}
+
+
+def too_many_announced(server):
+    server.mangle = lambda _, answer: answer | {"meta": answer["meta"] | {"data_returned": 73}}
+
+
+def too_few_announced(server):
+    server.mangle = lambda _, answer: answer | {"meta": answer["meta"] | {"data_returned": 11}}
+
+
+def changing_total(server):
+    server.mangle = lambda n, answer: answer | {"meta": answer["meta"] | {"data_returned": 60 + n}}
+
+
+def ends_early(server):
+    def mangle(number, answer):
+        return answer | {"links": {"next": None}} if number == 1 else answer
+
+    server.mangle = mangle
+
+
+def ends_early_without_total(server):
+    def mangle(number, answer):
+        answer["meta"].pop("data_returned")
+        return answer | {"links": {}} if number == 1 else answer
+
+    server.mangle = mangle
+
+
+def empty_with_next(server):
+    server.mangle = lambda n, answer: answer | {"data": [] if n == 1 else answer["data"]}
+
+
+def other_host(server):
+    def mangle(_, answer):
+        return answer | {"links": {"next": "http://127.0.0.1:9/v1/structures?page_offset=7"}}
+
+    server.mangle = mangle
+
+
+def next_is_a_file(server):
+    server.mangle = lambda _, answer: answer | {"links": {"next": "file:///etc/hostname"}}
+
+
+def next_is_a_number(server):
+    server.mangle = lambda _, answer: answer | {"links": {"next": 3}}
+
+
+def data_is_an_object(server):
+    server.mangle = lambda _, answer: answer | {"data": {"id": "one"}}
+
+
+def errors_with_status_200(server):
+    server.mangle = lambda *_: {"errors": [{"title": "Sorry", "detail": "database gone"}], "meta": {}}
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (looping, ["links to a page that was received already", "60 structures announced", "21 distinct"]),
+        (same_for_ever, ["repeats structures", "60 structures announced", "7 distinct"]),
+        (endless_rows, ["more than it announced", "60 structures announced", "63 distinct"]),
+        (too_many_announced, ["announced 73", "60 distinct"]),
+        (too_few_announced, ["more than it announced", "11 structures announced", "14 distinct"]),
+        (changing_total, ["announced 60 structures, then 61"]),
+        (ends_early, ["announced 60", "14 distinct"]),
+        (ends_early_without_total, ["more follows page 2 but not where"]),
+        (empty_with_next, ["page 2", "is empty and links to another"]),
+        (other_host, ["http://127.0.0.1:9/", "not the provider's"]),
+        (next_is_a_file, ["file:///etc/hostname", "not the provider's"]),
+        (next_is_a_number, ["neither text nor an object with href", "3"]),
+        (data_is_an_object, ["no list of data"]),
+        (errors_with_status_200, ["Sorry: database gone"]),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_inconsistent_pages_end_the_fetch_and_leave_nothing(server, home, fault, words):
+    fault(server)
+    result = run("--provider", server.url, "--elements", "Mg,H", "--page-rows", "7", "--json")
+    assert result.exit_code == 1, result.output
+    counts = json.loads(result.stdout)
+    assert counts["stored"] == counts["received"] == 0
+    cause = counts["providers"][0]["cause"]
+    for word in words:
+        assert word in cause
+        assert word in result.stderr
+    assert stored(home) == {}
+    assert len(server.searches) < 20
+    server.mangle = lambda _, answer: answer  # and the pages that were wrong are forgotten
+    assert ids_of(fetch_one(home, server)[1]) == expected_ids(server)
+
+
+def test_shorter_pages_than_asked_for_that_skip_rows_are_asked_again_smaller(server, home):
+    def mangle(_, answer):
+        return answer | {"data": answer["data"][:5]}
+
+    server.mangle = mangle
+    fetched, items = fetch_one(home, server, page_rows=7)
+    assert fetched.cause == ""
+    assert ids_of(items) == expected_ids(server)
+    assert {query["page_limit"] for query in server.searches} == {"7", "5"}
+
+
+def test_pages_that_shrink_name_both_numbers(server, home):
+    shrinking(server)
+    (fetched,) = fetch(home, server)
+    assert "announced 60" in fetched.cause or "is empty" in fetched.cause
+    assert list(fetched.items()) == []
+
+
+def test_rows_that_come_twice_are_counted_once(server, home):
+    server.entries.insert(30, server.entries[29])
+    (fetched,) = fetch(home, server, query=OptimadeQuery('elements HAS "O"'))
+    assert "announced 21" in fetched.cause
+    assert "20 distinct ones in 21 rows" in fetched.cause
+
+
+def test_without_a_total_it_says_so_and_takes_all(server, home):
+    def mangle(_, answer):
+        answer["meta"].pop("data_returned")
+        return answer
+
+    server.mangle = mangle
+    result = run("--provider", server.url, "--elements", "Mg,H", "--page-rows", "7", "--json")
+    assert result.exit_code == 0, result.output
+    (provider,) = json.loads(result.stdout)["providers"]
+    assert provider["total"] is None
+    assert provider["received"] == 60
+    assert any("does not announce" in warning for warning in provider["warnings"])
+    text = run("--provider", server.url, "--elements", "Mg,H", "--page-rows", "7")
+    assert "60 of an unannounced total received" in text.stdout
+    assert "does not announce" in text.stdout
+
+
+def test_without_a_total_repeated_rows_are_an_error(server, home):
+    server.entries.insert(30, server.entries[29])
+    server.mangle = lambda _, answer: answer | {"meta": {}}
+    (fetched,) = fetch(home, server, query=OptimadeQuery('elements HAS "O"'))
+    assert "repeated 1 of 21 rows" in fetched.cause
+
+
+def test_an_endless_provider_without_total_is_stopped(server, home, monkeypatch):
+    monkeypatch.setattr("hstore_workflows.sources.optimade.paging.MOST_PAGES", 12)
+    endless_rows(server)
+    endless = server.mangle
+    server.mangle = lambda number, answer: endless(number, answer) | {"meta": {}}
+    (fetched,) = fetch(home, server)
+    assert "no end after 12 pages" in fetched.cause
+
+
+@pytest.mark.parametrize("form", ["object", "relative", "relative object"])
+def test_all_forms_of_the_next_link_are_followed(server, home, form):
+    def mangle(_, answer):
+        link = answer["links"]["next"]
+        if link and "relative" in form:
+            link = link.removeprefix(server.url) if "object" in form else link.split("/v1/")[1]
+        return answer | {"links": {"next": {"href": link, "meta": {}} if link and "object" in form else link}}
+
+    server.mangle = mangle
+    fetched, items = fetch_one(home, server)
+    assert fetched.cause == ""
+    assert ids_of(items) == expected_ids(server)
+
+
+@pytest.mark.parametrize("more", [False, None])
+def test_a_next_link_after_the_last_page_does_no_harm(server, home, more):
+    def mangle(_, answer):
+        link = answer["links"]["next"] or f"{server.url}/v1/structures?response_fields=id&filter=nsites%3C0"
+        meta = answer["meta"] if answer["meta"]["more_data_available"] else {**answer["meta"]}
+        meta["more_data_available"] = meta["more_data_available"] or more
+        if not answer["data"]:
+            meta.pop("data_returned")
+        return answer | {"links": {"next": link}, "meta": meta}
+
+    server.mangle = mangle
+    fetched, items = fetch_one(home, server)
+    assert fetched.cause == ""
+    assert ids_of(items) == expected_ids(server)
+
+
+def test_a_provider_that_refuses_the_page_limit_is_asked_for_its_own(server, home):
+    server.refuse_above = 25
+    fetched, items = fetch_one(home, server, page_rows=100)
+    assert fetched.cause == ""
+    assert ids_of(items) == expected_ids(server)
+    assert "page_limit" in server.searches[0]
+    assert not any("page_limit" in query for query in server.searches[1:])
+
+
+# servers that fail
+
+
+@pytest.mark.parametrize("fault", [429, 500, 503, "cut", "short", 0], ids=str)
+def test_passing_faults_are_outlasted(server, home, fault):
+    server.faults = [(200, {}), (fault, {}), (fault, {})]
+    fetched, items = fetch_one(home, server)
+    assert fetched.cause == ""
+    assert ids_of(items) == expected_ids(server)
+    assert len(server.searches) == 9 + 2
+
+
+@pytest.mark.parametrize("fault", [429, 500, "cut", "short", 0], ids=str)
+def test_lasting_faults_end_after_all_repeats(server, home, fault):
+    server.faults = [(fault, {})] * 50
+    (fetched,) = fetch(home, server)
+    assert "asked 4 times" in fetched.cause
+    assert "run the same command to go on" in fetched.cause
+    assert len(server.searches) == 4
+
+
+def test_retry_after_is_honoured(server, home):
+    server.faults = [(429, {"retry-after": "1"})]
+    began = time.monotonic()
+    fetched, _ = fetch_one(home, server)
+    assert fetched.cause == ""
+    assert time.monotonic() - began >= 1.0
+
+
+def test_a_wait_beyond_patience_is_an_error_that_names_it(server, home):
+    server.faults = [(200, {}), (429, {"retry-after": "7200"})]
+    (fetched,) = fetch(home, server)
+    assert "asks to wait 7200 s" in fetched.cause
+
+
+@pytest.mark.parametrize("fault", ["stall", "drip"])
+def test_a_silent_or_dripping_server_does_not_hang(server, home, fault):
+    server.faults = [(fault, {})] * 5
+    began = time.monotonic()
+    (fetched,) = fetch(home, server, patience=Patience(timeout_s=0.2, retries=5, backoff_s=0.01))
+    assert time.monotonic() - began < 10
+    assert "no answer within" in fetched.cause or "not complete after" in fetched.cause
+    assert len(server.searches) == 2
+
+
+def test_a_refusal_is_not_repeated_and_says_what_the_server_says(server, home):
+    server.faults = [(400, {})] * 5
+    (fetched,) = fetch(home, server)
+    assert "Fault: ordered 400" in fetched.cause
+    assert len(server.searches) == 2  # once more without a page limit
+
+
+def test_redirects_stay_with_the_provider(server, home):
+    away = "http://127.0.0.1:9/v1/structures"
+    server.faults = [(302, {"location": away})]
+    (fetched,) = fetch(home, server)
+    assert f"redirects to {away}" in fetched.cause
+    server.faults = [(307, {"location": "/v1/structures?response_fields=id&filter=nsites%3C0"})]
+    assert fetch(home, server)[0].cause == ""
+
+
+def test_a_provider_without_info_is_still_fetched(server, home):
+    server.info = None
+    _, items = fetch_one(home, server)
+    assert ids_of(items) == expected_ids(server)
+    assert items[0].provenance.licence is None
+    assert items[0].descriptors == {}
+
+
+def test_warnings_of_the_provider_are_passed_on(server, home):
+    warning = {"type": "warning", "detail": "property _x_y is not known here"}
+    server.mangle = lambda _, answer: answer | {"meta": answer["meta"] | {"warnings": [warning]}}
+    (fetched,) = fetch(home, server)
+    assert fetched.report()["warnings"] == ["property _x_y is not known here"]
+
+
+# several providers
+
+
+def test_one_failing_provider_does_not_stop_the_others(server, home):
+    with OptimadeServer([entry(n, "CaH2") for n in range(9)]) as second, OptimadeServer() as broken:
+        broken.faults = [(500, {})] * 50
+        arguments = [part for s in (server, broken, second) for part in ("--provider", s.url)]
+        result = run(*arguments, "--filter", 'elements HAS "H"', "--json", "--retries", "1")
+    assert result.exit_code == 1
+    counts = json.loads(result.stdout)
+    first, failed, last = counts["providers"]
+    assert (first["usable"], failed["usable"], last["usable"]) == (60, 0, 9)
+    assert "ordered 500" in failed["cause"]
+    assert first["cause"] is last["cause"] is None
+    assert "1 of 3 providers failed; what the others delivered is stored" in result.stderr
+    assert counts["stored"] + counts["merged"] == counts["received"] == 69
+    assert any(key.endswith(":t/8") and material.formula == "CaH2" for key, material in stored(home).items())
+
+
+def test_providers_are_asked_side_by_side(home):
+    meeting = threading.Barrier(3, timeout=20)
+    servers = [OptimadeServer([entry(n)]) for n in range(3)]
+    for each in servers:
+        each.on_request = lambda _: meeting.wait()
+        each.__enter__()
+    fetches = fetch(home, *servers, patience=Patience(timeout_s=30, retries=0))
+    for each in servers:
+        each.__exit__()
+    assert [f.cause for f in fetches] == ["", "", ""]
+
+
+# going on
+
+
+def test_what_was_received_is_not_asked_for_again(server, home):
+    server.faults = [(200, {})] * 4 + [(404, {})]
+    (fetched,) = fetch(home, server)
+    assert "status 404" in fetched.cause
+    asked = len(server.searches)
+    fetched, items = fetch_one(home, server)
+    assert ids_of(items) == expected_ids(server)
+    assert len(server.searches) - asked == 9 - 4
+    assert len([path for path, _ in server.requests if path == "/v1/info"]) == 1
+
+
+def test_restart_forgets(server, home):
+    server.faults = [(200, {})] * 4 + [(404, {})]
+    fetch(home, server)
+    asked = len(server.searches)
+    fetched, _ = fetch_one(home, server, restart=True)
+    assert len(server.searches) - asked == 9
+    settle([fetched])
+    assert not list((home / "fetch").glob("*/*.answer"))
+
+
+def test_killed_again_and_again_it_ends_with_the_same_set(home):
+    with OptimadeServer([entry(n, FORMULAS[n % 3]) for n in range(120)]) as server:
+        expected = expected_ids(server)
+        command = [sys.executable, "-m", "hstore_workflows.cli", "fetch", "optimade", "--provider", server.url]
+        command += ["--elements", "Mg,H", "--page-rows", "3", "--json"]
+        served = 0
+        for pages in (1, 7, 2, 13):
+            reached = threading.Event()
+            server.on_request = lambda n, goal=served + pages, reached=reached: (
+                reached.set() if n >= goal else None
+            )
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            assert reached.wait(60), process.communicate(timeout=5)
+            process.send_signal(signal.SIGKILL)
+            assert process.wait() == -signal.SIGKILL
+            process.stdout.close()
+            process.stderr.close()
+            served = len(server.searches)
+        server.on_request = lambda _: None
+        finished = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert finished.returncode == 0, finished.stderr
+    counts = json.loads(finished.stdout)
+    assert counts["total"] == counts["received"] == 120
+    assert len(server.searches) <= 40 + 2 * 4
+    prefix = f"optimade:{server.url.removeprefix('http://')}:"
+    found = stored(home)
+    assert {key.removeprefix(prefix) for key in found} <= expected
+    assert counts["stored"] + counts["merged"] == 120
+
+
+# entries that cannot be used
+
+
+def spoiled(**attributes):
+    made = entry(1)
+    made["attributes"] |= attributes
+    return made
+
+
+NAN = float("nan")
+X_SPECIES = [{"name": "Mg", "chemical_symbols": ["X"], "concentration": [1.0]}]
+MIXED = [
+    {"name": "Mg", "chemical_symbols": ["Mg", "Ca"], "concentration": [0.5, 0.5]},
+    {"name": "H", "chemical_symbols": ["H"], "concentration": [1.0]},
+]
+VACANT = [
+    {"name": "Mg", "chemical_symbols": ["Mg"], "concentration": [1.0]},
+    {"name": "H", "chemical_symbols": ["H", "vacancy"], "concentration": [0.9, 0.1]},
+]
+METHYL = [
+    *VACANT[:1],
+    {"name": "H", "chemical_symbols": ["H"], "concentration": [1.0], "attached": ["H"], "nattached": [3]},
+]
+UNEVEN = [*VACANT[:1], {"name": "H", "chemical_symbols": ["H"], "concentration": [0.5, 0.5]}]
+BAD = {
+    "no attributes": ({"id": "t/1", "type": "structures"}, "attributes must be an object"),
+    "no identifier": ({**entry(1), "id": None}, "no identifier"),
+    "no object": ("text", "no identifier"),
+    "molecule": (spoiled(dimension_types=[0, 0, 0], nperiodic_dimensions=0), "periodic in three"),
+    "slab": (spoiled(dimension_types=[1, 1, 0], nperiodic_dimensions=2), r"dimension_types is \[1, 1, 0\]"),
+    "no dimensions": (spoiled(dimension_types=None, nperiodic_dimensions=None), "dimension_types is missing"),
+    "no lattice": (spoiled(lattice_vectors=None), "lattice_vectors must be a list"),
+    "two vectors": (spoiled(lattice_vectors=[[1, 0, 0], [0, 1, 0]]), "3 rows of 3"),
+    "flat lattice": (spoiled(lattice_vectors=[[1, 0, 0], [0, 1, 0], [1, 1, 0]]), "no volume"),
+    "null vector": (spoiled(lattice_vectors=[[1, 0, 0], [0, 1, 0], [None] * 3]), "finite"),
+    "nan lattice": (spoiled(lattice_vectors=[[1, 0, 0], [0, 1, 0], [0, 0, NAN]]), "finite"),
+    "huge lattice": (spoiled(lattice_vectors=[[1, 0, 0], [0, 1, 0], [0, 0, 1e300]]), "within"),
+    "nan position": (spoiled(cartesian_site_positions=[[0, 0, 0], [1, 1, NAN], [2, 2, 2]]), "finite"),
+    "text position": (spoiled(cartesian_site_positions=[[0, 0, 0], [1, 1, "a"], [2, 2, 2]]), "numbers in threes"),
+    "short positions": (spoiled(cartesian_site_positions=[[0, 0, 0]]), "3 rows of 3 numbers"),
+    "no positions": (spoiled(cartesian_site_positions=None), "cartesian_site_positions must be a list"),
+    "wrong nsites": (spoiled(nsites=4), "nsites is 4"),
+    "no names": (spoiled(species_at_sites=None), "species_at_sites must be a list"),
+    "number as name": (spoiled(species_at_sites=["Mg", 1, "H"]), "species_at_sites must be a list"),
+    "no species": (spoiled(species=None), "species must be a list"),
+    "unknown name": (spoiled(species_at_sites=["Mg", "H", "D"]), "names D"),
+    "uneven species": (spoiled(species=UNEVEN), "does not follow OPTIMADE"),
+    "species twice": (spoiled(species=[*VACANT[:1], *VACANT[:1]]), "describes 'Mg' twice"),
+    "dummy": (spoiled(species=X_SPECIES), "no element"),
+    "mixed": (spoiled(species=MIXED, structure_features=["disorder"]), "shared by Mg 0.5, Ca 0.5"),
+    "atoms in one place": (spoiled(cartesian_site_positions=[[0, 0, 0], [0, 0, 0.1], [2, 2, 2]]), "closer than"),
+    "methyl": (spoiled(species=METHYL), "attached"),
+    "implicit": (spoiled(structure_features=["implicit_atoms"]), "no position"),
+    "assemblies": (
+        spoiled(assemblies=[{"sites_in_groups": [[0], [1]], "group_probabilities": [0.5, 0.5]}]),
+        "together or not at all",
+    ),
+    "other formula": (spoiled(chemical_formula_reduced="CaH2"), "formula says"),
+    "energy of text": (spoiled(_oqmd_stability="low"), "_oqmd_stability must be a finite number"),
+    "energy beyond belief": (spoiled(_oqmd_delta_e=-900.0), "formation_energy"),
+}
+
+
+@pytest.mark.parametrize(("bad", "cause"), BAD.values(), ids=BAD.keys())
+def test_one_bad_entry_is_recorded_and_the_rest_goes_on(home, bad, cause):
+    with OptimadeServer([entry(0), bad, entry(2)]) as server:
+        server.mangle = lambda _, answer: (
+            answer
+            | {
+                "data": server.entries,
+                "meta": {"data_returned": 3},
+                "links": {},
+            }
+        )
+        fetched, items = fetch_one(home, server)
+    assert fetched.cause == ""
+    assert fetched.received == 3
+    assert [type(item) is Rejected for item in items] == [False, True, False]
+    with pytest.raises(ValueError, match=cause):
+        raise ValueError(items[1].cause)
+    assert items[1].reference.startswith("optimade:127.0.0.1:")
+    assert (fetched.usable, fetched.rejected) == (2, 1)
+
+
+def test_vacancies_are_ordered_by_rule_and_say_so(home):
+    made = spoiled(
+        species=VACANT,
+        structure_features=["disorder"],
+        chemical_formula_reduced="H9Mg5",
+        lattice_vectors=[[4.5, 0, 0], [0, 4.5, 0], [0, 0, 4.5]],
+        cartesian_site_positions=[[0, 0, 0], [1.5, 1.5, 1.5], [3, 3, 3]],
+    )
+    with OptimadeServer([made]) as server:
+        _, (item,) = fetch_one(home, server)
+    assert "ordered by rule (vacancies spread)" in item.provenance.note
+    amounts = Crystal.from_dict(item.structure).amounts
+    assert amounts["H"] / amounts["Mg"] == pytest.approx(1.8, abs=0.1)
+
+
+def test_a_formula_that_cannot_be_read_does_not_cost_the_structure(home):
+    with OptimadeServer([spoiled(chemical_formula_reduced="?", elements=["H", "Mg"])]) as server:
+        _, (item,) = fetch_one(home, server)
+    assert item.composition == "H2Mg"
+
+
+# agreement with the library
+
+
+@pytest.fixture(scope="module")
+def library_data():
+    from optimade.server.data import structures
+
+    return structures
+
+
+@pytest.mark.filterwarnings("ignore:Accessing the 'model_fields':DeprecationWarning")  # the library's own models
+def test_the_library_server_is_read_completely(home, library_data, monkeypatch, tmp_path):
+    monkeypatch.setenv("OPTIMADE_LOG_DIR", str(tmp_path))
+    monkeypatch.setenv("OPTIMADE_LOG_LEVEL", "error")
+    query = OptimadeQuery("nsites>=1 AND nelements<=20")
+    with reference_server(library_data) as url:
+        (fetched,) = fetch(home, url, query=query, page_rows=4)
+        small = list(fetched.items())
+        settle([fetched])
+        (refused,) = fetch(home, url, query=query, page_rows=1000)  # answered with 403
+        (some,) = fetch(home, url, query=OptimadeQuery('elements HAS ALL "Ag","Br"'))
+        (wrong,) = fetch(home, url, query=OptimadeQuery("nonsense=1"))
+    assert (fetched.cause, refused.cause, some.cause) == ("", "", "")
+    assert fetched.harvest.total == fetched.received == len(library_data) == 17
+    assert len(fetched.harvest.urls) == 5
+    assert len(refused.harvest.urls) == 1
+    assert list(refused.items()) == small
+    assert "nonsense" in wrong.cause
+    assert {_id(item) for item in small} == {raw["task_id"] for raw in library_data}
+    wanted = {raw["task_id"] for raw in library_data if {"Ag", "Br"} <= set(raw["elements"])}
+    assert {_id(item) for item in some.items()} == wanted
+    assert wanted
+    assert any(isinstance(item, Material) for item in small)
+
+
+def _id(item):
+    return (item.reference if isinstance(item, Rejected) else item.material_id).rsplit(":", 1)[1]
+
+
+def test_structures_agree_with_the_library_adapter(library_data):
+    from optimade.adapters.structures.pymatgen import _get_structure
+    from optimade.models import StructureResource
+
+    for raw in library_data:
+        expected = _get_structure(StructureResource.model_construct(attributes=_Attributes(raw)))
+        got = crystal_of(raw)
+        assert [*got.occupancies] == [dict(site.species.as_dict()) for site in expected]
+        np.testing.assert_allclose(got.lattice_angstrom, expected.lattice.matrix, atol=1e-12)
+        np.testing.assert_allclose(got.fractional @ got.lattice_angstrom, expected.cart_coords, atol=1e-9)
+
+
+class _Attributes:
+    """What the adapter reads of an entry, without the rest of the specification."""
+
+    def __init__(self, attributes):
+        from optimade.models.structures import Species
+
+        self.__dict__ |= attributes
+        self.species = [Species(**species) for species in attributes["species"]]
+
+
+# queries and providers
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("elements HAS ALL Mg", "at character 18"),
+        ("nelements=", "at its end"),
+        ("nelements==2", "at character 11"),
+        ('elements HAS "Mg" AN nelements=3', "at character 19"),
+        ("(nelements=2", "at its end"),
+        ('elements HAS "Mg', "at character 14"),
+        ("nelements=2 nsites=3", "without AND or OR"),
+    ],
+)
+def test_a_wrong_filter_is_refused_before_anything_is_sent(server, home, text, place):
+    result = run("--provider", server.url, "--filter", text)
+    assert result.exit_code == 2
+    assert place in result.stderr
+    assert text in result.stderr
+    assert server.requests == []
+
+
+def test_the_filter_is_made_of_its_parts():
+    query = OptimadeQuery("nsites<9 OR nsites>20", ("Mg",), ("Mg-H", "La-Ni-H"))
+    assert query.filter == (
+        '(nsites<9 OR nsites>20) AND (elements HAS ALL "Mg") AND '
+        '((elements HAS ALL "H","Mg" AND nelements=2) OR (elements HAS ALL "H","La","Ni" AND nelements=3))'
+    )
+    assert OptimadeQuery(elements=("Mg", "H")).filter == 'elements HAS ALL "Mg","H"'
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ({}, "whole database"),
+        ({"expression": "  "}, "whole database"),
+        ({"elements": ("Mq",)}, "'Mq' is not an element"),
+        ({"chemical_systems": ("Mg-",)}, "'' is not an element"),
+        ({"elements": ("Mg",), "limit": 0}, "at least 1"),
+    ],
+)
+def test_queries_that_make_no_sense_are_refused(parts, words):
+    with pytest.raises(InputError, match=words):
+        OptimadeQuery(**parts)
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "base_url"),
+    [
+        ("http://127.0.0.1:80/", "127.0.0.1:80", "http://127.0.0.1:80/v1"),
+        ("https://example.org/optimade", "example.org/optimade", "https://example.org/optimade/v1"),
+        ("https://example.org/optimade/v1/", "example.org/optimade", "https://example.org/optimade/v1"),
+        ("https://example.org/v1.2/structures", "example.org", "https://example.org/v1.2"),
+        ("oqmd", "oqmd", "https://oqmd.org/optimade/v1"),
+        ("https://oqmd.org/optimade/", "oqmd", "https://oqmd.org/optimade/v1"),
+    ],
+)
+def test_providers_are_named_and_versioned(given, name, base_url):
+    (provider,) = resolve_providers([given, given])
+    assert (provider.name, provider.base_url) == (name, base_url)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "words"),
+    [
+        ([], InputError, "no provider"),
+        (["oqm"], UnknownNameError, "did you mean 'oqmd'"),
+        (["ftp://example.org"], InputError, "http or https"),
+        (["https://example.org/v0"], InputError, "version 1"),
+        (["https://example.org?x=1"], InputError, "without a query"),
+        (["https://me:secret@example.org"], InputError, "must not hold a password"),
+        (["http://example.org:port"], InputError, "no URL"),
+    ],
+)
+def test_providers_that_cannot_be_asked_are_refused(given, error, words):
+    with pytest.raises(error, match=words) as raised:
+        resolve_providers(given)
+    assert "secret" not in str(raised.value)
+
+
+def test_the_shipped_list_holds_base_urls():
+    assert {"mp", "oqmd", "cod", "nomad", "alexandria", "mc3d", "jarvis"} <= set(known())
+    for name, provider in known().items():
+        assert resolve_providers([provider.base_url]) == resolve_providers([name]) == (provider,)
+
+
+@pytest.mark.parametrize(
+    ("base", "link", "followed"),
+    [
+        ("https://a.org/v1", "https://a.org/v1?p=2", "https://a.org/v1?p=2"),
+        ("https://a.org/v1", "http://a.org/v1?p=2", "https://a.org/v1?p=2"),
+        ("http://a.org/v1", "https://a.org/v1", "https://a.org/v1"),
+        ("https://www.example.org", "https://api.example.org/x", "https://api.example.org/x"),
+        ("https://a.ac.uk", "https://b.ac.uk", None),
+        ("https://x.a.ac.uk", "https://y.a.ac.uk", "https://y.a.ac.uk"),
+        ("https://a.org", "https://b.org", None),
+        ("https://a.org", "https://a.org.evil.com", None),
+        ("https://a.org", "http://a.org:8080/", None),
+        ("https://a.org", "https://me@a.org/", None),
+        ("http://127.0.0.1:80", "http://127.0.0.1:81/", None),
+        ("http://127.0.0.1:5000", "http://10.0.0.1:5000/", None),
+        ("http://10.0.0.1", "http://10.9.0.1", None),
+        ("http://a.org", "gopher://a.org", None),
+    ],
+)
+def test_links_are_followed_within_the_registrable_domain(base, link, followed):
+    assert trusted(base, link) == followed
+
+
+def test_energies_are_read_where_their_meaning_is_plain():
+    scheme = {"energy_above_hull": 0.02, "formation_energy_per_atom": -1.5}
+    attributes = {
+        "_mp_stability": {"gga_gga+u_r2scan": scheme, "r2scan": {"energy_above_hull": 9.0}},
+        "_oqmd_stability": -0.4,
+        "_alexandria_hull_distance": 0.1,
+    }
+    assert energies(attributes, "mp") == {
+        "energy_above_hull_ev_per_atom": 0.02,
+        "formation_energy_ev_per_atom": -1.5,
+    }
+    assert energies(attributes, "oqmd") == {"energy_above_hull_ev_per_atom": 0.0}
+    assert energies(attributes, "alexandria") == {"energy_above_hull_ev_per_atom": 0.1}
+    assert energies(attributes, "cod") == {}
+    assert energies({"_mp_stability": None}, "mp") == {}
+
+
+def test_help_is_quick():
+    began = time.monotonic()
+    command = [sys.executable, "-X", "importtime", "-m", "hstore_workflows.cli", "fetch", "optimade", "--help"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ)
+    assert "--provider" in shown.stdout
+    assert "hstore fetch optimade --provider oqmd" in shown.stdout
+    assert time.monotonic() - began < 20
+    for heavy in ("optimade.", "pymatgen", "requests", "numpy"):
+        assert f"| {heavy}" not in shown.stderr.replace("  ", "")
