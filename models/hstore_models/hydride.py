@@ -24,7 +24,8 @@ from hstore_models.forest import (
     fit_forest,
 )
 from hstore_models.prediction import Predictions, Query, normal_predictions
-from hstore_models.representation import anion_class, host_amounts, stoichiometric_capacity_wt_pct
+from hstore.pairing import anion_class, host_amounts
+from hstore_models.representation import stoichiometric_capacity_wt_pct
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,8 @@ import pandas as pd
 from hstore_models.features.composition import CompositionBatch
 from hstore_models.features.table import FeatureTable, featurize
 from hstore_models.forest import NORMAL_QUANTILE
-from hstore_models.representation import host_amounts, molecular_hydrogen_ratio
+from hstore.pairing import host_amounts
+from hstore_models.representation import molecular_hydrogen_ratio
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hstore.elements import ATOMIC_MASS_G_PER_MOL
-from hstore.errors import InputError
-from hstore.formula import formula_text, molar_mass_g_per_mol
+from hstore.formula import molar_mass_g_per_mol
+from hstore.pairing import ALKALI, SALT_FORMERS, anion_class, host_amounts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,44 +29,6 @@ CM3_PER_MOL_PER_A3 = 0.602214076
 
 GASES = frozenset({"N", "O", "F", "Cl", "He", "Ne", "Ar", "Kr", "Xe", "Rn"})
 """Elements whose atomic volume says nothing of their volume in a hydride."""
-
-ALKALI = frozenset({"Li", "Na", "K", "Rb", "Cs"})
-ALKALINE_EARTH = frozenset({"Be", "Mg", "Ca", "Sr", "Ba"})
-SALT_FORMERS = (ALKALI | ALKALINE_EARTH) - {"Be", "Mg"}
-
-
-def host_amounts(amounts: dict[str, float]) -> dict[str, float]:
-    """Return the amounts without hydrogen; elemental hydrogen itself is refused.
-
-    Raises:
-        InputError: the formula is hydrogen only.
-    """
-    host = {el: n for el, n in amounts.items() if el != "H"}
-    if not host:
-        raise InputError(
-            f"{formula_text(amounts)!r} is hydrogen without a host; give the hydride or its host alloy"
-        )
-    return host
-
-
-def anion_class(amounts: dict[str, float]) -> str:
-    """Name the hydrogen-bearing anion: ``borohydride``, ``amide``, ``alanate`` or ``""`` for none.
-
-    Rules: H with B makes a borohydride; H with N (and no B) an amide or imide; H with Al and an alkali or
-    alkaline-earth metal, both making up the host, an alanate. Transition-metal complex hydrides
-    (Mg2FeH6, Mg2NiH4) count as their host alloys, as the hydride listings do.
-    """
-    hydrogen = amounts.get("H", 0.0)
-    if not hydrogen:
-        return ""
-    if "B" in amounts:
-        return "borohydride"
-    if "N" in amounts:
-        return "amide"
-    aluminium = amounts.get("Al", 0.0)
-    salt = sum(n for el, n in amounts.items() if el in ALKALI | ALKALINE_EARTH)
-    host = sum(host_amounts(amounts).values())
-    return "alanate" if aluminium and salt and salt + aluminium >= 0.9 * host and hydrogen >= aluminium else ""
 
 
 def molecular_hydrogen_ratio(amounts: dict[str, float]) -> float:

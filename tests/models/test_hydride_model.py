@@ -6,12 +6,11 @@ import pytest
 
 from hstore.errors import InputError
 from hstore.formula import parse_amounts
+from hstore.pairing import anion_class, host_amounts
 from hstore.thermo import plateau_pressure_bar
 from hstore_models.hydride import fit_thermodynamics
 from hstore_models.prediction import Query
 from hstore_models.representation import (
-    anion_class,
-    host_amounts,
     hydride_density_g_per_l,
     molecular_hydrogen_ratio,
     stoichiometric_capacity_wt_pct,

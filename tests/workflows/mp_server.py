@@ -9,6 +9,8 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
+import numpy as np
+
 KEY = "0123456789abcdef0123456789abcdef"
 VERSION = "2026.02.03"
 HEARTBEAT = {"status": "OK", "version": "0.90.0", "db_version": VERSION, "access_controlled_batch_ids": []}
@@ -19,16 +21,16 @@ RESET, CUT, JUNK, STALL, DRIP = "reset", "cut", "junk", "stall", "drip"
 
 
 def summary(number, formula="LaNi5", **fields):
-    """One summary document with a structure that fits its formula; the cells differ from number to number."""
+    """One summary document with a structure that fits its formula and is like no other's."""
     from pymatgen.core import Composition, Lattice, Structure
 
     species = [el for el, n in Composition(formula).items() for _ in range(int(n))]
-    places = [[(k + 0.5) / len(species), 0.1 * k % 1, 0.0] for k in range(len(species))]
-    lattice = Lattice.orthorhombic(3.0 * len(species) ** (1 / 3), 4.0 + 0.05 * number, 5.0 + 0.02 * number)
+    places = np.random.default_rng(number).random((len(species), 3))
+    structure = Structure(Lattice.cubic(3.0 * len(species) ** (1 / 3)), species, places)
     return {
         "material_id": f"mp-{number}",
         "formula_pretty": formula,
-        "structure": Structure(lattice, species, places).as_dict(),
+        "structure": structure.as_dict(),
         "elements": sorted({str(el) for el in species}),
         "energy_above_hull": 0.001 * number,
         "formation_energy_per_atom": -0.3,

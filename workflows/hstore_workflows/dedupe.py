@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from hstore.errors import InputError
@@ -26,7 +27,11 @@ if TYPE_CHECKING:
     from hstore.store import Store
     from hstore_workflows.sameness import Answer, Task
 
-_WORKER_MEMORY_MIB = 2048
+_MEMORY_MIB = 2048
+_LOADING_SECONDS = 60.0
+"""A worker that was not forked from a server with pymatgen loads it within its first comparison."""
+_SHARE_OF_A_CORE = 5.0
+"""A worker on a crowded machine may need so many times its processor time."""
 
 
 class Fate(StrEnum):
@@ -69,16 +74,16 @@ class Deduplicator:
             store: written to at every :meth:`add`.
             scope: in whose name; only records it may see are compared with.
             workers: processes; None takes one for each core.
-            match_seconds: time limit for one comparison of two structures, seconds.
+            match_seconds: time limit for one comparison of two structures, seconds of processor time.
         """
         self._store = store
         self._scope = scope
         self._blocks: dict[Place, Block] = {}
         self._crew: Crew[Task, Answer] = Crew(
-            work,
+            partial(work, match_seconds=match_seconds),
             workers=workers,
-            limits=Limits(seconds=match_seconds, memory_mib=_WORKER_MEMORY_MIB),
-            preload=("pymatgen.analysis.structure_matcher", "hstore_models.invariants"),
+            limits=Limits(seconds=_SHARE_OF_A_CORE * match_seconds + _LOADING_SECONDS, memory_mib=_MEMORY_MIB),
+            preload=("pymatgen.analysis.structure_matcher", "moyopy", work.__module__),
         )
 
     def __enter__(self) -> Self:

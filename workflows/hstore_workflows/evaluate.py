@@ -16,7 +16,8 @@ from hstore_data.table import RejectedRow
 from hstore_models.forest import ForestSettings
 from hstore_models.metrics import interval_scores, regression_scores
 from hstore_models.prediction import Query
-from hstore_models.representation import host_amounts, molecular_hydrogen_ratio
+from hstore.pairing import host_amounts
+from hstore_models.representation import molecular_hydrogen_ratio
 from hstore_models.splits import grouped_folds, split_hash
 from hstore_models.training import fit, model_of
 from hstore_models.training_data import TrainingData, load_scored_rows, load_training_data

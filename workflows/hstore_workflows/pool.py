@@ -13,7 +13,7 @@ from hstore.formula import canonical_formula, parse_amounts
 from hstore.records import Family
 from hstore_data.curated import curated_table
 from hstore_models.prediction import Query
-from hstore_models.representation import anion_class, host_amounts
+from hstore.pairing import anion_class, host_amounts
 from hstore_workflows.sources.enumeration import enumerate_pool
 from hstore_workflows.tables import check_table, read_table
 

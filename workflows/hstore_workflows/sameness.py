@@ -8,6 +8,7 @@ were chosen from.
 
 from __future__ import annotations
 
+import signal
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -22,6 +23,7 @@ from hstore_models.invariants import Fingerprint, fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from types import FrameType
 
     from hstore.arrays import FloatArray
     from hstore.records import Material
@@ -36,7 +38,9 @@ DESCRIPTOR_TOLERANCE = 0.01
 """Largest relative difference of a descriptor of two sorbents without structure."""
 
 MATCH_SECONDS = 20.0
-"""Time limit for one comparison of two structures, seconds."""
+"""Time limit for one comparison of two structures, seconds of processor time."""
+
+_PRIMITIVE_TOLERANCE_ANGSTROM = 1e-3
 
 Task: TypeAlias = Crystal | tuple[Crystal, Crystal]
 """Work for another process: a crystal to take the fingerprint of, or two to compare."""
@@ -45,18 +49,52 @@ Answer: TypeAlias = Fingerprint | bool
 """The fingerprint, or whether the two are the same."""
 
 
-def work(task: Task) -> Answer:
+def work(task: Task, *, match_seconds: float = MATCH_SECONDS) -> Answer:
     """Do a task; at the top level of a module, for it runs in worker processes.
 
     Raises:
-        InputError: the crystal has no fingerprint.
+        InputError: the crystal has no fingerprint, or the comparison took too long.
     """
-    return fingerprint(task) if isinstance(task, Crystal) else same_structure(*task)
+    if isinstance(task, Crystal):
+        return fingerprint(task)
+    return same_structure(*task, match_seconds=match_seconds)
 
 
-def same_structure(one: Crystal, other: Crystal) -> bool:
-    """Ask ``StructureMatcher`` whether two crystals have the same structure."""
-    return one.key == other.key or bool(_matcher().fit(one.to_pymatgen(), other.to_pymatgen()))
+def same_structure(one: Crystal, other: Crystal, *, match_seconds: float = MATCH_SECONDS) -> bool:
+    """Ask ``StructureMatcher`` whether two crystals have the same structure.
+
+    Raises:
+        InputError: there is no answer after so many seconds of processor time, which do not depend on what else
+            the machine does.
+    """
+    if one.key == other.key:
+        return True
+    matcher = _matcher()
+    structures = [primitive(crystal).to_pymatgen() for crystal in (one, other)]
+    signal.signal(signal.SIGPROF, _stop)
+    signal.setitimer(signal.ITIMER_PROF, match_seconds)
+    try:
+        return bool(matcher.fit(*structures))
+    except _TooSlowError:
+        raise InputError(f"there was no answer after {match_seconds:g} s of processor time") from None
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def primitive(crystal: Crystal) -> Crystal:
+    """Return a primitive cell of a crystal that is periodic to 0.001 angstrom, or else the crystal as it is.
+
+    ``StructureMatcher`` looks for primitive cells with a wider tolerance, but takes seconds in cells of a
+    thousand atoms; those of frameworks are often centred.
+    """
+    import moyopy
+
+    cell = moyopy.Cell(crystal.lattice_angstrom.tolist(), crystal.fractional.tolist(), crystal.numbers.tolist())
+    try:
+        found = moyopy.MoyoDataset(cell, symprec=_PRIMITIVE_TOLERANCE_ANGSTROM).prim_std_cell
+    except ValueError:  # no symmetry is found at this tolerance
+        return crystal
+    return Crystal(np.asarray(found.basis), np.asarray(found.positions), np.asarray(found.numbers))
 
 
 @cache
@@ -64,6 +102,14 @@ def _matcher() -> Any:
     from pymatgen.analysis.structure_matcher import StructureMatcher
 
     return StructureMatcher()
+
+
+class _TooSlowError(BaseException):
+    """Raised inside the matcher at the time limit; no ``except Exception`` of a library may swallow it."""
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    raise _TooSlowError
 
 
 @dataclass(frozen=True)

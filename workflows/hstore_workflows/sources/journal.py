@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import threading
 import zlib
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -72,7 +72,8 @@ class Journal:
         journal = cls(home / _FOLDER / name, source, identity)
         for left in journal.folder.parent.glob(f"{_DISCARDED}*"):  # by a process that ended while discarding
             shutil.rmtree(left, ignore_errors=True)
-        journal._write_manifest()
+        with _writing_into(journal.folder):
+            journal._write_manifest()
         return journal
 
     def __len__(self) -> int:
@@ -99,7 +100,13 @@ class Journal:
             FetchError: the folder cannot be written.
         """
         packed = zlib.compress(body, level=1)
-        self._write(self._path(request), hashlib.sha256(packed).digest() + packed)
+        content = hashlib.sha256(packed).digest() + packed
+        with _writing_into(self.folder):
+            try:
+                _replace(self._path(request), content)
+            except FileNotFoundError:  # the folder was discarded, perhaps by another process
+                self._write_manifest()
+                _replace(self._path(request), content)
         with self._lock:
             self.kept += 1
 
@@ -118,22 +125,8 @@ class Journal:
         if _manifest(path) is None:
             created = datetime.now(UTC).isoformat(timespec="seconds")
             manifest = {"source": self.source, "identity": self.identity, "created": created}
-            self._write(path, json.dumps(manifest, indent=1, sort_keys=True).encode())
-
-    def _write(self, path: Path, content: bytes) -> None:
-        """Write a file at once or not at all; the folder may vanish once, should another process discard it."""
-        try:
-            try:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                _replace(path, content)
-            except FileNotFoundError:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                _replace(path, content)
-        except OSError as error:
-            raise FetchError(
-                f"the answers of the source cannot be kept in {self.folder} ({error.strerror or error}); "
-                "make room there, or point HSTORE_HOME to a folder that can be written"
-            ) from error
+            self.folder.mkdir(parents=True, exist_ok=True)
+            _replace(path, json.dumps(manifest, indent=1, sort_keys=True).encode())
 
 
 def unfinished(home: Path, *, source: str) -> Iterator[Journal]:
@@ -147,6 +140,17 @@ def unfinished(home: Path, *, source: str) -> Iterator[Journal]:
         manifest = _manifest(path)
         if manifest and manifest["source"] == source and not path.parent.name.startswith(_DISCARDED):
             yield Journal(path.parent, source, manifest["identity"])
+
+
+@contextmanager
+def _writing_into(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise FetchError(
+            f"the answers of the source cannot be kept in {folder} ({error.strerror or error}); "
+            "make room there, or point HSTORE_HOME to a folder that can be written"
+        ) from error
 
 
 def _manifest(path: Path) -> dict[str, Any] | None:

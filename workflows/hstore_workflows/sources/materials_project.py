@@ -144,7 +144,7 @@ def fetch_materials(query: MPQuery, access: Access) -> Fetched:
         FetchError: the server failed, or delivered another number of materials than it announced.
     """
     client = access.open(query.text())
-    known = client.rester.materials.summary.available_fields
+    known = client.rester.materials.summary.document_model.model_fields
     for name in query.fields:
         if name not in known:
             raise unknown_name("field", name, known)

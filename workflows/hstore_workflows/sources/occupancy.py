@@ -136,7 +136,8 @@ def _settled(
         if len(shares) > 1 and share < total:
             if share <= DOMINANT_SHARE * total:
                 raise _unusable(
-                    f"position {place + 1} is shared by {_shown(shares)} and none has above {DOMINANT_SHARE}", stated
+                    f"position {place + 1} is shared by {_shown(shares)} and none has above {DOMINANT_SHARE}",
+                    stated,
                 )
             rules.append(DOMINANT)
         if abs(total - 1.0) > 1e-6 and total >= 1.0 - NEARLY:
@@ -155,8 +156,8 @@ def _refuse_hidden_mixing(settled: PartialCrystal, stated: dict[str, float]) -> 
         here, there = settled.occupancies[first], settled.occupancies[second]
         if set(here) != set(there):
             raise _unusable(
-                f"positions {first + 1} and {second + 1}, {_shown(here)} and {_shown(there)}, are one place shared "
-                f"by elements of which none has above {DOMINANT_SHARE}",
+                f"positions {first + 1} and {second + 1}, {_shown(here)} and {_shown(there)}, are one place "
+                f"shared by elements of which none has above {DOMINANT_SHARE}",
                 stated,
             )
 

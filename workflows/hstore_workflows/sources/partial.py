@@ -131,7 +131,7 @@ def close_pairs(
 
     # a cell list finer than the spacing of the atoms costs time and finds nothing more
     spacing = (abs(np.linalg.det(lattice)) / max(len(fractional), 1)) ** (1 / 3)
-    reach = max(cutoff_angstrom, min(spacing, 3.0))
+    reach = max(cutoff_angstrom, min(1.4 * spacing, 4.0))
     calculator = NeighborList(cutoff=float(reach), full_list=False)
     pairs, distances = calculator.compute(
         points=fractional @ lattice, box=np.asarray(lattice), periodic=True, quantities="Pd"

@@ -44,44 +44,42 @@ def chemical_ordering(crystal: Crystal, voronoi: Voronoi) -> FloatArray:
 
 
 def _shell_weights(voronoi: Voronoi, kind: IntArray, kinds: int) -> list[FloatArray]:
-    """Return the weight of the paths of 1, 2 and 3 steps from each site by the element of their end, (n, kinds)."""
-    centre, other = voronoi.centre, voronoi.other
-    weight = voronoi.area_angstrom2 / voronoi.largest_over_facets(voronoi.area_angstrom2)[centre]
+    """Return the weights of the paths of 1, 2 and 3 steps from each site by element at their end, (n, kinds)."""
+    other, reverse = voronoi.other, voronoi.reverse
+    weight = voronoi.area_angstrom2 / voronoi.largest_over_facets(voronoi.area_angstrom2)[voronoi.centre]
+    back = weight[reverse][:, None]
     is_kind = np.eye(kinds)[kind]
-    back = weight[voronoi.reverse]
 
-    def spread(values: FloatArray) -> FloatArray:
-        """Add a quantity of the facets, shape (facets, kinds), for each site."""
-        return np.asarray(np.add.reduceat(values, voronoi.starts[:-1], axis=0))
+    def step(values: FloatArray) -> FloatArray:
+        """Weigh a quantity of the facets, shape (facets, kinds), and add it for each site."""
+        return np.asarray(np.add.reduceat(weight[:, None] * values, voronoi.starts[:-1], axis=0))
 
-    one = spread(weight[:, None] * is_kind[other])
-    # second steps over a facet to `other`, all but the one straight back, by the element where they end
-    onward = one[other] - back[:, None] * is_kind[centre]
-    two = spread(weight[:, None] * onward)
-    # third steps: as the second ones from where the second step ends, without those that lead to the start
-    three = spread(weight[:, None] * (spread(weight[:, None] * onward)[other] - back[:, None] * onward[voronoi.reverse]))
-    three -= _triangles(voronoi, weight)[:, None] * is_kind
+    one = step(is_kind[other])
+    # from the far side of each facet, one step to anywhere but straight back
+    onward = one[other] - back * is_kind[voronoi.centre]
+    two = step(onward)
+    # from there another step, of which those that close a triangle with the first two come off at the end
+    three = step(two[other] - back * onward[reverse]) - _triangles(voronoi, weight)[:, None] * is_kind
     return [one, two, three]
 
 
 def _triangles(voronoi: Voronoi, weight: FloatArray) -> FloatArray:
     """Return the weight of the closed paths of three steps from each site, shape (n,)."""
-    starts = voronoi.starts
-    steps = np.diff(starts)[voronoi.other]
-    back = weight[voronoi.reverse]
+    steps = np.diff(voronoi.starts)[voronoi.other]  # second steps after each first one
     ends = np.cumsum(steps)
-    sums = np.zeros(len(starts) - 1)
+    sums = np.zeros(len(voronoi.starts) - 1)
     low = 0
     while low < len(steps):
-        high = max(int(np.searchsorted(ends, ends[low] - steps[low] + _STEPS_AT_ONCE, "right")), low + 1)
+        done = ends[low] - steps[low]
+        high = max(int(np.searchsorted(ends, done + _STEPS_AT_ONCE, "right")), low + 1)
         first = np.repeat(np.arange(low, high), steps[low:high])
-        within = np.arange(len(first)) - np.repeat(ends[low:high] - steps[low:high] - (ends[low] - steps[low]), steps[low:high])
-        second = starts[voronoi.other[first]] + within
+        place = np.arange(len(first)) + done - (ends - steps)[first]
+        second = voronoi.starts[voronoi.other[first]] + place
         centre = voronoi.centre[first]
-        closing = voronoi.find(centre, voronoi.other[second], voronoi.shift[first] + voronoi.shift[second])
-        met = closing >= 0
-        product = weight[first[met]] * weight[second[met]] * back[closing[met]]
-        sums += np.bincount(centre[met], product, minlength=len(sums))
+        third = voronoi.find(centre, voronoi.other[second], voronoi.shift[first] + voronoi.shift[second])
+        met = np.flatnonzero(third >= 0)
+        closing = weight[voronoi.reverse[third[met]]]
+        sums += np.bincount(centre[met], weight[first[met]] * weight[second[met]] * closing, minlength=len(sums))
         low = high
     return sums
 

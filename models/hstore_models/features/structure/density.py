@@ -1,22 +1,18 @@
 """Mass density, volume for each atom, and the share of the cell that spheres of the atoms' size would fill.
 
-Atomic radii are the empirical ones of Slater, J. Chem. Phys. 41, 3199 (1964), doi 10.1063/1.1725697, with the
-few others of pymatgen's table (``element_radius.csv``); spheres of neighbours overlap, so the packing fraction
-can exceed 1. Where an element has no radius (He, Ne, Kr, Xe, Rn, At, Fr, Cm and beyond) the packing fraction is
+Atomic radii are those of :func:`~hstore_models.features.structure.radii.atomic_radii_angstrom`; spheres of
+neighbours overlap, so the packing fraction can exceed 1. Where an element has no radius (He, Ne, Kr, Xe, Rn, At, Fr, Cm and beyond) the packing fraction is
 NaN; matminer gives no value of the group then.
 """
 
 from __future__ import annotations
 
-import csv
-from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hstore.elements import SYMBOLS
 from hstore_models.features.structure.featurizer import StructureFeaturizer
+from hstore_models.features.structure.radii import atomic_radii_angstrom
 
 if TYPE_CHECKING:
     from hstore.arrays import FloatArray
@@ -24,16 +20,6 @@ if TYPE_CHECKING:
 
 G_PER_CM3 = 1.66053906660
 """One dalton for each cubic angstrom, g/cm3 (CODATA 2018)."""
-
-
-@cache
-def atomic_radii_angstrom() -> FloatArray:
-    """Return atomic radii by atomic number, shape (104,), angstrom; NaN where there is none, read only."""
-    text = files("hstore_models.features.structure").joinpath("element_radius.csv").read_text(encoding="utf-8")
-    radii = {row["element"]: row["atomic_radius_pm"] for row in csv.DictReader(text.splitlines())}
-    table = np.array([np.nan, *(float(radii[symbol] or "nan") / 100 for symbol in SYMBOLS)])
-    table.flags.writeable = False
-    return table
 
 
 def _compute(geometry: Geometry) -> FloatArray:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hstore.errors import InputError
+from hstore_models.features.structure.close_pairs import close_pairs, compiled
 from hstore_models.features.structure.featurizer import StructureFeaturizer
 from hstore_models.features.structure.oxidation import oxidation_states
 
@@ -52,60 +53,87 @@ def ewald_energy(crystal: Crystal, charges: FloatArray) -> float:
     """
     if abs(charges.sum()) > 1e-6 * max(1.0, float(np.abs(charges).max())):
         raise InputError(f"charges must add to 0 in the cell, got {charges.sum():g}; balance them")
-    charged = charges != 0
-    if not charged.any():
+    if not charges.any():
         return 0.0
-    q = charges[charged]
-    screening = np.sqrt(np.pi) * (_REAL_COST * len(q) / crystal.volume_angstrom3**2) ** (1 / 6)
-    real = _real_space(crystal, crystal.cartesian_angstrom[charged], q, screening)
-    reciprocal = _reciprocal_space(crystal, crystal.fractional[charged], q, screening)
-    itself = screening / np.sqrt(np.pi) * float(q @ q)
+    count = int(np.count_nonzero(charges))
+    screening = float(np.sqrt(np.pi) * (_REAL_COST * count / crystal.volume_angstrom3**2) ** (1 / 6))
+    real = _real_space(crystal, charges, screening)
+    reciprocal = _reciprocal_space(crystal, charges, screening)
+    itself = screening / np.sqrt(np.pi) * float(np.vdot(charges, charges))
     return COULOMB_EV_ANGSTROM * (real + reciprocal - itself)
 
 
-def _real_space(crystal: Crystal, positions: FloatArray, q: FloatArray, screening: float) -> float:
+def _real_space(crystal: Crystal, charges: FloatArray, screening: float) -> float:
     from scipy.special import erfc
-    from vesin import NeighborList
 
     cutoff_angstrom = _REACH / screening
-    pairs = len(q) ** 2 * 4.2 * cutoff_angstrom**3 / crystal.volume_angstrom3
+    pairs = float(np.count_nonzero(charges)) ** 2 * 4.2 * cutoff_angstrom**3 / crystal.volume_angstrom3
     if pairs > _MAX_TERMS:
-        raise InputError(f"{pairs:.2g} pairs of charges are more than {_MAX_TERMS:g}; the cell is too large")
-    first, second, distance = NeighborList(cutoff=cutoff_angstrom, full_list=False).compute(
-        points=positions, box=crystal.lattice_angstrom, periodic=True, quantities="ijd"
-    )
+        raise InputError(f"an Ewald sum of {pairs:.2g} pairs is too long (limit {_MAX_TERMS:g}); reduce the cell")
+    first, second, distance = close_pairs(crystal, cutoff_angstrom, charges != 0)
     if len(distance) and distance.min() < _LEAST_DISTANCE_ANGSTROM:
         raise InputError(f"two charged sites are {distance.min():.2g} A apart; correct the structure")
-    return float(np.sum(q[first] * q[second] * erfc(screening * distance) / distance))
+    return float(np.sum(charges[first] * charges[second] * erfc(screening * distance) / distance))
 
 
-def _reciprocal_space(crystal: Crystal, fractional: FloatArray, q: FloatArray, screening: float) -> float:
-    """Sum over the waves of a box that holds the sphere of the cutoff; phases factor along the three axes."""
+def _reciprocal_space(crystal: Crystal, charges: FloatArray, screening: float) -> float:
     cutoff_per_angstrom = 2 * screening * _REACH
-    h, k, m = (np.arange(-most, most + 1) for most in _waves(crystal.lattice_angstrom, cutoff_per_angstrom, len(q)))
-    h = h[len(h) // 2 :]  # the other half are the same waves backwards
-    angles = 2j * np.pi * fractional.T
-    first, second, third = (np.exp(np.outer(indices, angle)) for indices, angle in zip((h, k, m), angles, strict=True))
-    planes = ((q * first)[:, None, :] * second[None, :, :]).reshape(-1, len(q))
-    structure_factor = (planes @ third.T).reshape(len(h), len(k), len(m))
-    b1, b2, b3 = 2 * np.pi * np.linalg.inv(crystal.lattice_angstrom).T
-    vectors = np.multiply.outer(h, b1)[:, None, None] + np.add.outer(np.outer(k, b2), np.outer(m, b3)).diagonal(
-        axis1=1, axis2=3
-    )
-    squared = np.einsum("hkmi,hkmi->hkm", vectors, vectors)
-    squared[0, len(k) // 2, len(m) // 2] = np.inf  # no wave at all
-    weights = np.exp(-squared / (4 * screening**2)) / squared
-    weights[0] /= 2
-    power = structure_factor.real**2 + structure_factor.imag**2
-    return float(4 * np.pi / crystal.volume_angstrom3 * np.vdot(weights, power))
-
-
-def _waves(lattice: FloatArray, cutoff_per_angstrom: float, charges: int) -> IntArray:
-    most = np.floor(cutoff_per_angstrom * np.linalg.norm(lattice, axis=1) / (2 * np.pi)).astype(np.int64)
-    terms = float(np.prod(2.0 * most + 1)) * charges
+    lattice = crystal.lattice_angstrom
+    most = np.floor(cutoff_per_angstrom * np.sqrt((lattice * lattice).sum(axis=1)) / (2 * np.pi)).astype(np.int64)
+    charged = charges != 0
+    terms = float(np.prod(2.0 * most + 1)) * float(charged.sum())
     if terms > _MAX_TERMS:
         raise InputError(f"an Ewald sum of {terms:.2g} terms is too long (limit {_MAX_TERMS:g}); reduce the cell")
-    return np.asarray(most)
+    reciprocal = 2 * np.pi * np.linalg.inv(lattice).T
+    total = compiled(_sum_waves)(
+        reciprocal, crystal.fractional[charged], charges[charged], most, (cutoff_per_angstrom, screening)
+    )
+    return float(4 * np.pi / crystal.volume_angstrom3 * total)
+
+
+def _sum_waves(
+    reciprocal: FloatArray, fractional: FloatArray, charges: FloatArray, most: IntArray, limits: tuple[float, float]
+) -> float:  # pragma: no cover - runs compiled
+    """Sum exp(-G^2 / 4 a^2) |S(G)|^2 / G^2 over half of the waves G within the cutoff, of each pair G, -G one.
+
+    The waves (h, k, m) and (h, k, -m) share their four sums of products.
+    """
+    cutoff, screening = limits
+    n, total = len(charges), 0.0
+    cosine, sine = np.empty((most[2] + 1, n)), np.empty((most[2] + 1, n))
+    for m in range(most[2] + 1):
+        for i in range(n):
+            angle = 2 * np.pi * m * fractional[i, 2]
+            cosine[m, i], sine[m, i] = np.cos(angle), np.sin(angle)
+    real, imaginary = np.empty(n), np.empty(n)
+    for h in range(most[0] + 1):
+        for k in range(-most[1] if h else 0, most[1] + 1):
+            for i in range(n):
+                angle = 2 * np.pi * (h * fractional[i, 0] + k * fractional[i, 1])
+                real[i], imaginary[i] = charges[i] * np.cos(angle), charges[i] * np.sin(angle)
+            for m in range(most[2] + 1):
+                upward, downward = 0.0, 0.0
+                for axis in range(3):
+                    part = h * reciprocal[0, axis] + k * reciprocal[1, axis]
+                    upward += (part + m * reciprocal[2, axis]) ** 2
+                    downward += (part - m * reciprocal[2, axis]) ** 2
+                up = upward <= cutoff * cutoff and (h > 0 or k > 0 or m > 0)
+                down = downward <= cutoff * cutoff and m > 0 and (h > 0 or k > 0)
+                if not (up or down):
+                    continue
+                rc, rs, ic, im = 0.0, 0.0, 0.0, 0.0
+                for i in range(n):
+                    rc += real[i] * cosine[m, i]
+                    rs += real[i] * sine[m, i]
+                    ic += imaginary[i] * cosine[m, i]
+                    im += imaginary[i] * sine[m, i]
+                if up:
+                    power = (rc - im) ** 2 + (rs + ic) ** 2
+                    total += np.exp(-upward / (4 * screening * screening)) / upward * power
+                if down:
+                    power = (rc + im) ** 2 + (ic - rs) ** 2
+                    total += np.exp(-downward / (4 * screening * screening)) / downward * power
+    return total
 
 
 def _compute(geometry: Geometry) -> FloatArray:

@@ -10,6 +10,7 @@ tells elements apart.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -129,7 +130,9 @@ def _featurizer(name: str, elements: tuple[str, ...]) -> StructureFeaturizer:
 @lru_cache(maxsize=8)
 def _calculator(elements: tuple[str, ...]) -> Any:
     try:
-        from dscribe.descriptors import SOAP as Calculator  # noqa: N811 - our own SOAP is the featurizer
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about escapes in its docstrings
+            from dscribe.descriptors import SOAP as Calculator  # noqa: N811 - our own SOAP is the featurizer
     except ImportError as error:
         raise MissingExtraError(
             "SOAP features need DScribe, which is not installed; run: pip install 'hstore[soap]'"

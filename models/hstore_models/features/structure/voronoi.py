@@ -5,9 +5,10 @@ Which ones these are is not a matter of a cutoff: a polyhedron is right exactly 
 nearer to one of its corners than the site itself. Corners that fail name the atoms that are missing, these are
 added, and the tessellation is made again; a dense crystal passes at once, a pore needs a round or two.
 
-In crystals of high symmetry more than four polyhedra meet at a corner. Rounding errors of the coordinates split
-such corners into several a femtometre apart, with facets of no width between them. Facets narrower and edges
-shorter than a tolerance are therefore left out; matminer and pymatgen count them where qhull happens to make them.
+In crystals of high symmetry more than four polyhedra meet at a corner. Where rounding errors of the coordinates
+split such a corner into several, facets of almost no width lie between them. Facets narrower and edges shorter
+than a tolerance are left out; the default removes rounding errors and nothing else, so that counts of edges are
+those of pymatgen.
 
 Reference: Okabe, Boots, Sugihara and Chiu, Spatial Tessellations, doi 10.1002/9780470317013.
 """
@@ -16,26 +17,36 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hstore.errors import InputError
+from hstore_models.features.structure.voronoi_images import CompactCell, Images, Ridges, ridges_of
 
 if TYPE_CHECKING:
     from hstore.arrays import FloatArray, IntArray
     from hstore.crystal import Crystal
-    from numpy.typing import NDArray
 
 TOLERANCE_ANGSTROM = 1e-8
 """Width of a facet and length of an edge below which they are rounding errors, angstrom."""
-_LEAST_DISTANCE_ANGSTROM = 1e-3
-_FIRST_NEIGHBOURS = 24
-_ROUNDS = 60
-_VOLUME_TOLERANCE = 1e-6
-_EMPTY_TOLERANCE_ANGSTROM = 1e-10
-_DISPLACEMENT_ANGSTROM = 1e-8
+_VOLUME_TOLERANCE = 1e-7
+_QHULL_OPTIONS = ("Qbb Qc Qz", "Qc Qz", "Qc Qz C1e-9")
+"""Tried in turn. About one in a thousand highly symmetric supercells is beyond the first, scipy's default: qhull
+then fails to merge what is one corner and misplaces the parts."""
+_HASH = np.array(
+    [0x1E3779B97F4A7C15, 0x3F58476D1CE4E5B9, 0x14D049BB133111EB, 0x2545F4914F6CDD1D, 0x369DEA0F31A53F85]
+)
+
+_FACET_ARRAYS = (
+    "centre",
+    "other",
+    "shift",
+    "area_angstrom2",
+    "solid_angle_sr",
+    "face_distance_angstrom",
+    "edges",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +90,7 @@ class Voronoi:
     @cached_property
     def reverse(self) -> IntArray:
         """Index of the same facet seen from the other side, shape (facets,)."""
-        order, keys = self._index
-        return order[np.searchsorted(keys, self._keys(self.other, self.centre, -self.shift))]
+        return self.find(self.other, self.centre, -self.shift)
 
     def find(self, centre: IntArray, other: IntArray, shift: IntArray) -> IntArray:
         """Return the index of the facets between pairs of sites, -1 where they share none.
@@ -91,10 +101,10 @@ class Voronoi:
             shift: cell of the other site, shape (pairs, 3).
         """
         order, keys = self._index
-        wanted = self._keys(centre, other, shift)
-        place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-        inside = (np.abs(shift) <= self._span).all(axis=1)
-        return np.where(inside & (keys[place] == wanted), order[place], -1)
+        place = np.minimum(np.searchsorted(keys, _keys(centre, other, shift)), len(keys) - 1)
+        found = order[place]
+        same = (self.centre[found] == centre) & (self.other[found] == other)
+        return np.where(same & (self.shift[found] == shift).all(axis=1), found, -1)
 
     def sum_over_facets(self, values: FloatArray) -> FloatArray:
         """Add a quantity of the facets for each site: shape (facets,) becomes (sites,)."""
@@ -109,21 +119,15 @@ class Voronoi:
         return np.asarray(np.minimum.reduceat(values, self.starts[:-1]))
 
     @cached_property
-    def _span(self) -> int:
-        return int(np.abs(self.shift).max())
-
-    def _keys(self, centre: IntArray, other: IntArray, shift: IntArray) -> IntArray:
-        sites, base = len(self.reach_angstrom), 2 * self._span + 1
-        key = centre * sites + other
-        for axis in range(3):
-            key = key * base + (shift[:, axis] + self._span)
-        return key
-
-    @cached_property
     def _index(self) -> tuple[IntArray, IntArray]:
-        keys = self._keys(self.centre, self.other, self.shift)
+        keys = _keys(self.centre, self.other, self.shift)
         order = np.argsort(keys)
         return order, keys[order]
+
+
+def _keys(centre: IntArray, other: IntArray, shift: IntArray) -> IntArray:
+    """Return a number for each facet; overflow is meant, equal numbers are looked at again."""
+    return np.asarray(np.column_stack([centre, other, shift]) @ _HASH)
 
 
 def tessellate(crystal: Crystal, *, tolerance_angstrom: float = TOLERANCE_ANGSTROM) -> Voronoi:
@@ -134,227 +138,49 @@ def tessellate(crystal: Crystal, *, tolerance_angstrom: float = TOLERANCE_ANGSTR
         tolerance_angstrom: facets narrower and edges shorter than this are left out, angstrom.
 
     Raises:
-        InputError: two sites coincide, or rounding errors prevent a tessellation whose volumes add up.
+        InputError: two sites coincide, or rounding errors prevent a tessellation that fills the cell.
     """
-    cell = _Cell.of(crystal)
-    found = _attempt(cell, crystal, tolerance_angstrom)
-    if found is None:  # many corners in exactly one place can defeat qhull; tell them apart, then merge again
-        noise = np.random.default_rng(0).uniform(-1, 1, cell.home.shape) * _DISPLACEMENT_ANGSTROM
-        moved = _Cell(cell.lattice, cell.to_given, cell.home + noise, cell.wrapped)
-        found = _attempt(moved, crystal, max(tolerance_angstrom, TOLERANCE_ANGSTROM))
-    if found is None:
-        raise InputError(
-            f"the Voronoi polyhedra of the {len(crystal)} sites do not fill the cell of "
-            f"{crystal.volume_angstrom3:.6g} A^3; look for sites that nearly coincide or a cell far too long"
-        )
-    return found
-
-
-def _attempt(cell: _Cell, crystal: Crystal, tolerance_angstrom: float) -> Voronoi | None:
-    """Tessellate; None when qhull fails or the volumes do not add up."""
     from scipy.spatial import QhullError
 
-    try:
-        ridges, points = _converged(cell)
-    except QhullError:
-        return None
-    voronoi = _facets(cell, points, ridges, tolerance_angstrom)
-    lost = abs(voronoi.site_volume_angstrom3.sum() - crystal.volume_angstrom3)
-    whole = len(voronoi.starts) == len(crystal) + 1 and bool((np.diff(voronoi.starts) > 3).all())
-    return voronoi if whole and lost <= _VOLUME_TOLERANCE * crystal.volume_angstrom3 else None
+    cell = CompactCell.of(crystal)
+    images = Images(cell)
+    cause = ""
+    for options in _QHULL_OPTIONS:
+        try:
+            ridges, points = ridges_of(images, options)
+        except QhullError as error:
+            cause = str(error).strip().split("\n", 1)[0]
+            continue
+        voronoi = _two_sided(_facets(cell, points, ridges, tolerance_angstrom))
+        filled = voronoi.site_volume_angstrom3.sum() / crystal.volume_angstrom3
+        if abs(filled - 1.0) < _VOLUME_TOLERANCE:
+            return voronoi
+        cause = f"they fill {filled:.8g} of the cell instead of 1"
+    raise InputError(
+        f"no Voronoi polyhedra of {len(crystal)} sites in {crystal.volume_angstrom3:.6g} A^3: {cause}; look for "
+        "sites that nearly coincide or an extreme cell"
+    )
 
 
-@dataclass(frozen=True, eq=False)
-class _Cell:
-    """The crystal in a short, compact cell with all sites inside it."""
-
-    lattice: FloatArray
-    """Reduced cell vectors in rows, shape (3, 3), angstrom."""
-    to_given: IntArray
-    """Reduced cell vectors in terms of the given ones, shape (3, 3)."""
-    home: FloatArray
-    """Cartesian coordinates of the sites, wrapped into the reduced cell, shape (n, 3), angstrom."""
-    wrapped: IntArray
-    """Reduced cell each site was in, shape (n, 3)."""
-
-    @classmethod
-    def of(cls, crystal: Crystal) -> _Cell:
-        to_given = _reduction(crystal.lattice_angstrom)
-        lattice = to_given @ crystal.lattice_angstrom
-        fractional = crystal.cartesian_angstrom @ np.linalg.inv(lattice)
-        wrapped = np.floor(fractional).astype(np.int64)
-        return cls(lattice, to_given, (fractional - wrapped) @ lattice, wrapped)
-
-    def at(self, points: IntArray) -> FloatArray:
-        """Return Cartesian coordinates of points given as (site, cell), shape (m, 4)."""
-        return np.asarray(self.home[points[:, 0]] + points[:, 1:] @ self.lattice)
-
-    def given_shift(self, centre: IntArray, other: IntArray, shift: IntArray) -> IntArray:
-        """Turn shifts between wrapped sites in the reduced cell into those between the sites as given."""
-        return np.asarray((shift - self.wrapped[other] + self.wrapped[centre]) @ self.to_given)
-
-
-def _reduction(lattice: FloatArray) -> IntArray:
-    """Find integer combinations of the cell vectors that are short: each pair reduced as by Gauss."""
-    basis = np.eye(3, dtype=np.int64)
-    for _ in range(1000):
-        vectors = basis @ lattice
-        squares = (vectors**2).sum(axis=1)
-        times = np.rint((vectors @ vectors.T) / squares[None, :] * (1 - 1e-9)).astype(np.int64)
-        np.fill_diagonal(times, 0)
-        pairs = [(i, j) for i, j in np.argwhere(times) if squares[j] <= squares[i] * (1 + 1e-9)]
-        if not pairs:
-            break
-        i, j = pairs[0]
-        basis[i] -= times[i, j] * basis[j]
-    return basis
-
-
-class _Images:
-    """All images of the sites in and around the cell, near enough that the nearest atom of any place is there."""
-
-    def __init__(self, cell: _Cell) -> None:
-        from scipy.spatial import cKDTree
-
-        self._cell = cell
-        self._inverse = np.linalg.inv(cell.lattice)
-        # Babai: no place is farther from a lattice point than half the diagonal of the box of the cell's edges
-        self.margin = 0.5 * float(np.sqrt((cell.lattice**2).sum())) + 1e-6
-        slack = self.margin * np.linalg.norm(self._inverse, axis=0)
-        axes = [np.arange(-int(np.ceil(s)), int(np.ceil(s)) + 1) for s in slack]
-        shifts = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
-        sites = len(cell.home)
-        fractional = (cell.home @ self._inverse)[None, :, :] + shifts[:, None, :]
-        near = ((fractional >= -slack) & (fractional <= 1 + slack)).all(axis=2)
-        rows, atoms = np.nonzero(near)
-        self.points = np.concatenate([atoms[:, None], shifts[rows]], axis=1)
-        self._tree = cKDTree(cell.at(self.points))
-        self._sites = sites
-
-    def neighbours(self, count: int) -> IntArray:
-        """Return the sites of the cell, then their nearest images and each other's, without repetition."""
-        distances, places = self._tree.query(self._cell.home, k=min(count + 1, len(self.points)))
-        if distances.shape[1] > 1 and distances[:, 1].min() < _LEAST_DISTANCE_ANGSTROM:
-            site = int(distances[:, 1].argmin())
-            raise InputError(
-                f"site {site} has another atom {distances[site, 1]:.2g} A away; remove one of the two"
-            )
-        home = np.zeros((self._sites, 4), dtype=np.int64)
-        home[:, 0] = np.arange(self._sites)
-        return with_more(home, self.points[np.unique(places)])
-
-    def nearest(self, places: FloatArray) -> tuple[FloatArray, IntArray]:
-        """Return the distance of the atom nearest to each place, and which one (site, cell) it is."""
-        moved = np.floor(places @ self._inverse).astype(np.int64)
-        distance, index = self._tree.query(places - moved @ self._cell.lattice)
-        found = self.points[index].copy()
-        found[:, 1:] += moved
-        return np.asarray(distance), found
-
-
-def with_more(points: IntArray, more: IntArray) -> IntArray:
-    """Append the points that are not there yet."""
-    together = np.concatenate([points, more])
-    _, first = np.unique(together, axis=0, return_index=True)
-    return np.asarray(together[np.sort(first)])
-
-
-@dataclass(frozen=True, eq=False)
-class _Ridges:
-    """Facets that bound the polyhedra of the cell's sites, with the corners of all of them in one array."""
-
-    pairs: IntArray
-    """Points on the two sides, shape (ridges, 2)."""
-    corners: IntArray
-    """Corners in the order around each facet, shape (all corners,); -1 is at infinity."""
-    counts: IntArray
-    """Corners of each facet, shape (ridges,)."""
-    places: FloatArray
-    """Coordinates of the corners, angstrom."""
-
-    @cached_property
-    def offsets(self) -> IntArray:
-        """Place of the first corner of each facet."""
-        return np.cumsum(self.counts) - self.counts
-
-
-def _ridges(coordinates: FloatArray, sites: int) -> _Ridges:
-    from scipy.spatial import Voronoi as Qhull
-
-    middle = coordinates[:sites].mean(axis=0)
-    diagram = Qhull(coordinates - middle)
-    wanted = np.flatnonzero((diagram.ridge_points < sites).any(axis=1))
-    vertices = diagram.ridge_vertices
-    lists = [vertices[k] for k in wanted.tolist()]
-    counts = np.fromiter(map(len, lists), dtype=np.int64, count=len(lists))
-    corners = np.fromiter(chain.from_iterable(lists), dtype=np.int64, count=int(counts.sum()))
-    return _Ridges(np.asarray(diagram.ridge_points[wanted], np.int64), corners, counts, diagram.vertices + middle)
-
-
-def _converged(cell: _Cell) -> tuple[_Ridges, IntArray]:
-    """Tessellate with more and more images until nothing is missing."""
-    from scipy.spatial import QhullError
-
-    images = _Images(cell)
-    points = images.neighbours(_FIRST_NEIGHBOURS)
-    sites = len(cell.home)
-    for _ in range(_ROUNDS):
-        coordinates = cell.at(points)
-        ridges = _ridges(coordinates, sites)
-        missing = _missing(ridges, images, coordinates[:sites])
-        if not len(missing):
-            return ridges, points
-        grown = with_more(points, missing)
-        if len(grown) == len(points):
-            break
-        points = grown
-    raise QhullError("the tessellation does not converge")
-
-
-def _missing(ridges: _Ridges, images: _Images, home: FloatArray) -> IntArray:
-    """Name the atoms that cut off a corner, and the nearest own images of a site whose polyhedron is open."""
-    sites = len(home)
-    inside = np.where(ridges.pairs[:, 0] < sites, ridges.pairs[:, 0], ridges.pairs[:, 1])
-    owner = np.repeat(inside, ridges.counts)
-    finite = ridges.corners >= 0
-    radius = np.linalg.norm(ridges.places[ridges.corners] - home[owner], axis=1)
-    far = ~finite | (radius > 2 * images.margin)
-    open_ridges = np.logical_or.reduceat(far, ridges.offsets)
-    open_sites = np.setdiff1d(np.arange(sites), ridges.pairs[~open_ridges])
-    corners, first = np.unique(ridges.corners[~far], return_index=True)
-    radius = radius[~far][first]
-    distance, nearest = images.nearest(ridges.places[corners])
-    cut = nearest[distance < radius - _EMPTY_TOLERANCE_ANGSTROM]
-    ends = ridges.pairs[open_ridges].ravel()
-    open_sites = np.union1d(open_sites, ends[ends < sites])
-    steps = np.concatenate([np.eye(3, dtype=np.int64), -np.eye(3, dtype=np.int64)])
-    own = np.concatenate([np.repeat(open_sites, 6)[:, None], np.tile(steps, (len(open_sites), 1))], axis=1)
-    return np.concatenate([cut, own])
-
-
-def _facets(cell: _Cell, points: IntArray, ridges: _Ridges, tolerance_angstrom: float) -> Voronoi:
+def _facets(cell: CompactCell, points: IntArray, ridges: Ridges, tolerance_angstrom: float) -> Voronoi:
     """Measure the facets and look at each from its sites in the cell."""
     sites = len(cell.home)
-    inside_first = ridges.pairs[:, 0] < sites
-    near = np.where(inside_first, ridges.pairs[:, 0], ridges.pairs[:, 1])
     coordinates = cell.at(points)
+    near = np.where(ridges.pairs[:, 0] < sites, ridges.pairs[:, 0], ridges.pairs[:, 1])
     seen = ridges.places[ridges.corners] - np.repeat(coordinates[near], ridges.counts, axis=0)
     area, perimeter, edges, angle = _measures(seen, ridges, tolerance_angstrom)
     distance = 0.5 * np.linalg.norm(coordinates[ridges.pairs[:, 0]] - coordinates[ridges.pairs[:, 1]], axis=1)
-    kept = (edges >= 3) & (2.0 * area >= tolerance_angstrom * perimeter)
     radius = np.maximum.reduceat(np.linalg.norm(seen, axis=1), ridges.offsets)
-    reach = np.zeros(sites)
-    parts = []
-    for a, b in ((0, 1), (1, 0)):
-        rows = np.flatnonzero(kept & (ridges.pairs[:, a] < sites))
-        centre, beyond = ridges.pairs[rows, a], points[ridges.pairs[rows, b]]
-        shift = cell.given_shift(centre, beyond[:, 0], beyond[:, 1:])
-        parts.append((rows, centre, beyond[:, 0], shift))
-        np.maximum.at(reach, centre, radius[rows])
-    rows, centre, other = (np.concatenate([part[k] for part in parts]) for k in range(3))
-    shift = np.concatenate([part[3] for part in parts])
+    # from both sides, where the side is a site of the cell and not an image
+    rows = np.tile(np.flatnonzero((edges >= 3) & (2.0 * area >= tolerance_angstrom * perimeter)), 2)
+    both = np.concatenate([ridges.pairs[rows[: len(rows) // 2]], ridges.pairs[rows[: len(rows) // 2], ::-1]])
+    rows, both = rows[both[:, 0] < sites], both[both[:, 0] < sites]
+    centre, other = both[:, 0], points[both[:, 1], 0]
+    shift = cell.given_shift(centre, other, points[both[:, 1], 1:])
     order = np.lexsort((*shift.T[::-1], other, centre))
     rows = rows[order]
+    reach = np.zeros(sites)
+    np.maximum.at(reach, centre[order], radius[rows])
     return Voronoi(
         centre=centre[order],
         other=other[order],
@@ -367,8 +193,17 @@ def _facets(cell: _Cell, points: IntArray, ridges: _Ridges, tolerance_angstrom: 
     )
 
 
+def _two_sided(voronoi: Voronoi) -> Voronoi:
+    """Leave out facets that are wide enough for the tolerance from one side only, by rounding errors."""
+    kept = voronoi.reverse >= 0
+    if kept.all():
+        return voronoi
+    facets = {name: getattr(voronoi, name)[kept] for name in _FACET_ARRAYS}
+    return Voronoi(**facets, reach_angstrom=voronoi.reach_angstrom)
+
+
 def _measures(
-    seen: FloatArray, ridges: _Ridges, tolerance_angstrom: float
+    seen: FloatArray, ridges: Ridges, tolerance_angstrom: float
 ) -> tuple[FloatArray, FloatArray, IntArray, FloatArray]:
     """Compute area, perimeter, number of edges and solid angle of each facet.
 
@@ -390,7 +225,7 @@ def _measures(
     return area, perimeter, edges, angle
 
 
-def _triangle_angles(a: FloatArray, b: FloatArray, c: FloatArray) -> NDArray[np.float64]:
+def _triangle_angles(a: FloatArray, b: FloatArray, c: FloatArray) -> FloatArray:
     """Compute the solid angles of triangles seen from the origin (Van Oosterom, 10.1109/TBME.1983.325207)."""
     norm_a, norm_b, norm_c = (np.linalg.norm(v, axis=1) for v in (a, b, c))
     triple = np.abs((a * np.cross(b, c)).sum(axis=1))

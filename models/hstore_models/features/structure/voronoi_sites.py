@@ -33,10 +33,12 @@ SITE_PROPERTIES = (
     *(f"facet_area_angstrom2_{statistic}" for statistic in _FACET_STATISTICS),
     *(f"neighbour_distance_angstrom_{statistic}" for statistic in _FACET_STATISTICS),
 )
-"""What :func:`voronoi_site_properties` gives for each site. Matminer calls them, in this order, ``Voro_index_3`` to
-``Voro_index_10``, ``Symmetry_index_3`` to ``Symmetry_index_10``, ``Voro_vol_sum``, ``Voro_area_sum``,
-``Voro_vol_mean`` (``std_dev``, ``minimum``, ``maximum``), ``Voro_area_mean`` ... and ``Voro_dist_mean`` ...; a
-column of the featurizer ends with the statistic over the sites, with which matminer's label begins."""
+"""What :func:`voronoi_site_properties` gives for each site.
+
+Matminer calls them, in this order, ``Voro_index_3`` to ``Voro_index_10``, ``Symmetry_index_3`` to
+``Symmetry_index_10``, ``Voro_vol_sum``, ``Voro_area_sum``, ``Voro_vol_mean`` (``std_dev``, ``minimum``,
+``maximum``), ``Voro_area_mean`` ... and ``Voro_dist_mean`` ...; a column of the featurizer ends with the statistic
+over the sites, with which matminer's label begins."""
 
 
 def voronoi_site_properties(voronoi: Voronoi) -> FloatArray:

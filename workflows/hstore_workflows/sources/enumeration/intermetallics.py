@@ -114,9 +114,14 @@ def _grid(kind: AlloyClass, a_sites: Iterable[Mix], b_sites: Iterable[Mix]) -> I
     """Yield every allowed pairing of A and B mixtures; both are given as fractions of their site."""
     b_list = list(b_sites)
     for a_mix, b_mix in product(a_sites, b_list):
-        found = make_alloy(kind, _scaled(a_mix, kind.a_per_formula), _scaled(b_mix, kind.b_per_formula))
+        found = site_alloy(kind, a_mix, b_mix)
         if found:
             yield found
+
+
+def site_alloy(kind: AlloyClass, a_shares: Mapping[str, float], b_shares: Mapping[str, float]) -> Candidate | None:
+    """Return the alloy with these shares of its two sites, host elements first, or None as :func:`make_alloy`."""
+    return make_alloy(kind, _scaled(a_shares, kind.a_per_formula), _scaled(b_shares, kind.b_per_formula))
 
 
 def _binary(host: str, guest: str, levels: Iterable[float]) -> Iterator[Mix]:
@@ -141,6 +146,8 @@ _AB5_LEVELS: dict[str, tuple[float, ...]] = {
     "Ge": (0.04, 0.08),
     "In": (0.02, 0.04, 0.08),
 }
+AB5_B_MOST = {"Ni": 1.0, **{guest: max(levels) for guest, levels in _AB5_LEVELS.items()}, "Co": 1.0}
+"""Largest share of the B site of AB5 alloys."""
 _AB5_PAIRS = (
     ("Al", "Mn"),
     ("Al", "Co"),
@@ -206,7 +213,7 @@ def stacked_alloys() -> Iterator[Candidate]:
             yield from _grid(kind, sites, _STACKED_B)
 
 
-_LAVES_B_MOST = {
+LAVES_B_MOST = {
     "Mn": 1.0,
     "Cr": 1.0,
     "Fe": 1.0,
@@ -222,17 +229,17 @@ _LAVES_MAIN = ("Mn", "Cr", "Fe", "Co", "V", "Ni")
 
 
 def _laves_b_sites(levels: tuple[float, ...], *, triples: bool) -> Iterator[Mix]:
-    yield from ({only: 1.0} for only, most in _LAVES_B_MOST.items() if most >= 1)
-    for first, second in combinations(_LAVES_B_MOST, 2):
+    yield from ({only: 1.0} for only, most in LAVES_B_MOST.items() if most >= 1)
+    for first, second in combinations(LAVES_B_MOST, 2):
         for level in levels:
             mix = {first: round(1 - level, 4), second: level}
-            if all(share <= _LAVES_B_MOST[el] for el, share in mix.items()):
+            if all(share <= LAVES_B_MOST[el] for el, share in mix.items()):
                 yield mix
     if triples:
         for trio in combinations(_LAVES_MAIN, 3):
             for shares in ((0.5, 0.25, 0.25), (0.25, 0.5, 0.25), (0.25, 0.25, 0.5)):
                 mix = dict(zip(trio, shares, strict=True))
-                if all(share <= _LAVES_B_MOST[el] for el, share in mix.items()):
+                if all(share <= LAVES_B_MOST[el] for el, share in mix.items()):
                     yield mix
 
 
@@ -276,7 +283,7 @@ def _hyperstoichiometric() -> Iterator[Candidate]:
     for excess, (first, second) in product((0.05, 0.1, 0.2), combinations(("Mn", "Cr", "Fe", "V"), 2)):
         for share in (0.3, 0.5, 0.7):
             b_mix = _scaled({first: share, second: 1 - share}, 2)
-            if share > _LAVES_B_MOST[first] or 1 - share > _LAVES_B_MOST[second]:
+            if share > LAVES_B_MOST[first] or 1 - share > LAVES_B_MOST[second]:
                 continue
             for a_mix in ({"Ti": 1 + excess}, {"Ti": 0.9 + excess, "Zr": 0.1}):
                 found = make_alloy(AB2, _scaled(a_mix, 1), b_mix, f"A in excess by {excess:g}, on B sites")

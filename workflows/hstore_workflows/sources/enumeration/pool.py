@@ -138,12 +138,12 @@ def _material(candidate: Candidate, report: Report | None) -> Material:
 
 
 def _curated_reports(
-    wanted: frozenset[Family],
+    wanted: Collection[Family],
 ) -> tuple[dict[tuple[Family, CompositionKey], Report], dict[CompositionKey, Report]]:
     """Return the first curated row of every composition, and of every host alloy."""
     reports: dict[tuple[Family, CompositionKey], Report] = {}
     hosts: dict[CompositionKey, Report] = {}
-    if wanted & {Family.INTERSTITIAL, Family.IONIC, Family.COMPLEX}:
+    if {Family.INTERSTITIAL, Family.IONIC, Family.COMPLEX} & {*wanted}:
         for row in _rows("hydrides"):
             report = _hydride_report(row)
             reports.setdefault((report.family, formula_key(report.formula)), report)
@@ -153,6 +153,15 @@ def _curated_reports(
             report = _electrolyte_report(row)
             reports.setdefault((report.family, formula_key(report.formula)), report)
     return reports, hosts
+
+
+def reported_hosts() -> dict[CompositionKey, Report]:
+    """Return what the curated table says of each host alloy whose hydride is reported, by composition.
+
+    Raises:
+        DataError: the table is damaged.
+    """
+    return _curated_reports({Family.INTERSTITIAL})[1]
 
 
 def _rows(table: str) -> list[dict[str, Any]]:

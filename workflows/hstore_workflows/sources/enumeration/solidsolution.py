@@ -84,6 +84,15 @@ def _candidate(amounts: dict[str, float], group: str, vec_window: tuple[float, f
     return Candidate(formula_text(amounts), group, Family.INTERSTITIAL, reason)
 
 
+def bcc_alloy(amounts: dict[str, float]) -> Candidate | None:
+    """Return the BCC alloy of these atomic fractions, or None when a single solid solution is unlikely.
+
+    Raises:
+        InputError: a pair of elements has no tabulated mixing enthalpy.
+    """
+    return _candidate(amounts, "bcc", BCC_VEC)
+
+
 def bcc_alloys() -> Iterator[Candidate]:
     """Yield ternary alloys on a 5 or 10 % grid and Ti-V-Cr quaternaries on a 10 % grid."""
     for system in _BCC_TERNARY:
@@ -98,7 +107,7 @@ def bcc_alloys() -> Iterator[Candidate]:
 def _gridded(system: tuple[str, ...], steps: int) -> Iterator[Candidate]:
     for parts in _compositions(len(system), steps):
         amounts = {element: round(part / steps, 4) for element, part in zip(system, parts, strict=True)}
-        found = _candidate(amounts, "bcc", BCC_VEC)
+        found = bcc_alloy(amounts)
         if found:
             yield found
 

@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
 
 from hstore.errors import InputError
-from hstore_workflows.sources.files.kinds import ARCHIVES, READ, Kind, kind_of
+from hstore_workflows.sources.files.kinds import ARCHIVES, Kind, kind_of
 from hstore_workflows.sources.intake import Rejected
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Member:
     """Its content."""
 
 
-class _Refused(InputError):
+class _RefusedError(InputError):
     """The whole archive goes no further."""
 
 
@@ -93,7 +93,7 @@ def members(
                 yield _member(label, given, name, gauge)
     except MemoryError:
         raise
-    except _Refused as error:
+    except _RefusedError as error:
         yield Rejected(name, f"{error} ({done} members were read)")
     except _DAMAGE as error:
         yield Rejected(
@@ -119,7 +119,7 @@ def _member(label: str, opened: Opener, name: str, gauge: _Gauge) -> Member | Re
                     cause = f"it holds more than {gauge.limits.file_mib} MiB; raise --max-file-mib or split it"
                     return Rejected(f"{name}/{shown(label)}", cause)
                 parts.append(part)
-    except _Refused:
+    except _RefusedError:
         raise
     except _DAMAGE as error:
         if not gauge.separate:  # what follows in a tar archive cannot be found behind a damaged member
@@ -161,10 +161,12 @@ class _Gauge:
         """Take note of bytes that came out."""
         self._unpacked += size
         if self._unpacked > self.limits.archive_mib * _MIB:
-            raise _Refused(f"the archive unpacks to more than {self.limits.archive_mib} MiB; unpack it yourself")
+            raise _RefusedError(
+                f"the archive unpacks to more than {self.limits.archive_mib} MiB; unpack it yourself"
+            )
         ratio = self._unpacked / self._packed
         if self._unpacked > _FREE_RATIO_BYTES and ratio > self.limits.archive_ratio:
-            raise _Refused(
+            raise _RefusedError(
                 f"the archive unpacks to {ratio:.0f} times its size, allowed are {self.limits.archive_ratio}; "
                 "it may be made to fill memory"
             )
@@ -173,7 +175,7 @@ class _Gauge:
         """Take note of a member."""
         self._members += 1
         if self._members > self.limits.archive_members:
-            raise _Refused(f"the archive has more than {self.limits.archive_members} members; split it")
+            raise _RefusedError(f"the archive has more than {self.limits.archive_members} members; split it")
 
 
 def _zip_members(path: Path, gauge: _Gauge) -> Iterator[tuple[str, Opener | str]]:
@@ -204,7 +206,7 @@ def _check_directory(path: Path) -> None:
     if large >= 0:
         size = max(size % 0xFFFFFFFF, int.from_bytes(tail[large + 40 : large + 48], "little"))
     if size > _LARGEST_DIRECTORY:
-        raise _Refused(f"the list of its members takes {size / _MIB:.0f} MiB; split the archive")
+        raise _RefusedError(f"the list of its members takes {size / _MIB:.0f} MiB; split the archive")
 
 
 def _tar_members(path: Path, gauge: _Gauge) -> Iterator[tuple[str, Opener | str]]:
@@ -221,7 +223,10 @@ def _tar_members(path: Path, gauge: _Gauge) -> Iterator[tuple[str, Opener | str]
                 elif not info.isreg() or info.issparse():
                     yield info.name, "it is a device, pipe or sparse file; pack plain files"
                 elif _is_read(info.name) and info.size > gauge.limits.file_mib * _MIB:
-                    yield info.name, f"it holds more than {gauge.limits.file_mib} MiB; raise --max-file-mib or split it"
+                    yield (
+                        info.name,
+                        f"it holds more than {gauge.limits.file_mib} MiB; raise --max-file-mib or split it",
+                    )
                 else:
                     yield info.name, partial(archive.extractfile, info)  # type: ignore[misc]
         stream.check_end()
@@ -288,7 +293,7 @@ class _Forward(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= _LARGEST_HEADER:
-            raise _Refused(f"a header of {size} bytes; the archive may be made to fill memory")
+            raise _RefusedError(f"a header of {size} bytes; the archive may be made to fill memory")
         data = self._stream.read(size)
         self._place += len(data)
         self._last = data
@@ -296,7 +301,7 @@ class _Forward(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         if whence != io.SEEK_SET or offset < self._place:
-            raise _Refused("the archive refers back to itself")
+            raise _RefusedError("the archive refers back to itself")
         while self._place < offset:
             step = self.read(min(_CHUNK, offset - self._place))
             self._gauge.count(len(step))

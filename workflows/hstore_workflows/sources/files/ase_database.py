@@ -1,4 +1,4 @@
-"""Databases of the Atomic Simulation Environment: SQLite (``.db``) and JSON, read as its documentation lays them out.
+"""Databases of the Atomic Simulation Environment: SQLite (``.db``) and JSON.
 
 They are read directly and read-only: ``ase.db.connect`` would add its tables to any other SQLite file it is given.
 """
@@ -42,7 +42,7 @@ def read_ase_sqlite(document: Document, start: Place, *, most_sites: int) -> Ite
     Raises:
         InputError: it is no SQLite file, has no table ``systems``, or is damaged.
     """
-    index = start.index
+    index = start.entries
     with closing(_connected(document)) as connection:
         try:
             for row in connection.execute(_QUERY, (start.offset,)):
@@ -106,7 +106,10 @@ def ase_json_rows(content: Mapping[str, Any], *, most_sites: int) -> Iterator[tu
                 raise InputError("the row is not periodic in three directions; only crystals are read")
             pairs = row.get("key_value_pairs")
             return _structure(
-                numbers, _array(row.get("positions")), _array(row.get("cell")), pairs if isinstance(pairs, dict) else {}
+                numbers,
+                _array(row.get("positions")),
+                _array(row.get("cell")),
+                pairs if isinstance(pairs, dict) else {},
             )
 
         yield str(number)[:40], load
@@ -126,11 +129,15 @@ def _array(value: Any) -> np.ndarray[Any, Any]:
 
 
 def _structure(
-    numbers: np.ndarray[Any, Any], positions: np.ndarray[Any, Any], cell: np.ndarray[Any, Any], pairs: dict[str, Any]
+    numbers: np.ndarray[Any, Any],
+    positions: np.ndarray[Any, Any],
+    cell: np.ndarray[Any, Any],
+    pairs: dict[str, Any],
 ) -> Found:
     if not numbers.size or positions.size != 3 * numbers.size or cell.size != 9:
         raise InputError(
-            f"{numbers.size} atoms, {positions.size} coordinates and {cell.size} cell components do not fit together"
+            f"{numbers.size} atoms, {positions.size} coordinates and {cell.size} cell components do not fit "
+            "together; write the row with ase.db"
         )
     if not (np.isfinite(numbers).all() and np.isfinite(positions).all() and np.isfinite(cell).all()):
         raise InputError("numbers, positions and cell must be finite; correct the row")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from hstore.arrays import FloatArray
     from hstore_workflows.sources.files.place import Document
 
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d+)?(?=\(|\Z)")
+_UNCERTAIN = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d{1,3})?)(?:\(\d*\))?\Z")
 _LABEL = re.compile(r"[A-Za-z]+")
 _MAGNETIC = ("_atom_site_moment", "_space_group_magn", "_space_group_symop_magn")
 _MODULATED = ("_space_group_ssg", "_cell_wave_vector", "_atom_site_fourier", "_atom_site_displace_fourier")
@@ -77,7 +77,7 @@ def read_cif(document: Document, start: Place, *, most_sites: int) -> Iterator[S
     """
     text = decoded(document.content())
     lines = text.splitlines()
-    index = start.index
+    index = start.entries
     for number, span in enumerate(spans(lines)):
         if number < start.offset or not _lists_atoms(lines, span.first, span.end):
             continue
@@ -87,7 +87,7 @@ def read_cif(document: Document, start: Place, *, most_sites: int) -> Iterator[S
 
 
 def _lists_atoms(lines: list[str], first: int, end: int) -> bool:
-    return any("_atom_site" in lines[number].lower() for number in range(first, end) if "_" in lines[number])
+    return any("_atom_site_" in lines[number].lower() for number in range(first, end) if "_" in lines[number])
 
 
 def _loader(lines: list[str], span: Span, most_sites: int) -> Callable[[], Found]:
@@ -104,22 +104,11 @@ def structure_of(block: Block, *, most_sites: int) -> Found:
         InputError: magnetic or modulated, no cell, no coordinates, wrong symmetry, hydrogen missing, or disorder
             that no rule resolves.
     """
-    _refuse_other_kinds(block)
-    lattice = _lattice(block)
-    rows, fractional = atom_rows(block, most_sites)
-    kept = majority_groups(rows)
-    crystals = [
-        expanded(_listed(lattice, fractional, kept), operations, most_sites=most_sites)
-        for operations in _operations(block, lattice)
-    ]
-    chosen = _fitting(crystals, block)
-    crystal, stated = crystals[chosen], None
-    notes = _origin_notes(block, crystal)
-    if kept != rows:
-        operations = _operations(block, lattice)[chosen]
-        stated = expanded(_listed(lattice, fractional, rows), operations, most_sites=most_sites).amounts
-        notes.append("kept the most occupied of the disorder groups the file states")
+    crystal, stated = partial_structure(block, most_sites=most_sites)
     _check_hydrogen(block, crystal)
+    notes = _origin_notes(block, crystal)
+    if stated is not None:
+        notes.append("kept the most occupied of the disorder groups the file states")
     return settle(
         crystal,
         stated=stated,
@@ -128,6 +117,31 @@ def structure_of(block: Block, *, most_sites: int) -> Found:
         known=bool(block.text(*_DOI) or _codes(block)),
         licence=next((block.text(tag)[:80] for tag in block.columns if _LICENCE.match(tag)), "") or None,
     )
+
+
+def partial_structure(block: Block, *, most_sites: int) -> tuple[PartialCrystal, dict[str, float] | None]:
+    """Make the crystal of a data block with its occupancies.
+
+    Returns:
+        The crystal, of alternative disorder groups the one occupied most; and, where there are any, the amounts
+        of the elements with all of them.
+
+    Raises:
+        InputError: as :func:`structure_of`.
+    """
+    _refuse_other_kinds(block)
+    lattice = _lattice(block)
+    rows, fractional = atom_rows(block, most_sites)
+    kept = majority_groups(rows)
+    possible = _operations(block, lattice)
+    crystals = [
+        expanded(_listed(lattice, fractional, kept), operations, most_sites=most_sites) for operations in possible
+    ]
+    chosen = _fitting(crystals, block)
+    if kept == rows:
+        return crystals[chosen], None
+    everything = expanded(_listed(lattice, fractional, rows), possible[chosen], most_sites=most_sites)
+    return crystals[chosen], everything.amounts
 
 
 def _listed(lattice: FloatArray, fractional: FloatArray, rows: list[AtomRow | None]) -> PartialCrystal:
@@ -150,9 +164,12 @@ def number_of(text: str, what: str) -> float:
     Raises:
         InputError: it is none, or not finite.
     """
-    match = _NUMBER.match(text)
-    value = float(match.group().replace("d", "e").replace("D", "e")) if match else math.nan
-    if not math.isfinite(value):
+    try:
+        value = float(text)
+    except ValueError:
+        match = _UNCERTAIN.match(text)
+        value = float(match.group(1).replace("d", "e").replace("D", "e")) if match else math.nan
+    if not math.isfinite(value) or "_" in text:
         raise InputError(f"{what} must be a number, got {text[:24]!r}; correct the file")
     return value
 
@@ -190,11 +207,13 @@ def lattice_of(cell: list[float]) -> FloatArray:
     height = 1.0 - cosines[1] ** 2 - along**2
     if height <= 0:
         raise InputError(f"angles {cell[3:]} cannot meet in one corner; correct the cell")
-    lattice = np.array([
-        [a, 0.0, 0.0],
-        [b * cosines[2], b * sine, 0.0],
-        [c * cosines[1], c * along, c * math.sqrt(height)],
-    ])
+    lattice = np.array(
+        [
+            [a, 0.0, 0.0],
+            [b * cosines[2], b * sine, 0.0],
+            [c * cosines[1], c * along, c * math.sqrt(height)],
+        ]
+    )
     spacing = 1.0 / np.linalg.norm(np.linalg.inv(lattice), axis=0)
     if spacing.min() < _LEAST_SPACING_ANGSTROM:
         raise InputError(f"the cell is only {spacing.min():.2g} A thick; correct its axes and angles")
@@ -309,10 +328,7 @@ def majority_groups(rows: list[AtomRow | None]) -> list[AtomRow | None]:
 def _operations(block: Block, lattice: FloatArray) -> list[Operations]:
     """Return the stated operations, or those of the stated space group: two sets where its origin is open."""
     texts = block.column(*_OPERATIONS)
-    if texts and texts != ["?"]:
-        found = [operations_of(texts)]
-    else:
-        found = _named(block, lattice)
+    found = [operations_of(texts)] if texts and texts != ["?"] else _named(block, lattice)
     metric = lattice @ lattice.T
     for operations in found:
         turned = np.einsum("kji,jl,klm->kim", operations.rotations, metric, operations.rotations)
@@ -353,7 +369,9 @@ def _same(amounts: dict[str, float], formula: dict[str, float]) -> bool:
     if set(amounts) != set(formula):
         return False
     scale = sum(amounts.values()) / sum(formula.values())
-    return all(abs(amounts[symbol] - scale * formula[symbol]) < _WRONG_RATIO * amounts[symbol] for symbol in amounts)
+    return all(
+        abs(amounts[symbol] - scale * formula[symbol]) < _WRONG_RATIO * amounts[symbol] for symbol in amounts
+    )
 
 
 def _formula(block: Block) -> dict[str, float]:

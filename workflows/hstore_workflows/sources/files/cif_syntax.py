@@ -20,6 +20,10 @@ LONGEST_LINE = 100_000
 """Characters; the standard allows 2048."""
 MOST_COLUMNS = 1000
 """Tags in one loop."""
+MOST_VALUES = 2_000_000
+"""Values in one loop; reflections and powder patterns stay below."""
+MOST_ATOM_VALUES = 400_000
+"""Values in a loop of atoms or symmetry operations."""
 
 _UNKNOWN = frozenset({"?", "."})
 _WORD = re.compile(r"\S+")
@@ -121,11 +125,13 @@ class _Reader:
         """Tags of the loop being opened or filled."""
         self._filling = False
         self._values: list[str] = []
+        self._most = MOST_VALUES
 
     def line(self, line: str, number: int) -> None:
         """Take one line outside text fields."""
         if self._filling and not ("_" in line or "'" in line or '"' in line or "#" in line):
             self._values.extend(line.split())  # most lines of a large file: rows of a loop
+            self._check_values()
             return
         for token in _tokens(line):
             self._take(token, number)
@@ -175,11 +181,20 @@ class _Reader:
 
     def _value(self, value: str) -> None:
         if self._header:
-            self._filling = True
+            if not self._filling:
+                self._filling = True
+                small = any(tag.startswith("_atom_site_") or tag.endswith("xyz") for tag in self._header)
+                self._most = MOST_ATOM_VALUES if small else MOST_VALUES
             self._values.append(value)
+            self._check_values()
         elif self._tag:
             self._store(self._tag, [value])
             self._tag = ""
+
+    def _check_values(self) -> None:
+        if len(self._values) > self._most:
+            assert self._header
+            raise InputError(f"the loop of {self._header[0]} has more than {self._most} values; split the file")
 
     def _close_tag(self) -> None:
         if self._tag:
@@ -194,7 +209,7 @@ class _Reader:
         width = len(header)
         if len(values) % width:
             raise InputError(
-                f"the loop of {header[0]} has {len(values)} values in {width} columns; complete or correct its rows"
+                f"the loop of {header[0]} has {len(values)} values in {width} columns; complete its rows"
             )
         for place, tag in enumerate(header):
             self._store(tag, values[place::width])

@@ -109,7 +109,5 @@ def _ordering_notes(result: Ordered) -> tuple[str, ...]:
     if not result.rules:
         return ()
     cells = f" in a cell of {result.cells} times the volume" if result.cells > 1 else ""
-    return (
-        f"ordered by rule ({', '.join(result.rules)}){cells}; "
-        f"{100 * result.change:.1f} % of the atoms differ from the stated composition",
-    )
+    change = f"{100 * result.change:.1f} % of the atoms differ from the stated composition"
+    return (f"ordered by rule ({', '.join(result.rules)}){cells}; {change}",)

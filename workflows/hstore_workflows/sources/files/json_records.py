@@ -1,4 +1,4 @@
-"""Structures and records in JSON and JSON lines: pymatgen structures, hstore materials and snapshots, ASE databases."""
+"""JSON and JSON lines: structures of pymatgen, materials and snapshots of hstore, databases of ASE."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from pydantic import ValidationError
 
 from hstore.errors import InputError
-from hstore.formula import canonical_formula, parse_amounts
+from hstore.formula import parse_amounts
 from hstore.records import Material
 from hstore_workflows.sources.files.ase_database import ase_json_rows, is_ase_json
 from hstore_workflows.sources.files.found import Found, settle
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 LONGEST_LINE = 1 << 26
 """Bytes of one JSON line."""
+MOST_BLANK_LINES = 10_000
+"""Blank lines in one piece of a file."""
 
 _HEADING, _CLOSING = f'"{FORMAT}"'.encode(), b'{"count":'
 """What the first and the last line of a snapshot have."""
@@ -51,7 +53,7 @@ def read_json(document: Document, start: Place, *, most_sites: int) -> Iterator[
         entries = content if isinstance(content, list) else [content]
         rows = ((_entry_name(entry, n), partial(_found, entry, most_sites)) for n, entry in enumerate(entries, 1))
     for index, (entry, load) in enumerate(rows, start=1):
-        if index > start.index:
+        if index > start.entries:
             yield Step(entry, load, Place(index, index))
 
 
@@ -68,8 +70,9 @@ def read_json_lines(document: Document, start: Place, *, most_sites: int) -> Ite
     """
     with document.reading() as stream:
         stream.seek(start.offset)
-        index = start.index
+        index = start.entries
         snapshot = bool(start.flags)
+        blank = 0
         while line := stream.readline(LONGEST_LINE + 1):
             if len(line) > LONGEST_LINE:
                 raise InputError(f"line {index + 1} has more than {LONGEST_LINE} bytes; correct the file")
@@ -79,9 +82,14 @@ def read_json_lines(document: Document, start: Place, *, most_sites: int) -> Ite
             if snapshot and line.startswith(_CLOSING):
                 return
             if not line.strip():
+                blank += 1
+                if blank > MOST_BLANK_LINES:
+                    raise InputError(f"more than {MOST_BLANK_LINES} lines are blank; remove them")
                 continue
             index += 1
-            yield Step(str(index), partial(_line_found, line, most_sites), Place(stream.tell(), index, int(snapshot)))
+            yield Step(
+                str(index), partial(_line_found, line, most_sites), Place(stream.tell(), index, int(snapshot))
+            )
         if snapshot:
             raise InputError(f"the snapshot was cut short after {index} materials; export it again")
 
@@ -106,7 +114,11 @@ def _refuse_constant(word: str) -> NoReturn:
 
 
 def _entry_name(entry: Any, number: int) -> str:
-    name = next((entry[key] for key in _NAMES if isinstance(entry.get(key), str)), "") if isinstance(entry, dict) else ""
+    name = (
+        next((entry[key] for key in _NAMES if isinstance(entry.get(key), str)), "")
+        if isinstance(entry, dict)
+        else ""
+    )
     return name[:80] or str(number)
 
 
@@ -121,8 +133,8 @@ def _found(entry: Any, most_sites: int) -> Found:
         name = next((str(entry[key]) for key in _NAMES if isinstance(entry.get(key), str)), "")
         return settle(_structure(entry["structure"], most_sites), name=name[:120])
     raise InputError(
-        f"no structure among the keys {', '.join(map(str, list(entry)[:8]))[:120]}; give the dictionary of a pymatgen "
-        "Structure, an object with one under 'structure', or a record of hstore"
+        f"no structure among the keys {', '.join(map(str, list(entry)[:8]))[:120]}; give the dictionary of a "
+        "pymatgen Structure, an object with one under 'structure', or a record of hstore"
     )
 
 
@@ -139,14 +151,16 @@ def _material(entry: dict[str, Any], most_sites: int) -> Found:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise InputError(f"{where}: {first['msg']}, got {str(first['input'])[:60]!r}; correct the record") from error
+        raise InputError(
+            f"{where}: {first['msg']}, got {str(first['input'])[:60]!r}; correct the record"
+        ) from error
     if material.structure is None:
         return Found(material.formula, record=material)
     found = settle(_structure(material.structure, most_sites))
     assert found.crystal is not None
     if difference(parse_amounts(material.formula), found.crystal.amounts) > MOST_CHANGE:
         raise InputError(
-            f"the structure holds {found.formula} but the formula says {canonical_formula(parse_amounts(material.formula))}"
+            f"the structure holds {found.formula} but the formula says {material.composition}; one is wrong"
         )
     note = "; ".join(filter(None, (material.provenance.note, *found.notes)))
     provenance = material.provenance.model_copy(update={"note": note or None})

@@ -27,8 +27,8 @@ COLLECTIONS = frozenset({Kind.XYZ, Kind.ASE_DATABASE, Kind.JSON_LINES, Kind.TABL
 """Kinds with many entries, read piece by piece; such a file may be much larger than one structure."""
 
 READ = (
-    ".cif, .vasp, POSCAR*, CONTCAR*, .xyz, .extxyz, .json, .jsonl (all also with .gz), .db, .csv, .csv.gz, .parquet, "
-    ".zip, .tar, .tar.gz, .tar.bz2, .tar.xz"
+    ".cif, .vasp, POSCAR*, CONTCAR*, .xyz, .extxyz, .json, .jsonl (all also with .gz), .db, .csv, .csv.gz, "
+    ".parquet, .zip, .tar, .tar.gz, .tar.bz2, .tar.xz"
 )
 """Names that are read, for messages."""
 

@@ -14,8 +14,15 @@ if TYPE_CHECKING:
     from hstore_workflows.sources.files.symmetry import Operations
 
 SAME_PLACE_ANGSTROM = 0.05
-"""Positions closer than this are one: coordinates of three digits are off by up to 0.01 angstrom."""
+"""Elements listed closer than this share one position."""
+WHOLE_TOLERANCE_ANGSTROM = 0.1
+"""A position occupied more than half the time that is closer than this to its own image is on a symmetry element."""
+SPLIT_TOLERANCE_ANGSTROM = 0.02
+"""So is one occupied less, at this distance: coordinates of three digits are off by up to 0.01 angstrom, and what is
+farther apart is a position split in two."""
 
+_MOST_SITE_SYMMETRY = 48
+_HALF = 0.52
 _PAIRS_AT_ONCE = 300_000
 """Pairs of images compared in one go, to bound memory."""
 
@@ -23,8 +30,8 @@ _PAIRS_AT_ONCE = 300_000
 def expanded(listed: PartialCrystal, operations: Operations, *, most_sites: int) -> PartialCrystal:
     """Apply symmetry operations to the listed positions and unite what falls in one place.
 
-    A position within :data:`SAME_PLACE_ANGSTROM` of its own image is moved onto the symmetry element, so that
-    0.333 becomes one third. Elements listed in one place share it.
+    A position next to its own image (:data:`WHOLE_TOLERANCE_ANGSTROM`, :data:`SPLIT_TOLERANCE_ANGSTROM`) is moved
+    onto the symmetry element, so that 0.333 becomes one third. Elements listed in one place share it.
 
     Args:
         listed: positions as listed, each with its elements.
@@ -34,7 +41,8 @@ def expanded(listed: PartialCrystal, operations: Operations, *, most_sites: int)
     Raises:
         InputError: the cell would hold more positions.
     """
-    _check_size(len(listed), most_sites)
+    # no position has more than 48 operations that leave it in place
+    _check_size(max(len(listed), len(listed) * len(operations) // _MOST_SITE_SYMMETRY), most_sites)
     fractional, origin = _images(listed, operations, most_sites)
     shares = [listed.occupancies[place] for place in origin]
     return _united(listed.lattice_angstrom, fractional, shares)
@@ -52,15 +60,18 @@ def _images(listed: PartialCrystal, operations: Operations, most_sites: int) -> 
     if count == 1:
         return fractional, np.arange(len(listed))
     step = max(1, _PAIRS_AT_ONCE // count**2)
+    whole = np.array([sum(shares.values()) > _HALF for shares in listed.occupancies])
+    squared = np.where(whole, WHOLE_TOLERANCE_ANGSTROM, SPLIT_TOLERANCE_ANGSTROM) ** 2
     found: list[FloatArray] = []
     origin: list[IntArray] = []
     total = 0
     for start in range(0, len(fractional), step):
-        exact = _on_elements(fractional[start : start + step], operations, listed.lattice_angstrom)
+        part = slice(start, start + step)
+        exact = _on_elements(fractional[part], operations, listed.lattice_angstrom, squared[part])
         images = _applied(exact, operations)
         apart = _squared_distances(images[:, :, None] - images[:, None], listed.lattice_angstrom)
         # the first image of each place stands for those that fall on it
-        first = ~np.any(np.tril(apart < SAME_PLACE_ANGSTROM**2, k=-1), axis=2)
+        first = ~np.any(np.tril(apart < squared[part, None, None], k=-1), axis=2)
         total += int(first.sum())
         _check_size(total, most_sites)
         found.append(images[first])
@@ -71,7 +82,7 @@ def _images(listed: PartialCrystal, operations: Operations, most_sites: int) -> 
 def _applied(fractional: FloatArray, operations: Operations) -> FloatArray:
     """Images, shape (n, k, 3), in the cell at the origin."""
     turned = np.einsum("kij,nj->nki", operations.rotations, fractional)
-    return np.mod(turned + operations.translations, 1.0)
+    return np.asarray(np.mod(turned + operations.translations, 1.0))
 
 
 def _squared_distances(difference: FloatArray, lattice: FloatArray) -> FloatArray:
@@ -80,16 +91,20 @@ def _squared_distances(difference: FloatArray, lattice: FloatArray) -> FloatArra
     return np.asarray(np.square(cartesian).sum(axis=-1))
 
 
-def _on_elements(fractional: FloatArray, operations: Operations, lattice: FloatArray) -> FloatArray:
+def _on_elements(
+    fractional: FloatArray, operations: Operations, lattice: FloatArray, squared: FloatArray
+) -> FloatArray:
     """Move positions next to symmetry elements onto them: to the mean of the images that nearly coincide."""
     shift = _applied(fractional, operations) - fractional[:, None]
     shift -= np.rint(shift)
-    near = np.square(shift @ lattice).sum(axis=2) < SAME_PLACE_ANGSTROM**2
+    near = np.square(shift @ lattice).sum(axis=2) < squared[:, None]
     mean = (shift * near[:, :, None]).sum(axis=1) / near.sum(axis=1)[:, None]
     return np.asarray(fractional + mean)
 
 
 def _united(lattice: FloatArray, fractional: FloatArray, shares: list[dict[str, float]]) -> PartialCrystal:
+    if all(share == 1.0 for held in shares for share in held.values()):
+        return PartialCrystal(lattice, fractional, tuple(shares))  # full positions in one place are an error
     pairs, _ = close_pairs(lattice, fractional, SAME_PLACE_ANGSTROM)
     pairs = pairs[pairs[:, 0] != pairs[:, 1]]
     if not len(pairs):

@@ -8,13 +8,13 @@ import zlib
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
 from hstore.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from hstore_workflows.sources.files.found import Found
 
@@ -26,7 +26,7 @@ class Place(NamedTuple):
 
     offset: int
     """What the reader counts: bytes, lines, rows or blocks."""
-    index: int
+    entries: int
     """Entries before this place."""
     flags: int = 0
     """What the reader must remember of what came before."""
@@ -70,7 +70,9 @@ class Document:
         with self.reading() as stream:
             data = stream.read(self.most_bytes + 1)
         if len(data) > self.most_bytes:
-            raise InputError(f"it holds more than {self.most_bytes / _MIB:g} MiB; split it or raise --max-file-mib")
+            raise InputError(
+                f"it holds more than {self.most_bytes / _MIB:g} MiB; split it or raise --max-file-mib"
+            )
         return data
 
     @contextmanager
@@ -110,4 +112,6 @@ def _kept_open(path: Path, _changed_ns: int) -> BinaryIO:
 
 def _reason(error: Exception) -> str:
     """Say why, without the path of this machine that an OSError carries."""
-    return (error.strerror if isinstance(error, OSError) and error.strerror else str(error)) or type(error).__name__
+    return (error.strerror if isinstance(error, OSError) and error.strerror else str(error)) or type(
+        error
+    ).__name__

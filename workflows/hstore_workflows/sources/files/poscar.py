@@ -30,7 +30,7 @@ def read_poscar(document: Document, start: Place, *, most_sites: int) -> Iterato
         start: where to begin; nothing follows the first place.
         most_sites: largest number of atoms.
     """
-    if start.index == 0:
+    if start.entries == 0:
         yield Step("1", lambda: poscar_structure(decoded(document.content()), most_sites=most_sites), Place(1, 1))
 
 
@@ -42,7 +42,9 @@ def poscar_structure(text: str, *, most_sites: int) -> Found:
     """
     lines = text.splitlines()
     if len(lines) <= _HEADER_LINES:
-        raise InputError(f"a POSCAR needs more than {_HEADER_LINES} lines, got {len(lines)}; the file may be cut off")
+        raise InputError(
+            f"a POSCAR needs more than {_HEADER_LINES} lines, got {len(lines)}; the file may be cut off"
+        )
     lattice = _lattice(lines)
     words = lines[5].split()
     named = bool(words) and not all(word.isdecimal() for word in words)
@@ -91,7 +93,7 @@ def _scale(lines: list[str], lattice: FloatArray) -> FloatArray:
 
 
 def _counts(line: str) -> list[int]:
-    words = line.split("!")[0].split("#")[0].split()
+    words = re.split(r"[!#]", line, maxsplit=1)[0].split()
     if not words or not all(word.isdecimal() and len(word) < 10 for word in words):
         raise InputError(f"the numbers of atoms must be whole, got {line[:40]!r}; correct the file")
     return [int(word) for word in words]

@@ -53,7 +53,7 @@ class Piece:
     most_entries: int = _PIECE_ENTRIES
     """Entries after which to stop."""
     skip: bool = False
-    """Pass over the first entry: it ended the process that tried it."""
+    """Only pass over the first entry: it ended the process that tried it."""
 
 
 @dataclass(frozen=True)
@@ -85,14 +85,13 @@ def read_piece(piece: Piece) -> Answer:
     began = time.monotonic()
     entries: list[tuple[str, Found | Unusable]] = []
     sites = 0
-    skip = piece.skip
     try:
         for step in steps_of(piece.document, piece.start, most_sites=piece.most_sites):
-            if not skip:
-                entries.append((step.entry, _loaded(step)))
-                found = entries[-1][1]
-                sites += len(found.crystal) if isinstance(found, Found) and found.crystal is not None else 1
-            skip = False
+            if piece.skip:
+                return Answer((), step.following)
+            found = _loaded(step)
+            entries.append((step.entry, found))
+            sites += len(found.crystal) if isinstance(found, Found) and found.crystal is not None else 1
             enough = len(entries) >= piece.most_entries or sites > _PIECE_SITES
             if enough or (entries and time.monotonic() - began > _PIECE_SECONDS):
                 return Answer(tuple(entries), step.following)

@@ -27,6 +27,7 @@ _MONOCLINIC = range(3, 16)
 _GRID = 10080
 """A translation in cells times this is whole for every denominator up to 10, and 12, 14, 15, 16, 18 ... 48."""
 
+
 @dataclass(frozen=True, eq=False)
 class Operations:
     """Symmetry operations x -> R x + t of fractional coordinates."""
@@ -171,7 +172,7 @@ def numbered_operations(number: int, *, hexagonal: bool) -> list[Operations]:
 def _chosen(numbers: list[int], *, hexagonal: bool) -> list[Operations]:
     import moyopy
 
-    settings = {n: moyopy.HallSymbolEntry(n).setting for n in numbers}
+    settings = {n: str(moyopy.HallSymbolEntry(n).setting) for n in numbers}
     if set(settings.values()) == {"H", "R"}:
         wanted = "H" if hexagonal else "R"
         numbers = [n for n in numbers if settings[n] == wanted]
@@ -190,7 +191,7 @@ def _symbols() -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
     for number in range(1, _HALL_NUMBERS + 1):
         entry = moyopy.HallSymbolEntry(number)
-        setting = entry.setting.lower()
+        setting = str(entry.setting).lower()
         full, short = _symbol_key(entry.hm_full), _symbol_key(entry.hm_short)
         keys = {full}
         if entry.number not in _MONOCLINIC:
@@ -227,7 +228,7 @@ def _standard_settings() -> dict[int, list[int]]:
     found: dict[int, list[int]] = {}
     for number in range(1, _HALL_NUMBERS + 1):
         entry = moyopy.HallSymbolEntry(number)
-        if entry.number not in found or entry.setting in {"2", "R"}:
+        if entry.number not in found or str(entry.setting) in {"2", "R"}:
             found.setdefault(entry.number, []).append(number)
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,7 +41,7 @@ def read_table_rows(document: Document, start: Place, *, most_sites: int) -> Ite
     table = _checked(document.path, status.st_mtime_ns, status.st_size)
     rejects = {reject.row: reject for reject in table.rejects}
     usable = {int(row): place for place, row in enumerate(table.frame["row"])}
-    for row in range(start.index + 1, len(rejects) + len(usable) + 1):
+    for row in range(start.entries + 1, len(rejects) + len(usable) + 1):
         load: Callable[[], Found]
         if row in rejects:
             load = partial(_refuse, rejects[row].cause)
@@ -74,7 +75,7 @@ def _row(table: UserTable, place: int, document: Document, most_sites: int) -> F
     assert found.crystal is not None
     if difference(amounts, found.crystal.amounts) > MOST_CHANGE:
         raise InputError(
-            f"the structure holds {found.formula} but the formula says {canonical_formula(amounts)}; one of them is wrong"
+            f"the structure holds {found.formula} but the formula says {canonical_formula(amounts)}; one is wrong"
         )
     return Found(
         found.formula,
@@ -88,7 +89,9 @@ def _row(table: UserTable, place: int, document: Document, most_sites: int) -> F
 
 
 def _text(cell: Any) -> str:
-    return cell.strip() if isinstance(cell, str) else "" if cell is None or cell != cell else str(cell)
+    if isinstance(cell, str):
+        return cell.strip()
+    return "" if cell is None or (isinstance(cell, float) and math.isnan(cell)) else str(cell)
 
 
 def _descriptors(row: Any) -> dict[str, float]:
@@ -103,10 +106,8 @@ def _descriptors(row: Any) -> dict[str, float]:
                 value = float(row[name])
             except (TypeError, ValueError):
                 continue
-            if name in PROPERTIES and value == value:
-                value = PROPERTIES[name].check(value, where=name)
-            if value == value:
-                found[str(name)] = value
+            if math.isfinite(value):
+                found[str(name)] = PROPERTIES[name].check(value, where=name) if name in PROPERTIES else value
     return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hstore.errors import InputError
@@ -15,6 +14,7 @@ from hstore_workflows.sources.intake import Rejected
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from hstore_workflows.sources.files.limits import ReadLimits
 

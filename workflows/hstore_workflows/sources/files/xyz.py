@@ -42,7 +42,7 @@ def read_xyz(document: Document, start: Place, *, most_sites: int) -> Iterator[S
     """
     with document.reading() as stream:
         stream.seek(start.offset)
-        index = start.index
+        index = start.entries
         while (header := _line(stream)).strip():
             index += 1
             if not header.strip().isdigit() or len(header) > 20:
@@ -69,7 +69,9 @@ def _frame(stream: BinaryIO, count: int, index: int, most_sites: int) -> Callabl
     for done in range(count):
         line = _line(stream)
         if not line:
-            raise InputError(f"frame {index} states {count} atoms but the file ends after {done}; it may be cut off")
+            raise InputError(
+                f"frame {index} states {count} atoms but the file ends after {done}; it may be cut off"
+            )
         if count <= most_sites:
             lines.append(line)
 

@@ -162,11 +162,9 @@ class Transport:
         except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
             raise _Again(f"no answer within {self.patience.timeout_s:g} s", silent=True) from error
         except (requests.ConnectionError, urllib3.exceptions.HTTPError) as error:
-            raise _Again(f"the connection failed ({_short(str(error))})") from error
+            raise _Again(f"the connection failed ({_reason(error)})") from error
         except (requests.RequestException, OSError) as error:
-            raise FetchError(
-                f"{_place(url)}: cannot be asked ({_short(str(error))}); check the base URL"
-            ) from error
+            raise FetchError(f"{_place(url)}: cannot be asked ({_reason(error)}); check the base URL") from error
 
 
 def _usable(url: str, status: int, headers: Mapping[str, str], body: bytes) -> bytes:
@@ -195,6 +193,13 @@ def _wanted_wait_s(headers: Mapping[str, str]) -> float | None:
         return None if told is None else float(Retry().parse_retry_after(told))
     except urllib3.exceptions.InvalidHeader:
         return None
+
+
+def _reason(error: BaseException) -> str:
+    """Return what lies at the bottom of a failed connection, without the layers around it."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    return _short(getattr(error, "strerror", None) or str(error) or type(error).__name__)
 
 
 def _place(url: str) -> str:

@@ -1,1 +1,1 @@
-"""Structure types and their decoration with elements: the enumeration uses some, ``hstore fetch prototypes`` all."""
+"""Structure types and their decoration with elements, for the enumeration and ``hstore fetch prototypes``."""

@@ -32,6 +32,8 @@ SITES_MOST = 60
 ROLES = (2, 3)
 """Numbers of elements for which types are decorated."""
 _REACH = 5.0
+_OVERLAP = 0.75
+_PM_PER_ANGSTROM = 100.0
 _SAME_DISTANCE = 0.02
 
 _RATIO_WINDOWS = {
@@ -89,12 +91,28 @@ def load_entries() -> dict[str, Entry]:
 
 
 def usable(entry: Entry) -> bool:
-    """Tell whether a type is of a size and number of elements that are decorated."""
-    return len(entry.elements) in ROLES and len(entry.structure["sites"]) <= SITES_MOST
+    """Tell whether a type is small enough, of two or three elements, and free of overlapping atoms."""
+    return (
+        len(entry.elements) in ROLES and len(entry.structure["sites"]) <= SITES_MOST and not _overlaps(entry.label)
+    )
+
+
+@cache
+def _overlaps(label: str) -> bool:
+    """Tell whether atoms lie inside each other in the file, as in its MgNi2, Mg2Ni, NiTi and brookite."""
+    from hstore_models.features.composition import ATOMIC_NUMBER
+    from hstore_models.features.elemental import elemental_column
+
+    structure = _structure(load_entries()[label])
+    first, second, _, distances = structure.get_neighbor_list(_REACH)
+    numbers = [ATOMIC_NUMBER[site.specie.symbol] for site in structure]
+    radii = elemental_column("CovalentRadius")[numbers] / _PM_PER_ANGSTROM
+    together = radii[first] + radii[second]
+    return bool(np.nanmin(distances / together, initial=np.inf) < _OVERLAP)
 
 
 def host_type(entry: Entry) -> Prototype:
-    """Return the type with a letter for every element, for alloys; its own compound is the reference if a metal."""
+    """Return the type with a letter for every element, for alloys; a metallic compound is its own reference."""
     letters = dict(zip(entry.elements, "ABC", strict=False))
     metallic = {*entry.elements} <= {*METALS}
     reference = {letter: element for element, letter in letters.items()} if metallic else {}
@@ -137,9 +155,7 @@ def _entry(row: dict[str, Any], *, taken: Mapping[str, Entry]) -> Entry:
 def _prototype(
     entry: Entry, slug: str, letters: Mapping[str, str], reference: Mapping[str, str] | None = None
 ) -> Prototype:
-    from pymatgen.core import Structure
-
-    structure = Structure.from_dict(dict(entry.structure, **{"@class": "Structure"}))
+    structure = _structure(entry)
     roles = tuple(letters[site.specie.symbol] for site in structure)
     frame = frame_of(structure, roles)
     return Prototype(
@@ -159,6 +175,12 @@ def _prototype(
         twins=_twins(structure, roles),
         reference=reference or {},
     )
+
+
+def _structure(entry: Entry) -> Structure:
+    from pymatgen.core import Structure
+
+    return Structure.from_dict(dict(entry.structure, **{"@class": "Structure"}))
 
 
 def _twins(structure: Structure, roles: Sequence[str]) -> frozenset[tuple[str, str]]:

@@ -31,6 +31,13 @@ HYDRIDE_FORMERS = frozenset({
     "Ho", "Er", "Tm", "Yb", "Lu", "Ti", "Zr", "Hf", "V", "Nb", "Ta", "Pd",
 })  # fmt: skip
 """Metals whose own hydrides form exothermically."""
+BINARY_METALLIC = tuple(
+    metal
+    for metal in METALS
+    if metal in {"Cr", "Mn", "Fe", "Co", "Ni", "Mo", "Rh"}
+    or (metal in HYDRIDE_FORMERS and metal not in {"Li", "Na", "K", "Mg", "Ca", "Sr", "Ba"})
+)
+"""Metals with a metallic binary hydride, some of them under pressure only (doi:10.1021/acscombsci.7b00050)."""
 ELECTRONEGATIVITY_GAP_LEAST = 0.4
 """Least Pauling electronegativity of the anion above that of every cation in a salt."""
 

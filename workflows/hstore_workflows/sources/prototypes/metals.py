@@ -15,7 +15,7 @@ from hstore.records import Family
 from hstore_workflows.sources import rules
 from hstore_workflows.sources.enumeration import intermetallics
 from hstore_workflows.sources.prototypes.decoration import Misfit
-from hstore_workflows.sources.prototypes.ions import HYDRIDE_FORMERS, METALS
+from hstore_workflows.sources.prototypes.ions import BINARY_METALLIC, HYDRIDE_FORMERS, METALS
 from hstore_workflows.sources.prototypes.made import Made, Unfit
 from hstore_workflows.sources.prototypes.salts import HYDRIDE_DISTANCE_LEAST_ANGSTROM
 from hstore_workflows.sources.prototypes.structure_type import LIGAND
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
     from hstore_workflows.sources.prototypes.structure_type import Prototype
 
-METAL_DISTANCES = (0.85, 1.10)
-"""Every metal's nearest neighbour in a host lies between these multiples of the sum of metallic radii."""
+METAL_DISTANCES = (0.88, 1.10)
+"""Every metal's nearest neighbour in a host lies between these multiples of the sum of metallic radii.
+
+In the 45 sound intermetallic compounds of the AFLOW library they lie between 0.87 and 1.05, CuPt (1.16) aside."""
 SIZE_TOLERANCE = 0.15
 """Ratio of two metallic radii in a host against that in the compound of the type (Hume-Rothery's 15 %)."""
 HYDRIDE_METAL_DISTANCE_LEAST = 0.80
@@ -36,6 +38,8 @@ HOLE_RADIUS_ANGSTROM = 0.40
 _HOLE_SLACK = 0.85
 """Hydrogen may come this much closer than metallic radius plus hole, as it does to Ni in LaNi5H6."""
 
+BINARY = "metal"
+"""Alloy class of a metallic hydride of one metal."""
 _CLASSES = {
     "ab5": intermetallics.AB5,
     "ab2": intermetallics.AB2,
@@ -55,11 +59,10 @@ def metallic_hydrides(prototype: Prototype, allowed: Callable[[str], bool]) -> I
         Each decoration with a hydride-forming A, or why it is ruled out.
     """
     metals = [metal for metal in METALS if allowed(metal)]
-    formers = [metal for metal in metals if metal in HYDRIDE_FORMERS or prototype.alloy_class == "metal"]
-    if prototype.alloy_class == "metal":
-        pairs = [{"A": a} for a in formers]
+    if prototype.alloy_class == BINARY:
+        pairs = [{"A": a} for a in BINARY_METALLIC if allowed(a)]
     else:
-        pairs = [{"A": a, "B": b} for a in formers for b in metals if a != b]
+        pairs = [{"A": a, "B": b} for a in metals for b in metals if a != b and a in HYDRIDE_FORMERS]
     for elements in pairs:
         yield _hydride(prototype, elements)
 
@@ -136,9 +139,9 @@ def _host(prototype: Prototype, elements: dict[str, str]) -> Made | Unfit | Misf
     if max(nearest.values()) > high:
         return Misfit.METALS_APART
     formers = ", ".join(el for el in amounts if el in HYDRIDE_FORMERS)
+    span = f"{min(nearest.values()):.2f}-{max(nearest.values()):.2f}"
     reason = (
-        f"{sizes}nearest neighbours at {min(nearest.values()):.2f}-{max(nearest.values()):.2f} of the radius sums, "
-        f"within {low:.2f}-{high:.2f}; mixing enthalpy {enthalpy:.1f} kJ/mol; hydride former {formers}"
+        f"{sizes}nearest neighbours at {span} of the radius sums, within {low:.2f}-{high:.2f}; mixing enthalpy {enthalpy:.1f} kJ/mol; hydride former {formers}"
     )
     return Made(prototype, elements, Family.INTERSTITIAL, reason, _crystal(prototype, elements, scale))
 
@@ -162,7 +165,7 @@ def _size_ratios(prototype: Prototype, elements: Mapping[str, str]) -> str | Non
 
 def _class_rule(prototype: Prototype, elements: Mapping[str, str]) -> str | None:
     """Return the words of the alloy class, or None when the alloy is outside its windows."""
-    if prototype.alloy_class == "metal":
+    if prototype.alloy_class == BINARY:
         return f"{elements['A']} with hydrogen in its holes"
     kind = _CLASSES[prototype.alloy_class]
     made = intermetallics.make_alloy(

@@ -28,7 +28,9 @@ Cations = dict[str, tuple[str, int]]
 """Element and charge of each cation role."""
 
 
-def simple_salts(prototype: Prototype, anion: str, allowed: Callable[[str], bool]) -> Iterator[Made | Unfit | Misfit]:
+def simple_salts(
+    prototype: Prototype, anion: str, allowed: Callable[[str], bool]
+) -> Iterator[Made | Unfit | Misfit]:
     """Decorate a type whose ligands are single ions.
 
     Args:

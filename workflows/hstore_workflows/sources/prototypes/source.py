@@ -12,12 +12,12 @@ from hstore.errors import InputError, unknown_name
 from hstore.records import Family
 from hstore_workflows.sources.prototypes import aflow, metals, salts
 from hstore_workflows.sources.prototypes.hydride_types import load_prototypes
-from hstore_workflows.sources.prototypes.ions import ELECTROLYTE_ANIONS, SIMPLE_ANIONS
+from hstore_workflows.sources.prototypes.ions import ELECTROLYTE_ANIONS
 from hstore_workflows.sources.prototypes.made import Made
 from hstore_workflows.sources.prototypes.structure_type import CENTRE, LIGAND
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from hstore.records import Material
     from hstore_workflows.sources.prototypes.decoration import Misfit
@@ -137,13 +137,12 @@ class PrototypeSource:
 
     def _on_hydride_type(self, prototype: Prototype) -> Iterator[Made | Unfit | Misfit]:
         allows, wants = self.query.allows, self.query.wants
-        if not self.query.allows(LIGAND) and self.query.exclude_elements:
-            return
+        hydrogen = LIGAND not in self.query.exclude_elements
         if prototype.alloy_class:
-            if wants(Family.INTERSTITIAL):
+            if wants(Family.INTERSTITIAL) and hydrogen:
                 yield from metals.metallic_hydrides(prototype, allows)
         elif CENTRE in prototype.roles:
-            if wants(Family.COMPLEX):
+            if wants(Family.COMPLEX) and hydrogen:
                 yield from salts.complex_salts(prototype, allows)
         else:
             yield from self._simple_salts(prototype)
@@ -198,5 +197,3 @@ def _resolve(name: str) -> list[tuple[str, str]]:
         raise unknown_name("structure type", name, names + (close if len(name) > 2 else []))
     return [(AFLOW, label) for label in found]
 
-
-__all__ = ["SIMPLE_ANIONS", "PrototypeQuery", "PrototypeSource", "TypeLine", "list_types"]
