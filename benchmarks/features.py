@@ -18,6 +18,7 @@ import argparse
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -41,12 +42,15 @@ if TYPE_CHECKING:
     from hstore_models.features.structure.featurizer import StructureFeaturizer
 
 _MEMORY_COUNTS = (1000, 20000)
+_PEER = re.compile(r"([a-z_.]+):(\w+)")
 
 
 def peer_of(featurizer: StructureFeaturizer) -> Any:
     """Build the matminer featurizer a featurizer answers to."""
-    module, expression = featurizer.matminer.split(":", 1)
-    return eval(expression, vars(importlib.import_module(module)))  # text of our own menu
+    names = {
+        name: getattr(importlib.import_module(module), name) for module, name in _PEER.findall(featurizer.matminer)
+    }
+    return eval(_PEER.sub(r"\2", featurizer.matminer), names)  # text of our own menu
 
 
 def inputs_of(featurizer: StructureFeaturizer, crystals: list[Crystal]) -> list[Any]:
@@ -54,11 +58,14 @@ def inputs_of(featurizer: StructureFeaturizer, crystals: list[Crystal]) -> list[
     structures = [crystal.to_pymatgen() for crystal in crystals]
     if featurizer.compute_amounts is not None:
         return [s.composition for s in structures]
+    if featurizer.name == "soap":  # ours takes all atoms as one element
+        return [type(s)(s.lattice, ["H"] * len(s), s.frac_coords) for s in structures]
     if featurizer.name == "ewald":
         from hstore_models.features.structure.oxidation import oxidation_states
 
         for structure, crystal in zip(structures, crystals, strict=True):
-            structure.add_oxidation_state_by_site(oxidation_states(crystal).tolist())
+            states = oxidation_states(crystal.amounts) or dict.fromkeys(crystal.amounts, 0.0)
+            structure.add_oxidation_state_by_element(states)
     return structures
 
 
@@ -79,13 +86,14 @@ def measure_matminer(featurizer: StructureFeaturizer, crystals: list[Crystal]) -
     for jobs in (1, os.cpu_count() or 1):
         peer = peer_of(featurizer)
         peer.set_n_jobs(jobs)
+        peer.fit(given)
         peer.featurize_many(given[:1], ignore_errors=True, pbar=False)
         started = time.perf_counter()
         rows = peer.featurize_many(given, ignore_errors=True, pbar=False)
         seconds.append(time.perf_counter() - started)
         values = np.array(rows, dtype=object)
-    numbers = [[float(v) if isinstance(v, (int, float, np.number)) else np.nan for v in row] for row in values]
-    return min(seconds), np.array(numbers)
+    text = np.array([[isinstance(v, str) for v in row] for row in values]).any(axis=0)
+    return min(seconds), values[:, ~text].astype(float)
 
 
 def compare(featurizer: StructureFeaturizer, ours: np.ndarray, theirs: np.ndarray) -> dict[str, Any]:

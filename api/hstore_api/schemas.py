@@ -152,16 +152,40 @@ class MaterialSummary(_Schema):
         return cls(**cls.fields_of(material))
 
 
+class MergedMaterial(_Schema):
+    """A record of the same material from elsewhere."""
+
+    material_id: str = Field(examples=["mp:mp-1234"])
+    """Identifier it would have had; asking for it gives the material it was merged into."""
+    formula: str = Field(examples=["La2Ni10"])
+    """Formula as its source gives it."""
+    name: str = Field(examples=["LaNi5 alloy"])
+    """Name its source uses; empty where the formula is the name."""
+    family: Family = Field(examples=["interstitial"])
+    """Family its source states."""
+    known: bool = Field(examples=[True])
+    """True where its source reports the material from the literature."""
+    descriptors: dict[str, float] = Field(examples=[{"energy_above_hull_ev_per_atom": 0.0}])
+    """All descriptors its source gives; the unit is in the name of each."""
+    supplied: tuple[str, ...] = Field(examples=[["energy_above_hull_ev_per_atom"]])
+    """Names of the descriptors of the material that come from this record."""
+    provenance: MaterialOrigin
+    """Where it came from."""
+
+
 class MaterialDetail(MaterialSummary):
-    """A candidate material with its structure."""
+    """A candidate material with its structure and all its sources."""
 
     structure: dict[str, Any] | None = Field(examples=[None])
     """Crystal structure as a pymatgen dictionary (lengths in angstrom, angles in degrees), if known."""
+    merged: tuple[MergedMaterial, ...]
+    """Records of the same material from elsewhere that were merged into this one, by identifier."""
 
     @classmethod
     def fields_of(cls, material: Material) -> dict[str, Any]:
         """Return the fields which a record fills."""
-        return {**super().fields_of(material), "structure": material.structure}
+        merged = tuple(MergedMaterial.model_validate(record.model_dump()) for record in material.merged)
+        return {**super().fields_of(material), "structure": material.structure, "merged": merged}
 
 
 class MaterialPage(_Schema):

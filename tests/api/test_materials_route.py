@@ -54,6 +54,23 @@ def test_a_page_is_never_longer_than_200(client, records, build, problem):
     assert found["errors"][0]["location"] == "query.limit"
 
 
+def test_a_merged_material_is_found_with_all_its_sources(client, records, build):
+    twin = build.material("elsewhere/1", "La2Ni10", descriptors={"energy_above_hull_ev_per_atom": 0.0})
+    records.add_materials([build.material("x/kept", "LaNi5")])
+    records.merge_materials({"x/kept": [twin]})
+    found = client.get("/v1/materials/elsewhere/1").json()
+    assert found["material_id"] == "x/kept"
+    assert found["descriptors"] == twin.descriptors
+    (merged,) = found["merged"]
+    assert (merged["material_id"], merged["formula"], merged["provenance"]["source"]) == (
+        "elsewhere/1",
+        "La2Ni10",
+        "test",
+    )
+    assert merged["supplied"] == ["energy_above_hull_ev_per_atom"]
+    assert "elsewhere/1" not in ids(client.get("/v1/materials?limit=200"))
+
+
 def test_one_material_by_an_identifier_with_a_slash(client):
     alloy = client.get("/v1/materials/f/Fe").json()
     assert (alloy["composition"], alloy["chemical_system"]) == ("FeTi", "Fe-Ti")

@@ -1,4 +1,4 @@
-"""Hydrides and hosts: published cells, capacities, expansions, and what complex hydrides leave instead of a host."""
+"""Hydrides and hosts: published cells, capacities, expansions, and what complex hydrides leave instead."""
 
 from __future__ import annotations
 
@@ -101,7 +101,13 @@ def test_capacities_follow_from_the_formulas_alone(hydride, host, per_metal, per
     assert found.hydrogen_per_host == pytest.approx(per_host)
     assert found.capacity_wt_pct == pytest.approx(wt_pct, abs=0.002)
     assert found.capacity_wt_pct_host == pytest.approx(wt_pct_host, abs=0.002)
-    assert found.h2_density_g_per_l is found.expansion_pct is found.dilation_angstrom3 is found.typical_dilation is None
+    assert (
+        found.h2_density_g_per_l
+        is found.expansion_pct
+        is found.dilation_angstrom3
+        is found.typical_dilation
+        is None
+    )
     assert found.frame is Frame.UNKNOWN
 
 
@@ -115,10 +121,10 @@ def test_volumetric_density_is_hydrogen_over_cell():
 
 def test_a_pair_of_published_volumes_of_mg2nih4():
     # Mg2Ni, P6_222, a 5.205 and c 13.236, 6 units; Mg2NiH4, C2/c, 8 units (doi:10.2533/chimia.1998.613)
-    host = crystal(cell(51.76 ** (1 / 3)), Mg=[(0, 0, 0), (0.5, 0.5, 0)], Ni=[(0.5, 0, 0.5)])
-    hydride = crystal(
-        cell(68.25 ** (1 / 3)), Mg=[(0, 0, 0), (0.5, 0.5, 0)], Ni=[(0.5, 0, 0.5)], H=[(0.1 * n, 0.3, 0.7) for n in range(4)]
-    )  # fmt: skip
+    metals = {"Mg": [(0, 0, 0), (0.5, 0.5, 0)], "Ni": [(0.5, 0, 0.5)]}
+    host = crystal(cell(51.76 ** (1 / 3)), **metals)
+    hydrogen = [(0.1 * n, 0.3, 0.7) for n in range(4)]
+    hydride = crystal(cell(68.25 ** (1 / 3)), **metals, H=hydrogen)
     found = pair(material("Mg2NiH4", hydride), material("Mg2Ni", host), match_frames=False)
     assert found.expansion_pct == pytest.approx(32, abs=0.5)
     assert found.dilation_angstrom3 == pytest.approx(4.1, abs=0.05)
@@ -144,13 +150,20 @@ def test_removing_hydrogen_leaves_the_metals_where_they_were():
     ("hydride", "host"), [("LaNi5", "LaNi5"), ("LaNi5H6", "LaNi5H"), ("LaNi5H6", "LaNi4Al"), ("LaNi5H6", "CaNi5")]
 )
 def test_what_is_no_pair_is_refused(hydride, host):
-    with pytest.raises(InputError, match="holds no hydrogen|holds hydrogen|without hydrogen is"):
+    with pytest.raises(InputError, match=r"holds no hydrogen|holds hydrogen|without hydrogen is"):
         pair(material(hydride), material(host))
 
 
 @pytest.mark.parametrize(
     ("formula", "host"),
-    [("LaNi5H6", "LaNi5"), ("MgH2", "Mg"), ("CaH2", "Ca"), ("Mg2NiH4", "Mg2Ni"), ("CaNi5H6", "CaNi5"), ("NaH", "Na")],
+    [
+        ("LaNi5H6", "LaNi5"),
+        ("MgH2", "Mg"),
+        ("CaH2", "Ca"),
+        ("Mg2NiH4", "Mg2Ni"),
+        ("CaNi5H6", "CaNi5"),
+        ("NaH", "Na"),
+    ],
 )
 def test_simple_hydrides_leave_their_host(formula, host):
     left = dehydriding(parse_amounts(formula))
@@ -177,7 +190,9 @@ def test_complex_hydrides_leave_binary_hydrides_behind(formula, residue, h2_mol)
     assert "names no host" in left.note
 
 
-@pytest.mark.parametrize("formula", ["NaAlH4", "LiBH4", "NaMgH3", "Mg(BH4)2", "K2PtH6", "MgH2", "LaNi5H6", "Mg2FeH6"])
+@pytest.mark.parametrize(
+    "formula", ["NaAlH4", "LiBH4", "NaMgH3", "Mg(BH4)2", "K2PtH6", "MgH2", "LaNi5H6", "Mg2FeH6"]
+)
 def test_no_mass_is_lost_on_the_way(formula):
     amounts = parse_amounts(formula)
     left = dehydriding(amounts)

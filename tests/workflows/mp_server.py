@@ -19,6 +19,8 @@ FORMULAS = ["LaNi5", "LaNi5H6", "MgH2", "NaAlH4", "Li3PS4", "LaNiO3", "TiFe"]
 RESET, CUT, JUNK, STALL, DRIP = "reset", "cut", "junk", "stall", "drip"
 """Ways to answer a search badly: break off, cut the JSON, send another text, be silent, send byte by byte."""
 
+JUNK_TEXT = b"<html>try later</html>"
+
 
 def summary(number, formula="LaNi5", **fields):
     """One summary document with a structure that fits its formula and is like no other's."""
@@ -86,7 +88,7 @@ class MPServer:
         self.extra_total = lambda _search: 0
         """Added to the total announced in the n-th search request."""
         self.faults = []
-        """What the next search requests get: (status, headers) or one of the words; first come first served."""
+        """What the next search requests get: (status, headers), one of the words, or None for no fault."""
         self.url_max = 10**6
         """Longest path with query that is answered; longer ones get 414."""
         self.ids_max = 10**6
@@ -129,9 +131,6 @@ class MPServer:
         held = {"/materials/summary/": self.documents, "/materials/thermo/": self.thermo}.get(path)
         if held is None:
             return 404, {}, {"detail": f"no {path}"}
-        if self.faults and isinstance(self.faults[0], tuple):
-            status, extra = self.faults.pop(0)
-            return status, extra, {"detail": f"fault {status}; your key is {headers.get('x-api-key')}"}
         if headers.get("x-api-key") != KEY:
             return 401, {}, {"detail": f"wrong key {headers.get('x-api-key')}"}
         if len(query.get("material_ids", "").split(",")) > self.ids_max:
@@ -159,10 +158,12 @@ class _Handler(BaseHTTPRequestHandler):
         fault = None
         if "materials" in parts.path:
             time.sleep(owner.delay_s)
-            if owner.faults and isinstance(owner.faults[0], str):
-                fault = owner.faults.pop(0)
+            fault = owner.faults.pop(0) if owner.faults else None
         headers = {k.lower(): v for k, v in self.headers.items()}
-        if len(self.path) > owner.url_max:
+        if isinstance(fault, tuple):
+            answer = *fault, {"detail": f"fault {fault[0]}; your key is {headers.get('x-api-key')}"}
+            fault = None
+        elif len(self.path) > owner.url_max:
             answer = 414, {}, {"detail": "Request-URI Too Large"}
         else:
             answer = owner.answer(parts.path, query, headers)
@@ -174,7 +175,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def reply(self, status, extra, body, fault):
         data = json.dumps(body).encode()
-        data = {CUT: data[: len(data) // 2], JUNK: b"<html>try later</html>"}.get(fault, data)
+        data = {CUT: data[: len(data) // 2], JUNK: JUNK_TEXT}.get(fault, data)
         self.send_response(status)
         for name, value in {"content-length": str(len(data)), **extra}.items():
             self.send_header(name, value)
@@ -211,7 +212,7 @@ def _matches(doc, query):
         set(filter(None, query.get("elements", "").split(","))) <= elements
         and not set(filter(None, query.get("exclude_elements", "").split(","))) & elements
         and (not systems or elements in systems)
-        and (doc.get("energy_above_hull") or 0.0) <= hull
+        and float(doc.get("energy_above_hull") or 0.0) <= hull
         and (ids is None or doc["material_id"] in ids.split(","))
         and (kinds is None or doc["thermo_type"].upper() in kinds.upper().split(","))
     )

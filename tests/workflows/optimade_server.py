@@ -15,6 +15,24 @@ import numpy as np
 
 from hstore.crystal import Crystal
 from hstore.formula import canonical_formula, parse_amounts
+from hstore_workflows.sources.optimade.fetch import FetchPlan, fetch_providers
+from hstore_workflows.sources.optimade.providers import resolve_providers
+from hstore_workflows.sources.optimade.query import OptimadeQuery
+from hstore_workflows.sources.optimade.transport import Patience
+
+QUICK = Patience(timeout_s=2.0, retries=3, backoff_s=0.01)
+MG_H = OptimadeQuery(elements=("Mg", "H"))
+METALS = [
+    "Li", "Na", "K", "Rb", "Cs", "Be", "Ca", "Sr", "Ba", "Sc", "Y", "La", "Ce", "Ti", "Zr", "Hf", "V", "Nb", "Cr",
+    "Mn",
+]  # fmt: skip
+
+
+def formula(n):
+    """A composition for each number, two of the same never; three of five hold Mg and H."""
+    metal = METALS[n // 5]
+    return [f"Mg{metal}H4", f"Mg2{metal}H6", f"{metal}MgH3", f"{metal}Ni5", f"{metal}O"][n % 5]
+
 
 INFO = {
     "api_version": "1.2.0",
@@ -61,6 +79,19 @@ def crystal(made):
 
     numbers = [SYMBOLS.index(name) + 1 for name in attributes["species_at_sites"]]
     return Crystal(cell, np.asarray(attributes["cartesian_site_positions"]) @ np.linalg.inv(cell), numbers)
+
+
+def fetch(home, *servers, query=MG_H, page_rows=7, patience=QUICK, **plan):
+    """Fetch from servers (or URLs) with little patience."""
+    urls = [s if isinstance(s, str) else s.url for s in servers]
+    plan = FetchPlan(patience=patience, page_rows=page_rows, **plan)
+    return fetch_providers(resolve_providers(urls), query, home=home, plan=plan)
+
+
+def fetch_one(home, server, **settings):
+    """Fetch from one server; return what became of it and its items."""
+    (fetched,) = fetch(home, server, **settings)
+    return fetched, list(fetched.items())
 
 
 class OptimadeServer:

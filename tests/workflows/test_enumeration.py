@@ -260,7 +260,8 @@ def test_a_reference_compound_gets_its_own_cell_back(slug, elements, charges, bo
 
 def test_radii_reproduce_the_reference_lattices_within_a_tenth():
     for prototype in load_prototypes().values():
-        assert all(0.9 < factor < 1.12 for factor in prototype.calibration.values()), prototype.slug
+        if prototype.in_pool:
+            assert all(0.9 < factor < 1.12 for factor in prototype.calibration.values()), prototype.slug
 
 
 @pytest.mark.filterwarnings("ignore:Set OLD_ERROR_HANDLING:DeprecationWarning")  # spglib, called by pymatgen

@@ -10,35 +10,24 @@ import sys
 import threading
 import time
 
-import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from hstore.crystal import Crystal
-from hstore.errors import InputError, UnknownNameError
-from hstore.records import PUBLIC_SCOPE, Family, Material
+from hstore.records import PUBLIC_SCOPE, Family
 from hstore.store import open_store
 from hstore_workflows.cli import main
-from hstore_workflows.sources.intake import Rejected
-from hstore_workflows.sources.optimade.energies import energies
-from hstore_workflows.sources.optimade.fetch import FetchPlan, fetch_providers, settle
-from hstore_workflows.sources.optimade.providers import known, resolve_providers, trusted
+from hstore_workflows.sources.optimade.fetch import settle
 from hstore_workflows.sources.optimade.query import OptimadeQuery
-from hstore_workflows.sources.optimade.structures import crystal_of
 from hstore_workflows.sources.optimade.transport import Patience
-from tests.workflows.optimade_server import OptimadeServer, crystal, entry, reference_server
-
-QUICK = Patience(timeout_s=2.0, retries=3, backoff_s=0.01)
-MG_H = OptimadeQuery(elements=("Mg", "H"))
-METALS = [
-    "Li", "Na", "K", "Rb", "Cs", "Be", "Ca", "Sr", "Ba", "Sc", "Y", "La", "Ce", "Ti", "Zr", "Hf", "V", "Nb", "Cr", "Mn",
-]  # fmt: skip
-
-
-def formula(n):
-    """A composition for each number, two of the same never; three of five hold Mg and H."""
-    metal = METALS[n // 5]
-    return [f"Mg{metal}H4", f"Mg2{metal}H6", f"{metal}MgH3", f"{metal}Ni5", f"{metal}O"][n % 5]
+from tests.workflows.optimade_server import (
+    OptimadeServer,
+    crystal,
+    entry,
+    fetch,
+    fetch_one,
+    formula,
+)
 
 
 @pytest.fixture
@@ -52,17 +41,6 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("HSTORE_HOME", str(tmp_path))
     monkeypatch.delenv("HSTORE_DATABASE_URL", raising=False)
     return tmp_path
-
-
-def fetch(home, *servers, query=MG_H, page_rows=7, patience=QUICK, **plan):
-    urls = [s if isinstance(s, str) else s.url for s in servers]
-    plan = FetchPlan(patience=patience, page_rows=page_rows, **plan)
-    return fetch_providers(resolve_providers(urls), query, home=home, plan=plan)
-
-
-def fetch_one(home, server, **settings):
-    (fetched,) = fetch(home, server, **settings)
-    return fetched, list(fetched.items())
 
 
 def run(*arguments):
@@ -341,6 +319,7 @@ def test_an_endless_provider_without_total_is_stopped(server, home, monkeypatch)
     server.mangle = lambda number, answer: endless(number, answer) | {"meta": {}}
     (fetched,) = fetch(home, server)
     assert "no end after 12 pages" in fetched.cause
+    assert len(server.searches) == 12
 
 
 @pytest.mark.parametrize("form", ["object", "relative", "relative object"])
@@ -424,13 +403,14 @@ def test_a_wait_beyond_patience_is_an_error_that_names_it(server, home):
     assert "asks to wait 7200 s" in fetched.cause
 
 
-@pytest.mark.parametrize("fault", ["stall", "drip"])
-def test_a_silent_or_dripping_server_does_not_hang(server, home, fault):
+@pytest.mark.parametrize(
+    ("fault", "words"), [("stall", "no answer within 1 s"), ("drip", "not complete after 2 s")]
+)
+def test_a_silent_or_dripping_server_does_not_hang(server, home, monkeypatch, fault, words):
+    monkeypatch.setattr("hstore_workflows.sources.optimade.transport._WHOLE_ANSWER_FACTOR", 2)
     server.faults = [(fault, {})] * 5
-    began = time.monotonic()
-    (fetched,) = fetch(home, server, patience=Patience(timeout_s=0.2, retries=5, backoff_s=0.01))
-    assert time.monotonic() - began < 10
-    assert "no answer within" in fetched.cause or "not complete after" in fetched.cause
+    (fetched,) = fetch(home, server, patience=Patience(timeout_s=1.0, retries=5, backoff_s=0.01))
+    assert words in fetched.cause
     assert len(server.searches) == 2
 
 
@@ -522,7 +502,7 @@ def test_restart_forgets(server, home):
 def test_killed_again_and_again_it_ends_with_the_same_set(server, home):
     command = [sys.executable, "-m", "hstore_workflows.cli", "fetch", "optimade", "--provider", server.url]
     command += ["--elements", "Mg,H", "--page-rows", "3", "--json"]
-    for pages in (1, 7, 2, 8):
+    for pages in (1, 7, 4):
         goal = len(server.searches) + pages
         reached = threading.Event()
         server.on_request = lambda number, goal=goal, reached=reached: number + 1 >= goal and reached.set()
@@ -535,178 +515,12 @@ def test_killed_again_and_again_it_ends_with_the_same_set(server, home):
     assert finished.returncode == 0, finished.stderr
     counts = json.loads(finished.stdout)
     assert counts["total"] == counts["received"] == counts["stored"] == 60
-    assert len(server.searches) <= 20 + 2 * 4  # at most the page in flight is asked for again
+    assert len(server.searches) <= 20 + 2 * 3  # at most the page in flight is asked for again
     prefix = f"optimade:{server.url.removeprefix('http://')}:"
     assert {key.removeprefix(prefix) for key in stored(home)} == expected_ids(server)
 
 
-# entries that cannot be used
-
-
-def spoiled(**attributes):
-    made = entry(1)
-    made["attributes"] |= attributes
-    return made
-
-
-NAN = float("nan")
-X_SPECIES = [{"name": "Mg", "chemical_symbols": ["X"], "concentration": [1.0]}]
-MIXED = [
-    {"name": "Mg", "chemical_symbols": ["Mg", "Ca"], "concentration": [0.5, 0.5]},
-    {"name": "H", "chemical_symbols": ["H"], "concentration": [1.0]},
-]
-VACANT = [
-    {"name": "Mg", "chemical_symbols": ["Mg"], "concentration": [1.0]},
-    {"name": "H", "chemical_symbols": ["H", "vacancy"], "concentration": [0.9, 0.1]},
-]
-METHYL = [
-    *VACANT[:1],
-    {"name": "H", "chemical_symbols": ["H"], "concentration": [1.0], "attached": ["H"], "nattached": [3]},
-]
-UNEVEN = [*VACANT[:1], {"name": "H", "chemical_symbols": ["H"], "concentration": [0.5, 0.5]}]
-BAD = {
-    "no attributes": ({"id": "t/1", "type": "structures"}, "attributes must be an object"),
-    "no identifier": ({**entry(1), "id": None}, "no identifier"),
-    "no object": ("text", "no identifier"),
-    "molecule": (spoiled(dimension_types=[0, 0, 0], nperiodic_dimensions=0), "periodic in three"),
-    "slab": (spoiled(dimension_types=[1, 1, 0], nperiodic_dimensions=2), r"dimension_types is \[1, 1, 0\]"),
-    "no dimensions": (spoiled(dimension_types=None, nperiodic_dimensions=None), "dimension_types is missing"),
-    "no lattice": (spoiled(lattice_vectors=None), "lattice_vectors must be a list"),
-    "two vectors": (spoiled(lattice_vectors=[[1, 0, 0], [0, 1, 0]]), "3 rows of 3"),
-    "flat lattice": (spoiled(lattice_vectors=[[1, 0, 0], [0, 1, 0], [1, 1, 0]]), "no volume"),
-    "null vector": (spoiled(lattice_vectors=[[1, 0, 0], [0, 1, 0], [None] * 3]), "finite"),
-    "nan lattice": (spoiled(lattice_vectors=[[1, 0, 0], [0, 1, 0], [0, 0, NAN]]), "finite"),
-    "huge lattice": (spoiled(lattice_vectors=[[1, 0, 0], [0, 1, 0], [0, 0, 1e300]]), "within"),
-    "nan position": (spoiled(cartesian_site_positions=[[0, 0, 0], [1, 1, NAN], [2, 2, 2]]), "finite"),
-    "text position": (spoiled(cartesian_site_positions=[[0, 0, 0], [1, 1, "a"], [2, 2, 2]]), "numbers in threes"),
-    "short positions": (spoiled(cartesian_site_positions=[[0, 0, 0]]), "3 rows of 3 numbers"),
-    "no positions": (spoiled(cartesian_site_positions=None), "cartesian_site_positions must be a list"),
-    "wrong nsites": (spoiled(nsites=4), "nsites is 4"),
-    "no names": (spoiled(species_at_sites=None), "species_at_sites must be a list"),
-    "number as name": (spoiled(species_at_sites=["Mg", 1, "H"]), "species_at_sites must be a list"),
-    "no species": (spoiled(species=None), "species must be a list"),
-    "unknown name": (spoiled(species_at_sites=["Mg", "H", "D"]), "names D"),
-    "uneven species": (spoiled(species=UNEVEN), "does not follow OPTIMADE"),
-    "species twice": (spoiled(species=[*VACANT[:1], *VACANT[:1]]), "describes 'Mg' twice"),
-    "dummy": (spoiled(species=X_SPECIES), "no element"),
-    "mixed": (spoiled(species=MIXED, structure_features=["disorder"]), "shared by Mg 0.5, Ca 0.5"),
-    "atoms in one place": (spoiled(cartesian_site_positions=[[0, 0, 0], [0, 0, 0.1], [2, 2, 2]]), "closer than"),
-    "methyl": (spoiled(species=METHYL), "attached"),
-    "implicit": (spoiled(structure_features=["implicit_atoms"]), "no position"),
-    "assemblies": (
-        spoiled(assemblies=[{"sites_in_groups": [[0], [1]], "group_probabilities": [0.5, 0.5]}]),
-        "together or not at all",
-    ),
-    "other formula": (spoiled(chemical_formula_reduced="CaH2"), "formula says"),
-    "energy of text": (spoiled(_oqmd_stability="low"), "_oqmd_stability must be a finite number"),
-    "energy beyond belief": (spoiled(_oqmd_delta_e=-900.0), "formation_energy"),
-}
-
-
-@pytest.mark.parametrize(("bad", "cause"), BAD.values(), ids=BAD.keys())
-def test_one_bad_entry_is_recorded_and_the_rest_goes_on(home, bad, cause):
-    with OptimadeServer([entry(0), bad, entry(2)]) as server:
-        server.mangle = lambda _, answer: (
-            answer
-            | {
-                "data": server.entries,
-                "meta": {"data_returned": 3},
-                "links": {},
-            }
-        )
-        fetched, items = fetch_one(home, server)
-    assert fetched.cause == ""
-    assert fetched.received == 3
-    assert [type(item) is Rejected for item in items] == [False, True, False]
-    with pytest.raises(ValueError, match=cause):
-        raise ValueError(items[1].cause)
-    assert items[1].reference.startswith("optimade:127.0.0.1:")
-    assert (fetched.usable, fetched.rejected) == (2, 1)
-
-
-def test_vacancies_are_ordered_by_rule_and_say_so(home):
-    made = spoiled(
-        species=VACANT,
-        structure_features=["disorder"],
-        chemical_formula_reduced="H9Mg5",
-        lattice_vectors=[[4.5, 0, 0], [0, 4.5, 0], [0, 0, 4.5]],
-        cartesian_site_positions=[[0, 0, 0], [1.5, 1.5, 1.5], [3, 3, 3]],
-    )
-    with OptimadeServer([made]) as server:
-        _, (item,) = fetch_one(home, server)
-    assert "ordered by rule (vacancies spread)" in item.provenance.note
-    amounts = Crystal.from_dict(item.structure).amounts
-    assert amounts["H"] / amounts["Mg"] == pytest.approx(1.8, abs=0.1)
-
-
-def test_a_formula_that_cannot_be_read_does_not_cost_the_structure(home):
-    with OptimadeServer([spoiled(chemical_formula_reduced="?", elements=["H", "Mg"])]) as server:
-        _, (item,) = fetch_one(home, server)
-    assert item.composition == "H2Mg"
-
-
-# agreement with the library
-
-
-@pytest.fixture(scope="module")
-def library_data():
-    from optimade.server.data import structures
-
-    return structures
-
-
-@pytest.mark.filterwarnings("ignore:Accessing the 'model_fields':DeprecationWarning")  # the library's own models
-def test_the_library_server_is_read_completely(home, library_data, monkeypatch, tmp_path):
-    monkeypatch.setenv("OPTIMADE_LOG_DIR", str(tmp_path))
-    monkeypatch.setenv("OPTIMADE_LOG_LEVEL", "error")
-    query = OptimadeQuery("nsites>=1 AND nelements<=20")
-    with reference_server(library_data) as url:
-        (fetched,) = fetch(home, url, query=query, page_rows=4)
-        small = list(fetched.items())
-        settle([fetched])
-        (refused,) = fetch(home, url, query=query, page_rows=1000)  # answered with 403
-        (some,) = fetch(home, url, query=OptimadeQuery('elements HAS ALL "Ag","Br"'))
-        (wrong,) = fetch(home, url, query=OptimadeQuery("nonsense=1"))
-    assert (fetched.cause, refused.cause, some.cause) == ("", "", "")
-    assert fetched.harvest.total == fetched.received == len(library_data) == 17
-    assert len(fetched.harvest.urls) == 5
-    assert len(refused.harvest.urls) == 1
-    assert list(refused.items()) == small
-    assert "nonsense" in wrong.cause
-    assert {_id(item) for item in small} == {raw["task_id"] for raw in library_data}
-    wanted = {raw["task_id"] for raw in library_data if {"Ag", "Br"} <= set(raw["elements"])}
-    assert {_id(item) for item in some.items()} == wanted
-    assert wanted
-    assert any(isinstance(item, Material) for item in small)
-
-
-def _id(item):
-    return (item.reference if isinstance(item, Rejected) else item.material_id).rsplit(":", 1)[1]
-
-
-def test_structures_agree_with_the_library_adapter(library_data):
-    from optimade.adapters.structures.pymatgen import _get_structure
-    from optimade.models import StructureResource
-
-    for raw in library_data:
-        expected = _get_structure(StructureResource.model_construct(attributes=_Attributes(raw)))
-        got = crystal_of(raw)
-        assert [*got.occupancies] == [dict(site.species.as_dict()) for site in expected]
-        np.testing.assert_allclose(got.lattice_angstrom, expected.lattice.matrix, atol=1e-12)
-        np.testing.assert_allclose(got.fractional @ got.lattice_angstrom, expected.cart_coords, atol=1e-9)
-
-
-class _Attributes:
-    """What the adapter reads of an entry, without the rest of the specification."""
-
-    def __init__(self, attributes):
-        from optimade.models.structures import Species
-
-        self.__dict__ |= attributes
-        self.species = [Species(**species) for species in attributes["species"]]
-
-
-# queries and providers
+# the command
 
 
 @pytest.mark.parametrize(
@@ -727,110 +541,6 @@ def test_a_wrong_filter_is_refused_before_anything_is_sent(server, home, text, p
     assert place in result.stderr
     assert text in result.stderr
     assert server.requests == []
-
-
-def test_the_filter_is_made_of_its_parts():
-    query = OptimadeQuery("nsites<9 OR nsites>20", ("Mg",), ("Mg-H", "La-Ni-H"))
-    assert query.filter == (
-        '(nsites<9 OR nsites>20) AND (elements HAS ALL "Mg") AND '
-        '((elements HAS ALL "H","Mg" AND nelements=2) OR (elements HAS ALL "H","La","Ni" AND nelements=3))'
-    )
-    assert OptimadeQuery(elements=("Mg", "H")).filter == 'elements HAS ALL "Mg","H"'
-
-
-@pytest.mark.parametrize(
-    ("parts", "words"),
-    [
-        ({}, "whole database"),
-        ({"expression": "  "}, "whole database"),
-        ({"elements": ("Mq",)}, "'Mq' is not an element"),
-        ({"chemical_systems": ("Mg-",)}, "'' is not an element"),
-        ({"elements": ("Mg",), "limit": 0}, "at least 1"),
-    ],
-)
-def test_queries_that_make_no_sense_are_refused(parts, words):
-    with pytest.raises(InputError, match=words):
-        OptimadeQuery(**parts)
-
-
-@pytest.mark.parametrize(
-    ("given", "name", "base_url"),
-    [
-        ("http://127.0.0.1:80/", "127.0.0.1:80", "http://127.0.0.1:80/v1"),
-        ("https://example.org/optimade", "example.org/optimade", "https://example.org/optimade/v1"),
-        ("https://example.org/optimade/v1/", "example.org/optimade", "https://example.org/optimade/v1"),
-        ("https://example.org/v1.2/structures", "example.org", "https://example.org/v1.2"),
-        ("oqmd", "oqmd", "https://oqmd.org/optimade/v1"),
-        ("https://oqmd.org/optimade/", "oqmd", "https://oqmd.org/optimade/v1"),
-    ],
-)
-def test_providers_are_named_and_versioned(given, name, base_url):
-    (provider,) = resolve_providers([given, given])
-    assert (provider.name, provider.base_url) == (name, base_url)
-
-
-@pytest.mark.parametrize(
-    ("given", "error", "words"),
-    [
-        ([], InputError, "no provider"),
-        (["oqm"], UnknownNameError, "did you mean 'oqmd'"),
-        (["ftp://example.org"], InputError, "http or https"),
-        (["https://example.org/v0"], InputError, "version 1"),
-        (["https://example.org?x=1"], InputError, "without a query"),
-        (["https://me:secret@example.org"], InputError, "must not hold a password"),
-        (["http://example.org:port"], InputError, "no URL"),
-    ],
-)
-def test_providers_that_cannot_be_asked_are_refused(given, error, words):
-    with pytest.raises(error, match=words) as raised:
-        resolve_providers(given)
-    assert "secret" not in str(raised.value)
-
-
-def test_the_shipped_list_holds_base_urls():
-    assert {"mp", "oqmd", "cod", "nomad", "alexandria", "mc3d", "jarvis"} <= set(known())
-    for name, provider in known().items():
-        assert resolve_providers([provider.base_url]) == resolve_providers([name]) == (provider,)
-
-
-@pytest.mark.parametrize(
-    ("base", "link", "followed"),
-    [
-        ("https://a.org/v1", "https://a.org/v1?p=2", "https://a.org/v1?p=2"),
-        ("https://a.org/v1", "http://a.org/v1?p=2", "https://a.org/v1?p=2"),
-        ("http://a.org/v1", "https://a.org/v1", "https://a.org/v1"),
-        ("https://www.example.org", "https://api.example.org/x", "https://api.example.org/x"),
-        ("https://a.ac.uk", "https://b.ac.uk", None),
-        ("https://x.a.ac.uk", "https://y.a.ac.uk", "https://y.a.ac.uk"),
-        ("https://a.org", "https://b.org", None),
-        ("https://a.org", "https://a.org.evil.com", None),
-        ("https://a.org", "http://a.org:8080/", None),
-        ("https://a.org", "https://me@a.org/", None),
-        ("http://127.0.0.1:80", "http://127.0.0.1:81/", None),
-        ("http://127.0.0.1:5000", "http://10.0.0.1:5000/", None),
-        ("http://10.0.0.1", "http://10.9.0.1", None),
-        ("http://a.org", "gopher://a.org", None),
-    ],
-)
-def test_links_are_followed_within_the_registrable_domain(base, link, followed):
-    assert trusted(base, link) == followed
-
-
-def test_energies_are_read_where_their_meaning_is_plain():
-    scheme = {"energy_above_hull": 0.02, "formation_energy_per_atom": -1.5}
-    attributes = {
-        "_mp_stability": {"gga_gga+u_r2scan": scheme, "r2scan": {"energy_above_hull": 9.0}},
-        "_oqmd_stability": -0.4,
-        "_alexandria_hull_distance": 0.1,
-    }
-    assert energies(attributes, "mp") == {
-        "energy_above_hull_ev_per_atom": 0.02,
-        "formation_energy_ev_per_atom": -1.5,
-    }
-    assert energies(attributes, "oqmd") == {"energy_above_hull_ev_per_atom": 0.0}
-    assert energies(attributes, "alexandria") == {"energy_above_hull_ev_per_atom": 0.1}
-    assert energies(attributes, "cod") == {}
-    assert energies({"_mp_stability": None}, "mp") == {}
 
 
 def test_help_is_quick():

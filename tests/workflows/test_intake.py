@@ -72,9 +72,9 @@ def test_features_of_what_is_stored_go_to_the_file_and_the_cache(tmp_path, deliv
 def test_an_error_on_the_way_leaves_no_file(tmp_path, delivered):
     with Describer(groups_of(["magpie"])) as describer:
         found = describe([delivered[0]], describer)
-    with pytest.raises(RuntimeError), DescriptorFile(tmp_path / "features.parquet") as sink:
-        sink.add(found)
-        raise RuntimeError
+    sink = DescriptorFile(tmp_path / "features.parquet")
+    sink.add(found)
+    sink.__exit__(RuntimeError, RuntimeError(), None)
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(InputError, match="end the name"):
         DescriptorFile(tmp_path / "features.txt")

@@ -89,9 +89,13 @@ def test_what_a_killed_discard_left_is_cleared_at_the_next_opening(tmp_path):
 
 
 def test_unfinished_journals_are_found_by_source(tmp_path):
-    opened(tmp_path)
-    opened(tmp_path, database="2026.03.01")
-    Journal.open(tmp_path, source="optimade", identity={})
+    for journal in (
+        opened(tmp_path),
+        opened(tmp_path, database="2026.03.01"),
+        Journal.open(tmp_path, source="optimade", identity={}),
+    ):
+        assert journal not in unfinished(tmp_path, source="mp")
+        journal.keep("a", b"1")
     found = list(unfinished(tmp_path, source="mp"))
     assert sorted(journal.identity["database"] for journal in found) == ["2026.02.03", "2026.03.01"]
     (found[0].folder / "manifest.json").write_text("{")

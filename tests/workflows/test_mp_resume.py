@@ -22,7 +22,7 @@ from hstore_workflows.sources.materials_project import Access, fetch_materials
 from hstore_workflows.sources.mp_client import Watch
 from hstore_workflows.sources.mp_query import MPQuery
 from hstore_workflows.sources.mp_transport import ClientPolicy
-from tests.workflows.mp_server import HEARTBEAT, KEY, MPServer, many
+from tests.workflows.mp_server import HEARTBEAT, KEY, MPServer, many, summary
 
 KILLS = 20
 LA_NI = MPQuery(elements=("La", "Ni"))
@@ -30,10 +30,10 @@ QUICK = ClientPolicy(timeout_s=2.0, retries=0, backoff_s=0.01, page_rows=10)
 
 
 class Lives:
-    """Processes of the command, one after the other, all with one home."""
+    """Processes of the command, one after the other."""
 
-    def __init__(self, home, log):
-        environment = os.environ | {"HSTORE_HOME": str(home), "HSTORE_MP_API_KEY": KEY}
+    def __init__(self, log):
+        environment = os.environ | {"HSTORE_MP_API_KEY": KEY}
         environment.pop("HSTORE_DATABASE_URL", None)
         script = Path(__file__).with_name("mp_lives.py")
         self._parent = subprocess.Popen(
@@ -49,8 +49,8 @@ class Lives:
         self._parent.wait(60)
         self._parent.stdout.close()
 
-    def start(self, *arguments):
-        self._parent.stdin.write(json.dumps(arguments) + "\n")
+    def start(self, home, arguments):
+        self._parent.stdin.write(json.dumps([str(home), arguments]) + "\n")
         self._parent.stdin.flush()
         return int(self._parent.stdout.readline())
 
@@ -74,40 +74,43 @@ def asked(server):
 
 
 def test_twenty_kills_at_random_moments_change_nothing(server, tmp_path):
-    server.delay_s = 0.02
+    # without structures nothing has to be compared, so a life is short
     pages = 39
+    server.documents = [summary(n, f"La{n}Ni5", structure=None) for n in range(1, pages + 1)]
+    server.delay_s = 0.02
     arguments = ("fetch", "mp", "--endpoint", server.url, "--elements", "La,Ni", "--page-rows", "1", "--json")
     rng = random.Random(20)
-    with Lives(tmp_path / "killed", tmp_path / "log") as lives:
-        kills = 0
-        while kills < KILLS:
-            seen = len(server.searches)
-            life = lives.start(*arguments)
-            if kills < KILLS - 4:  # somewhere before the end, up to three pages further than the last
-                further = min(seen + rng.randint(0, 3), pages - 1)
-                until = time.monotonic() + 30
-                while len(server.searches) < further and time.monotonic() < until:
-                    time.sleep(0.002)
-                time.sleep(rng.uniform(0, 0.03))
-            else:  # anywhere at all, while it is written too
-                time.sleep(rng.uniform(0.2, 1.5))
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    with Lives(tmp_path / "log") as lives:
+
+        def kill(life):
             os.kill(life, signal.SIGKILL)
             assert lives.wait() in {-signal.SIGKILL, 0}
-            kills += 1
-        before = stored(tmp_path / "killed")
-        assert len(before) in {0, pages}, "all or nothing is in the store"
-        lives.start(*arguments)
+            assert len(stored(killed)) in {0, pages}, "all or nothing is in the store"
+
+        for _ in range(KILLS - 4):  # somewhere before the end, up to three pages further than the last
+            further = min(len(server.searches) + rng.randint(0, 3), pages - 1)
+            life = lives.start(killed, arguments)
+            until = time.monotonic() + 30
+            while len(server.searches) < further and time.monotonic() < until:
+                time.sleep(0.002)
+            time.sleep(rng.uniform(0, 0.03))
+            kill(life)
+        repeats = sum(asked(server).values()) - len(asked(server))
+        assert repeats <= KILLS - 4, "at most the page in flight is asked for again"
+        for _ in range(4):  # anywhere at all, while it is written too
+            life = lives.start(killed, arguments)
+            time.sleep(rng.uniform(0.2, 1.5))
+            kill(life)
+        lives.start(killed, arguments)
         assert lives.wait() == 0, (tmp_path / "log").read_text()
-    counts = json.loads((tmp_path / "log").read_text().splitlines()[-1])
-    assert (counts["total"], counts["received"], counts["rejected"]) == (pages, pages, 0)
-    repeats = sum(asked(server).values()) - pages
-    if not before:
-        assert repeats <= KILLS, "at most the page in flight is asked for again"
-    with Lives(tmp_path / "whole", tmp_path / "log") as lives:
-        lives.start(*arguments)
+        counts = json.loads((tmp_path / "log").read_text().splitlines()[-1])
+        assert (counts["total"], counts["received"], counts["rejected"]) == (pages, pages, 0)
+        lives.start(whole, arguments)
         assert lives.wait() == 0
-    assert stored(tmp_path / "killed") == stored(tmp_path / "whole")
-    assert not list(unfinished(tmp_path / "killed", source="mp"))
+    assert stored(killed) == stored(whole)
+    assert len(stored(killed)) == pages
+    assert not list(unfinished(killed, source="mp"))
 
 
 def access(server, home, **changes):
@@ -117,10 +120,15 @@ def access(server, home, **changes):
 def interrupt(server, home, after=2):
     """Let a fetch fail after some pages."""
     server.requests.clear()
-    server.stall, server.stall_after = {"summary"}, after
+    answer = server.answer
+
+    def until_then(*request):
+        return answer(*request) if len(server.searches) <= after else (503, {}, {})
+
+    server.answer = until_then
     with pytest.raises(FetchError, match="kept"):
-        fetch_materials(LA_NI, Access(KEY, home, endpoint=server.url, policy=ClientPolicy(0.2, 0, page_rows=10)))
-    server.stall = set()
+        fetch_materials(LA_NI, access(server, home))
+    server.answer = answer
     server.requests.clear()
 
 

@@ -12,7 +12,6 @@ import numpy as np
 from hstore.crystal import Crystal
 from hstore.errors import InputError
 from hstore.formula import parse_amounts
-from hstore_workflows.tables import check_destination
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -130,6 +129,8 @@ class DescriptorFile:
         Raises:
             InputError: nothing can be written there (see :func:`~hstore_workflows.tables.check_destination`).
         """
+        from hstore_workflows.tables import check_destination
+
         check_destination(path)
         self._path = path
         self._scratch = path.with_name(f".{path.name}.part")

@@ -70,7 +70,7 @@ def same_structure(one: Crystal, other: Crystal, *, match_seconds: float = MATCH
     if one.key == other.key:
         return True
     matcher = _matcher()
-    structures = [primitive(crystal).to_pymatgen() for crystal in (one, other)]
+    structures = [crystal.to_pymatgen() for crystal in equal_cells(one, other)]
     signal.signal(signal.SIGPROF, _stop)
     signal.setitimer(signal.ITIMER_PROF, match_seconds)
     try:
@@ -81,12 +81,18 @@ def same_structure(one: Crystal, other: Crystal, *, match_seconds: float = MATCH
         signal.setitimer(signal.ITIMER_PROF, 0)
 
 
-def primitive(crystal: Crystal) -> Crystal:
-    """Return a primitive cell of a crystal that is periodic to 0.001 angstrom, or else the crystal as it is.
+def equal_cells(one: Crystal, other: Crystal) -> tuple[Crystal, Crystal]:
+    """Return two crystals in primitive cells where those have equally many atoms, else as they are.
 
-    ``StructureMatcher`` looks for primitive cells with a wider tolerance, but takes seconds in cells of a
-    thousand atoms; those of frameworks are often centred.
+    ``StructureMatcher`` looks for primitive cells itself and with a wider tolerance, but takes seconds in cells of
+    a thousand atoms; those of frameworks are often centred. Cells of unequal size it would not compare.
     """
+    small = (_primitive(one), _primitive(other))
+    return small if len(small[0]) == len(small[1]) else (one, other)
+
+
+def _primitive(crystal: Crystal) -> Crystal:
+    """Return a primitive cell of a crystal that is periodic to 0.001 angstrom, or else the crystal as it is."""
     import moyopy
 
     cell = moyopy.Cell(crystal.lattice_angstrom.tolist(), crystal.fractional.tolist(), crystal.numbers.tolist())

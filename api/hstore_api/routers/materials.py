@@ -32,7 +32,7 @@ def get_material(
     store: StoreDep,
     scope: ScopeDep,
 ) -> MaterialDetail:
-    """Return one material with its structure."""
+    """Return one material with its structure and sources; a merged identifier gives what it was merged into."""
     material = store.material(material_id, scope=scope)
     if material is None:
         raise NotFoundError(f"no material {material_id!r} that you may see; /v1/materials lists those there are")

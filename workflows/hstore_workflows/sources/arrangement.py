@@ -30,7 +30,7 @@ MOST_POSITIONS = 800
 """Largest number of partly occupied positions in an arrangement."""
 CLOSEST_SHARE = 0.7
 """Atoms on partial positions keep this share of the sum of their covalent radii."""
-CLOSEST_HYDROGEN_ANGSTROM = 1.3
+CLOSEST_HYDROGEN_ANGSTROM = 1.45
 """Hydrogen atoms on partial positions keep this distance: water has 1.5 angstrom, hydrides 2.1."""
 
 _GOOD_CHANGE = 0.005
@@ -39,6 +39,8 @@ _CONFLICT = 1e3
 """Weight of two atoms too close to each other against the repulsion of the others."""
 _ADDS_UP = 0.05
 _STARTS = 6
+_FEW_POSITIONS = 128
+"""Up to so many the best of several starts is taken, above it the first without a conflict."""
 _MOST_SWAPS = 400
 _LEAST_GAIN = 1e-9
 _SHIFTS = np.array([[i, j, k] for i in (-1, 0, 1) for j in (-1, 0, 1) for k in (-1, 0, 1)], dtype=float)
@@ -217,13 +219,17 @@ def _search(weights: FloatArray, field: FloatArray, group: IntArray, wanted: lis
         indices of the chosen positions, or None when every attempt leaves a conflict.
     """
     random = np.random.default_rng(0)
+    best, lowest = None, 0.5 * _CONFLICT
     for attempt in range(_STARTS):
         noise = 1e-6 * np.arange(len(field)) if attempt == 0 else random.random(len(field))
         chosen = _first_choice(weights, field + noise, group, wanted)
         _improve(weights, field, group, chosen)
-        if float((field + 0.5 * weights @ chosen) @ chosen) < 0.5 * _CONFLICT:
-            return np.flatnonzero(chosen)
-    return None
+        cost = float((field + 0.5 * weights @ chosen) @ chosen)
+        if cost < lowest - _LEAST_GAIN:
+            best, lowest = np.flatnonzero(chosen), cost
+        if best is not None and len(field) > _FEW_POSITIONS:
+            break
+    return best
 
 
 def _first_choice(weights: FloatArray, field: FloatArray, group: IntArray, wanted: list[int]) -> FloatArray:
@@ -245,7 +251,7 @@ def _improve(weights: FloatArray, field: FloatArray, group: IntArray, chosen: Fl
     cost = field + weights @ chosen
     for _ in range(_MOST_SWAPS):
         taken, free = np.flatnonzero(chosen), np.flatnonzero(chosen == 0)
-        if not len(free):
+        if not (len(taken) and len(free)):
             return
         gain = cost[taken][:, None] - cost[free] + weights[np.ix_(taken, free)]
         gain[group[taken][:, None] != group[free]] = -np.inf

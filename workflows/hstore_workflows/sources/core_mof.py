@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 import tarfile
 from collections import deque
 from dataclasses import dataclass
@@ -72,6 +73,8 @@ DESCRIPTOR_COLUMNS = {
 }
 """Columns of the tables of 2019 (accessible to the probe) and our names; the table of 2014 holds names only."""
 
+_P1 = re.compile(r"space group P ?1 \(1\)")
+"""What all files say, for the package holds whole cells."""
 _MOST_SITES = 20_000
 _READ_LIMITS = Limits(seconds=20.0, memory_mib=2048)
 
@@ -217,7 +220,7 @@ def _item(dataset: Dataset, entry: str, row: dict[str, str], outcome: Outcome[An
         f"entry {entry} of {dataset.name} ({dataset.about})",
         f"structure from {row['DOI_public'].strip()}" if (row.get("DOI_public") or "").strip() else "",
         "CoRE MOF marks it as disordered" if "DISORDER" in (row.get("DISORDER"), row.get("State")) else "",
-        *(note for note in found.notes if not note.startswith("space group P 1")),
+        *(note for note in found.notes if not _P1.match(note)),
     )
     return Material(
         material_id=name,

@@ -33,6 +33,7 @@ _SUFFIX = ".answer"
 _DISCARDED = ".discarded-"
 _DIGEST_BYTES = 32
 _SLUG_LENGTH = 40
+_RACES = 10
 
 
 class Journal:
@@ -73,7 +74,7 @@ class Journal:
         for left in journal.folder.parent.glob(f"{_DISCARDED}*"):  # by a process that ended while discarding
             shutil.rmtree(left, ignore_errors=True)
         with _writing_into(journal.folder):
-            journal._write_manifest()
+            journal.folder.mkdir(parents=True, exist_ok=True)
         return journal
 
     def __len__(self) -> int:
@@ -102,11 +103,14 @@ class Journal:
         packed = zlib.compress(body, level=1)
         content = hashlib.sha256(packed).digest() + packed
         with _writing_into(self.folder):
-            try:
-                _replace(self._path(request), content)
-            except FileNotFoundError:  # the folder was discarded, perhaps by another process
-                self._write_manifest()
-                _replace(self._path(request), content)
+            for turn in range(_RACES):
+                try:
+                    self._write_manifest()
+                    _replace(self._path(request), content)
+                    break
+                except FileNotFoundError:  # another process discarded the folder just now
+                    if turn == _RACES - 1:
+                        raise
         with self._lock:
             self.kept += 1
 

@@ -10,7 +10,7 @@ The rules, in this order:
 3. **alternative positions** and **vacancies spread**: positions of one element that are empty at times are
    filled by whole atoms, as many as the occupancies say, in the cell or in the smallest supercell (at most 8
    cells, 400 atoms) where the numbers come out. No two atoms on such positions may be closer than 0.7 times the
-   sum of their covalent radii (Cordero et al. 2008, doi:10.1039/b801115j; H-H 1.3 angstrom); among the
+   sum of their covalent radii (Cordero et al. 2008, doi:10.1039/b801115j; H-H 1.45 angstrom); among the
    arrangements that keep this, swaps of atoms and vacancies lower the sum of 1/d^2 between like atoms until none
    does, so that they are spread evenly. The search is deterministic. It is called *alternative positions* when
    the occupancies of positions too close to each other add up to one (a split atom, a molecule in two

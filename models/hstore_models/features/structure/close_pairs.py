@@ -13,8 +13,9 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hstore.arrays import BoolArray, FloatArray, IntArray
+    from hstore.arrays import FloatArray, IntArray
     from hstore.crystal import Crystal
+    from hstore_models.features.composition import BoolArray
 
 _MOST_SITES = 250
 """Up to here the plain search is faster than vesin's cell lists."""

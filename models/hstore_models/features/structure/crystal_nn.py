@@ -7,6 +7,10 @@ doi 10.1039/C9RA07755C) holds these probabilities and, times them, the order par
 number.
 
 The sites carry elements only, no oxidation states, so that bond lengths are judged by covalent radii.
+
+Values equal those of matminer with one exception. The order parameter of the cube depends on the order of the
+neighbours, and the order of equivalent ones is in matminer whatever qhull returns, so that equivalent sites differ
+by up to 0.01; here it is the mean over both orders.
 """
 
 from __future__ import annotations

@@ -25,8 +25,9 @@ from hstore_models.features.structure.featurizer import StructureFeaturizer
 from hstore_models.features.structure.radii import atomic_radii_angstrom
 
 if TYPE_CHECKING:
-    from hstore.arrays import BoolArray, FloatArray, IntArray
+    from hstore.arrays import FloatArray, IntArray
     from hstore.crystal import Crystal
+    from hstore_models.features.composition import BoolArray
     from hstore_models.features.structure.geometry import Geometry
 
 HYDROGEN_APART_ANGSTROM = 2.1
@@ -181,5 +182,5 @@ HYDROGEN = StructureFeaturizer(
     summary="Distances of H to H and to the host, the 2.1 A rule, coordination of H, H and metal densities",
     source="Switendick 1979, doi 10.1524/zpch.1979.117.117.089; Westlake 1983, doi 10.1016/0022-5088(83)90091-7",
     parameters=(("coordination_reach", COORDINATION_REACH),),
-    packages=("vesin",),
+    preload=("numba",),
 )

@@ -14,13 +14,14 @@ Li+ B3- with half a positive charge on each H.
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
 from math import gcd
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from hstore_models.features.structure.close_pairs import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,69 +87,67 @@ def likeliest_charges(counts: Mapping[str, int], states: Mapping[str, Mapping[in
     """
     if not all(states[element] for element in counts):
         return None
-    own = {element: _element_sums(n, tuple(states[element].items())) for element, n in counts.items()}
-    order = sorted(own, key=lambda element: len(own[element].best))  # the widest last: of it, one charge is asked
-    reached = [_Sums(0, np.zeros(1, dtype=np.int64))]
-    for element in order[:-1]:
-        reached.append(_added(reached[-1], own[element]))
-    charge, charges = 0, {}
-    for element, before in zip(reversed(order), reversed(reached), strict=True):
-        taken = _taken(before, own[element], charge)
-        if taken is None:
-            return None
-        charges[element] = taken
-        charge -= taken
-    return charges
+    # The element with the most possible charges comes last: of it only the one that balances is asked.
+    order = sorted(counts, key=lambda element: counts[element] * (max(states[element]) - min(states[element])))
+    charges = [charge for element in order for charge in states[element]]
+    occurring = [count for element in order for count in states[element].values()]
+    ends = np.cumsum([len(states[element]) for element in order])
+    totals = compiled(_balance)(
+        np.array([counts[element] for element in order]), ends, np.array(charges), np.array(occurring)
+    )
+    return dict(zip(order, totals.tolist(), strict=True)) if len(totals) else None
 
 
-@dataclass(frozen=True, eq=False)
-class _Sums:
-    """Largest count for each total charge that some atoms can have."""
+def _balance(
+    atoms: IntArray, ends: IntArray, charges: IntArray, occurring: IntArray
+) -> IntArray:  # pragma: no cover - runs compiled
+    """Return the total charge of each element in the best neutral assignment; empty where there is none.
 
-    low: int
-    """Charge of the first entry."""
-    best: IntArray
-    """Counts for the charges from ``low`` up; below 0 where a charge cannot be had."""
-
-
-_IMPOSSIBLE = -(2**60)
-
-
-@lru_cache(maxsize=4096)
-def _element_sums(n: int, states: tuple[tuple[int, int], ...]) -> _Sums:
-    """Work out the charges n atoms of one element can have together."""
-    low, high = (extreme(charge for charge, _ in states) for extreme in (min, max))
-    best = np.zeros(1, dtype=np.int64)
-    if len(states) == 1:
-        return _Sums(n * low, best + n * states[0][1])
-    for _ in range(n):
-        grown = np.full(len(best) + high - low, _IMPOSSIBLE)
-        for charge, count in states:
-            part = grown[charge - low : charge - low + len(best)]
-            np.maximum(part, best + count, out=part)
-        best = grown
-    return _Sums(n * low, best)
-
-
-def _added(first: _Sums, second: _Sums) -> _Sums:
-    short, long = sorted((first, second), key=lambda sums: len(sums.best))
-    best = np.full(len(short.best) + len(long.best) - 1, _IMPOSSIBLE)
-    for place in np.flatnonzero(short.best >= 0).tolist():
-        part = best[place : place + len(long.best)]
-        np.maximum(part, long.best + short.best[place], out=part)
-    return _Sums(first.low + second.low, best)
-
-
-def _taken(before: _Sums, own: _Sums, charge: int) -> int | None:
-    """Return the charge of one element in the best way to a total charge; None where there is no way."""
-    first = max(own.low, charge - before.low - len(before.best) + 1)
-    stop = min(own.low + len(own.best), charge - before.low + 1)
-    if first >= stop:
-        return None
-    rest = before.best[charge - stop + 1 - before.low : charge - first + 1 - before.low][::-1]
-    total = own.best[first - own.low : stop - own.low] + rest
-    place = int(np.argmax(total))
-    return first + place if total[place] >= 0 else None
+    Args:
+        atoms: atoms of each element.
+        ends: where the states of each element end among all states.
+        charges: charge of each state.
+        occurring: occurrence of each state.
+    """
+    impossible = np.int64(-(2**60))
+    elements = len(atoms)
+    lows, origins = np.zeros(elements + 1, np.int64), []
+    reached = np.zeros(1, np.int64)  # largest count for each charge from lows[element] up
+    for element in range(elements):
+        start = ends[element - 1] if element else 0
+        low, high = charges[start : ends[element]].min(), charges[start : ends[element]].max()
+        own = np.zeros(1, np.int64)  # the same for the atoms of this element alone
+        for _ in range(atoms[element]):
+            grown = np.full(len(own) + high - low, impossible)
+            for state in range(start, ends[element]):
+                shift = charges[state] - low
+                for place in range(len(own)):
+                    grown[place + shift] = max(grown[place + shift], own[place] + occurring[state])
+            own = grown
+        lows[element + 1] = lows[element] + atoms[element] * low
+        best = np.full(len(reached) + len(own) - 1, impossible)
+        origin = np.zeros(len(best), np.int64)
+        neutral = -lows[element + 1]
+        for place in range(len(own)):
+            if own[place] < 0:
+                continue
+            first, stop = 0, len(reached)
+            if element == elements - 1:
+                first, stop = max(first, neutral - place), min(stop, neutral - place + 1)
+            for before in range(first, stop):
+                total = reached[before] + own[place]
+                if total > best[before + place]:
+                    best[before + place], origin[before + place] = total, place + atoms[element] * low
+        reached = best
+        origins.append(origin)
+    neutral = -lows[elements]
+    if neutral < 0 or neutral >= len(reached) or reached[neutral] < 0:
+        return np.zeros(0, np.int64)
+    totals, charge = np.zeros(elements, np.int64), 0
+    for element in range(elements - 1, -1, -1):
+        totals[element] = origins[element][charge - lows[element + 1]]
+        charge -= totals[element]
+    return totals
 
 
 @cache

@@ -23,10 +23,11 @@ BIN_ANGSTROM = 0.1
 _BINS = round(CUTOFF_ANGSTROM / BIN_ANGSTROM)
 _EDGE_ANGSTROM = 1e-7
 """A distance this close below the edge of a bin is on the edge, which belongs to the bin above. Distances that
-are a whole number of bins by design (a cell of 4.0 A) would otherwise fall left or right by rounding errors."""
+are a whole number of bins by design (a cell of 4.0 A) would otherwise fall left or right by rounding errors, as
+they do in matminer."""
 _LEAST_DISTANCE_ANGSTROM = 1e-8
-_MAX_PAIRS = 2e8
-"""More pairs than this (3 GB) come from a cell far too dense to be one of atoms."""
+_MAX_PAIRS = 5e7
+"""More pairs than this (2 GB) come from a cell far too dense to be one of atoms."""
 
 
 def radial_distribution(crystal: Crystal) -> FloatArray:

@@ -12,7 +12,7 @@ import numpy as np
 from hstore.elements import SYMBOLS
 
 if TYPE_CHECKING:
-    from hstore.arrays import FloatArray
+    from hstore_models.features.composition import BoolArray, FloatArray
 
 
 @cache
@@ -35,6 +35,14 @@ def metallic_radii_angstrom() -> FloatArray:
     radii = np.where(np.isnan(metallic), atomic_radii_angstrom(), metallic)
     radii.flags.writeable = False
     return radii
+
+
+@cache
+def is_metal() -> BoolArray:
+    """Tell which elements have a tabulated radius in the metal, by atomic number, shape (104,), read only."""
+    known = ~np.isnan(_column("metallic_radius_pm"))
+    known.flags.writeable = False
+    return known
 
 
 def _column(name: str) -> FloatArray:

@@ -57,4 +57,5 @@ SYMMETRY = StructureFeaturizer(
     tolerance=0.0,
     parameters=(("tolerance_angstrom", SYMMETRY_TOLERANCE_ANGSTROM),),
     packages=("moyopy",),
+    preload=("moyopy",),
 )

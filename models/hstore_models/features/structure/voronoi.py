@@ -7,8 +7,8 @@ added, and the tessellation is made again; a dense crystal passes at once, a por
 
 In crystals of high symmetry more than four polyhedra meet at a corner. Where rounding errors of the coordinates
 split such a corner into several, facets of almost no width lie between them. Facets narrower and edges shorter
-than a tolerance are left out; the default removes rounding errors and nothing else, so that counts of edges are
-those of pymatgen.
+than a tolerance are left out; it removes rounding errors and nothing else, so that counts of edges are those of
+pymatgen.
 
 Reference: Okabe, Boots, Sugihara and Chiu, Spatial Tessellations, doi 10.1002/9780470317013.
 """
@@ -28,9 +28,10 @@ if TYPE_CHECKING:
     from hstore.arrays import FloatArray, IntArray
     from hstore.crystal import Crystal
 
-TOLERANCE_ANGSTROM = 1e-8
+_TOLERANCE_ANGSTROM = 1e-8
 """Width of a facet and length of an edge below which they are rounding errors, angstrom."""
 _VOLUME_TOLERANCE = 1e-7
+_FEWEST_FACETS = 4
 _QHULL_OPTIONS = ("Qbb Qc Qz", "Qc Qz", "Qc Qz C1e-9")
 """Tried in turn. About one in a thousand highly symmetric supercells is beyond the first, scipy's default: qhull
 then fails to merge what is one corner and misplaces the parts."""
@@ -130,12 +131,11 @@ def _keys(centre: IntArray, other: IntArray, shift: IntArray) -> IntArray:
     return np.asarray(np.column_stack([centre, other, shift]) @ _HASH)
 
 
-def tessellate(crystal: Crystal, *, tolerance_angstrom: float = TOLERANCE_ANGSTROM) -> Voronoi:
+def tessellate(crystal: Crystal) -> Voronoi:
     """Compute the Voronoi polyhedra of all sites of a crystal.
 
     Args:
         crystal: any ordered crystal, however skewed its cell and wherever in it the coordinates are.
-        tolerance_angstrom: facets narrower and edges shorter than this are left out, angstrom.
 
     Raises:
         InputError: two sites coincide, or rounding errors prevent a tessellation that fills the cell.
@@ -151,28 +151,29 @@ def tessellate(crystal: Crystal, *, tolerance_angstrom: float = TOLERANCE_ANGSTR
         except QhullError as error:
             cause = str(error).strip().split("\n", 1)[0]
             continue
-        voronoi = _two_sided(_facets(cell, points, ridges, tolerance_angstrom))
+        voronoi = _two_sided(_facets(cell, points, ridges))
         filled = voronoi.site_volume_angstrom3.sum() / crystal.volume_angstrom3
-        if abs(filled - 1.0) < _VOLUME_TOLERANCE:
+        fewest = np.diff(voronoi.starts).min()
+        if abs(filled - 1.0) < _VOLUME_TOLERANCE and fewest >= _FEWEST_FACETS:
             return voronoi
-        cause = f"they fill {filled:.8g} of the cell instead of 1"
+        cause = f"they fill {filled:.8g} of the cell instead of 1, one has {fewest} facets"
     raise InputError(
         f"no Voronoi polyhedra of {len(crystal)} sites in {crystal.volume_angstrom3:.6g} A^3: {cause}; look for "
         "sites that nearly coincide or an extreme cell"
     )
 
 
-def _facets(cell: CompactCell, points: IntArray, ridges: Ridges, tolerance_angstrom: float) -> Voronoi:
+def _facets(cell: CompactCell, points: IntArray, ridges: Ridges) -> Voronoi:
     """Measure the facets and look at each from its sites in the cell."""
     sites = len(cell.home)
     coordinates = cell.at(points)
     near = np.where(ridges.pairs[:, 0] < sites, ridges.pairs[:, 0], ridges.pairs[:, 1])
     seen = ridges.places[ridges.corners] - np.repeat(coordinates[near], ridges.counts, axis=0)
-    area, perimeter, edges, angle = _measures(seen, ridges, tolerance_angstrom)
+    area, perimeter, edges, angle = _measures(seen, ridges)
     distance = 0.5 * np.linalg.norm(coordinates[ridges.pairs[:, 0]] - coordinates[ridges.pairs[:, 1]], axis=1)
     radius = np.maximum.reduceat(np.linalg.norm(seen, axis=1), ridges.offsets)
     # from both sides, where the side is a site of the cell and not an image
-    rows = np.tile(np.flatnonzero((edges >= 3) & (2.0 * area >= tolerance_angstrom * perimeter)), 2)
+    rows = np.tile(np.flatnonzero((edges >= 3) & (2.0 * area >= _TOLERANCE_ANGSTROM * perimeter)), 2)
     both = np.concatenate([ridges.pairs[rows[: len(rows) // 2]], ridges.pairs[rows[: len(rows) // 2], ::-1]])
     rows, both = rows[both[:, 0] < sites], both[both[:, 0] < sites]
     centre, other = both[:, 0], points[both[:, 1], 0]
@@ -202,15 +203,12 @@ def _two_sided(voronoi: Voronoi) -> Voronoi:
     return Voronoi(**facets, reach_angstrom=voronoi.reach_angstrom)
 
 
-def _measures(
-    seen: FloatArray, ridges: Ridges, tolerance_angstrom: float
-) -> tuple[FloatArray, FloatArray, IntArray, FloatArray]:
+def _measures(seen: FloatArray, ridges: Ridges) -> tuple[FloatArray, FloatArray, IntArray, FloatArray]:
     """Compute area, perimeter, number of edges and solid angle of each facet.
 
     Args:
         seen: corners from the site the facet belongs to, shape (all corners, 3), angstrom.
         ridges: which corners belong to which facet.
-        tolerance_angstrom: edges shorter than this do not count.
     """
     offsets = ridges.offsets
     following = np.arange(1, len(seen) + 1)
@@ -220,7 +218,7 @@ def _measures(
     lengths = np.linalg.norm(after - seen, axis=1)
     area = 0.5 * np.linalg.norm(np.add.reduceat(np.cross(seen - first, after - first), offsets), axis=1)
     perimeter = np.add.reduceat(lengths, offsets)
-    edges = np.add.reduceat((lengths >= tolerance_angstrom).astype(np.int64), offsets)
+    edges = np.add.reduceat((lengths >= _TOLERANCE_ANGSTROM).astype(np.int64), offsets)
     angle = np.add.reduceat(_triangle_angles(first, seen, after), offsets)
     return area, perimeter, edges, angle
 

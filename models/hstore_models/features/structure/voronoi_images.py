@@ -86,7 +86,7 @@ class Images:
     def neighbours(self, count: int) -> IntArray:
         """Return the sites of the cell, then their nearest images and each other's, without repetition."""
         distances, places = self._tree.query(self.cell.home, k=min(count + 1, len(self.points)))
-        if distances.shape[1] > 1 and distances[:, 1].min() < _LEAST_DISTANCE_ANGSTROM:
+        if distances[:, 1].min() < _LEAST_DISTANCE_ANGSTROM:
             site = int(distances[:, 1].argmin())
             raise InputError(
                 f"site {site} has another atom {distances[site, 1]:.2g} A away; remove one of the two"
@@ -196,14 +196,12 @@ def _missing(ridges: Ridges, images: Images) -> IntArray:
     radius = np.linalg.norm(ridges.places[ridges.corners] - home[owner], axis=1)
     far = ~finite | (radius > 2 * images.margin)
     open_ridges = np.logical_or.reduceat(far, ridges.offsets)
-    open_sites = np.setdiff1d(np.arange(sites), ridges.pairs[~open_ridges])
     corners, first = np.unique(ridges.corners[~far], return_index=True)
     radius = radius[~far][first]
     distance, nearest = images.nearest(ridges.places[corners])
     cut = nearest[distance < radius - _EMPTY_TOLERANCE_ANGSTROM]
-    ends = ridges.pairs[open_ridges].ravel()
-    open_sites = np.union1d(open_sites, ends[ends < sites])
-    return np.concatenate([cut, _own_images(open_sites)])
+    ends = ridges.pairs[open_ridges]
+    return np.concatenate([cut, _own_images(np.unique(ends[ends < sites]))])
 
 
 def _own_images(sites: IntArray) -> IntArray:

@@ -115,10 +115,10 @@ def _store(fetches: Sequence[ProviderFetch], options: dict[str, Any], settings: 
 
 
 def _line(report: dict[str, Any]) -> str:
+    if report["cause"]:
+        return f"{report['provider']}: failed after {report['received']} structures, nothing of it is stored"
     total = "an unannounced total" if report["total"] is None else report["total"]
     said = f"{report['provider']}: {report['received']} of {total} received"
-    if report["cause"]:
-        return f"{said}; failed, nothing of it is stored"
     noted = "".join(f"\n  note: {warning}" for warning in report["warnings"])
     return f"{said}, {report['usable']} usable, {report['rejected']} rejected{noted}"
 

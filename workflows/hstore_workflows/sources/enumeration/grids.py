@@ -6,7 +6,6 @@ The same windows and round solubilities as in the shipped pool hold (:mod:`.inte
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from itertools import combinations, islice, product
 from typing import TYPE_CHECKING
@@ -27,6 +26,7 @@ STEP_LEAST = 0.01
 ELEMENTS_MOST = 4
 """Elements sharing one site of AB5 or AB2, or the whole of a BCC alloy."""
 SOURCE = "hstore grid"
+_OUTSIDE = "sizes, electrons or mixing enthalpy outside the window of the class"
 
 _AB5_A: dict[str, float] = dict.fromkeys((*intermetallics.RARE_EARTHS, "Ca"), 1.0)
 _AB2_A: dict[str, float] = {"Ti": 1.0, "Zr": 1.0, "Hf": 1.0, "Sc": 1.0, "Y": 0.2, "Nb": 0.1}
@@ -59,7 +59,7 @@ class GridSource:
     """At most so many."""
     tried: int = 0
     """Compositions looked at so far."""
-    ruled_out: Counter[str] = field(default_factory=Counter)
+    ruled_out: dict[str, int] = field(default_factory=dict)
     """Compositions ruled out so far, by reason."""
 
     def __post_init__(self) -> None:
@@ -83,7 +83,7 @@ class GridSource:
         for candidate in self._candidates():
             self.tried += 1
             if candidate is None:
-                self.ruled_out["sizes, electrons or mixing enthalpy outside the window of the class"] += 1
+                self.ruled_out[_OUTSIDE] = self.ruled_out.get(_OUTSIDE, 0) + 1
                 continue
             report = hosts.get(formula_key(candidate.formula))
             yield Material(

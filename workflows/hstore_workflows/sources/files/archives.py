@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
 
-from hstore.errors import InputError
+from hstore.errors import HstoreError
 from hstore_workflows.sources.files.kinds import ARCHIVES, Kind, kind_of
 from hstore_workflows.sources.intake import Rejected
 
@@ -57,7 +57,7 @@ class Member:
     """Its content."""
 
 
-class _RefusedError(InputError):
+class _RefusedError(HstoreError):
     """The whole archive goes no further."""
 
 

@@ -45,6 +45,7 @@ _NAMES = ("_chemical_name_common", "_chemical_name_mineral")
 _LICENCE = re.compile(r"_(?:audit|database|cod|publ|journal|citation)\w*licen[cs]e")
 _LONGEST_AXIS_ANGSTROM = 1000.0
 _LEAST_SPACING_ANGSTROM = 0.5
+_ATOM_TAG = re.compile(r"_atom_site[_.]", re.IGNORECASE)
 _LEAST_OCCUPANCY = 1e-6
 _FARTHEST_CELL = 1000.0
 _METRIC_TOLERANCE = 0.03
@@ -87,7 +88,7 @@ def read_cif(document: Document, start: Place, *, most_sites: int) -> Iterator[S
 
 
 def _lists_atoms(lines: list[str], first: int, end: int) -> bool:
-    return any("_atom_site_" in lines[number].lower() for number in range(first, end) if "_" in lines[number])
+    return any(_ATOM_TAG.search(lines[number]) for number in range(first, end) if "_" in lines[number])
 
 
 def _loader(lines: list[str], span: Span, most_sites: int) -> Callable[[], Found]:

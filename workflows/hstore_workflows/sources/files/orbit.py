@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 SAME_PLACE_ANGSTROM = 0.05
 """Elements listed closer than this share one position."""
 WHOLE_TOLERANCE_ANGSTROM = 0.1
-"""A position occupied more than half the time that is closer than this to its own image is on a symmetry element."""
+"""A position occupied more than half the time and closer than this to its own image is on a symmetry element."""
 SPLIT_TOLERANCE_ANGSTROM = 0.02
-"""So is one occupied less, at this distance: coordinates of three digits are off by up to 0.01 angstrom, and what is
-farther apart is a position split in two."""
+"""So is one occupied less, at this distance: coordinates of three digits are off by up to 0.01 angstrom, and what
+is farther apart is a position split in two."""
 
 _MOST_SITE_SYMMETRY = 48
 _HALF = 0.52

@@ -80,7 +80,7 @@ def _below(folder: Path, name: str, limits: ReadLimits, skipped: Counter[str]) -
                 yield Rejected(here, "symbolic links inside folders are not followed; name its target by itself")
         elif path.is_dir():
             folders.append((path, here))
-        elif kind_of(path.name) is None or not path.is_file():
+        elif kind_of(path.name) is None:
             skipped[path.suffix.lower()[:12] or "no ending"] += 1
         else:
             yield from _from_file(path, here, limits, skipped)
@@ -91,6 +91,9 @@ def _below(folder: Path, name: str, limits: ReadLimits, skipped: Counter[str]) -
 def _from_file(path: Path, name: str, limits: ReadLimits, skipped: Counter[str]) -> Iterator[Source | Rejected]:
     kind = kind_of(path.name)
     assert kind is not None
+    if not path.is_file():
+        yield Rejected(name, "it is no plain file any more" if not path.exists() else "it is a pipe or device")
+        return
     if kind in ARCHIVES:
         yield from _from_archive(path, name, limits, skipped)
         return

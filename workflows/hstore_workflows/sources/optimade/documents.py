@@ -14,13 +14,13 @@ from hstore_workflows.sources.files.found import settle
 from hstore_workflows.sources.intake import Rejected
 from hstore_workflows.sources.mp_records import family_of
 from hstore_workflows.sources.optimade.energies import energies
-from hstore_workflows.sources.optimade.paging import identifier_of
+from hstore_workflows.sources.optimade.page import identifier_of
 from hstore_workflows.sources.optimade.structures import crystal_of
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from hstore_workflows.sources.optimade.paging import About
+    from hstore_workflows.sources.optimade.page import About
     from hstore_workflows.sources.optimade.providers import Provider
 
 _FORMULA_TOLERANCE = 0.02

@@ -1,21 +1,15 @@
 """Fields of single providers that hold an energy with a well-defined meaning and unit.
 
 OPTIMADE itself has no energies. What a provider calls stability may be per atom or per cell, against its own hull
-or another one; only fields whose definition is plain are taken.
+or another one; only fields whose definition is plain are taken. Below the hull counts as on it.
+All are eV/atom:
 
-======================================  =====================  ==============================================
-field                                   unit                   meaning
-======================================  =====================  ==============================================
-``_alexandria_hull_distance``           eV/atom                above the hull of Alexandria
-``_alexandria_formation_energy_per_atom``  eV/atom             formation energy
-``_jarvis_ehull``                       eV/atom                above the hull of JARVIS-DFT
-``_jarvis_formation_energy_peratom``    eV/atom                formation energy
-``_mp_stability``                       eV/atom                of its thermo types the one of
-                                                               :data:`MP_THERMO_TYPE`: above hull, formation
-``_oqmd_stability``                     eV/atom                against the hull of all other phases: negative
-                                                               for phases on the hull, taken as 0
-``_oqmd_delta_e``                       eV/atom                formation energy
-======================================  =====================  ==============================================
+- ``_alexandria_hull_distance``: above the hull of Alexandria;
+  ``_alexandria_formation_energy_per_atom``: formation energy.
+- ``_jarvis_ehull``: above the hull of JARVIS-DFT; ``_jarvis_formation_energy_peratom``: formation energy.
+- ``_mp_stability``: both, of its thermo types the one of :data:`MP_THERMO_TYPE`.
+- ``_oqmd_stability``: against the hull of all other phases, so negative for phases on the hull;
+  ``_oqmd_delta_e``: formation energy.
 """
 
 from __future__ import annotations

@@ -11,7 +11,8 @@ from hstore.errors import FetchError, InputError
 from hstore_workflows.sources.intake import Rejected
 from hstore_workflows.sources.journal import Journal
 from hstore_workflows.sources.optimade.documents import EntryReader
-from hstore_workflows.sources.optimade.paging import Harvest, InconsistentError, Source, entries, harvest
+from hstore_workflows.sources.optimade.page import InconsistentError
+from hstore_workflows.sources.optimade.paging import Harvest, Source, entries, harvest
 from hstore_workflows.sources.optimade.transport import Patience, Transport
 
 if TYPE_CHECKING:

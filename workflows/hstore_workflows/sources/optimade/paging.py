@@ -16,8 +16,9 @@ from urllib.parse import urlencode, urljoin
 
 from hstore.errors import FetchError
 from hstore_workflows.sources.optimade.energies import energy_fields
+from hstore_workflows.sources.optimade.page import About, InconsistentError, Page, keyed
 from hstore_workflows.sources.optimade.providers import Provider, trusted
-from hstore_workflows.sources.optimade.transport import RefusedError, Transport, error_text, read_object
+from hstore_workflows.sources.optimade.transport import RefusedError, Transport, read_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,26 +36,8 @@ MOST_PAGES = 50_000
 _SMALLER_PAGES_ATTEMPTS = 3
 
 
-class InconsistentError(FetchError):
-    """What the provider delivered contradicts itself; what was kept of it is of no use."""
-
-
 class _ShortError(InconsistentError):
     """Less came than was announced."""
-
-
-@dataclass(frozen=True)
-class About:
-    """What a provider says about itself in ``/info``; empty where it says nothing."""
-
-    name: str = ""
-    """Name of the provider."""
-    prefix: str = ""
-    """Prefix of its own fields, without underscores."""
-    api_version: str = ""
-    """Version of the specification that it follows."""
-    licence: str = ""
-    """SPDX identifiers of its licences, or the address of their text."""
 
 
 @dataclass
@@ -172,7 +155,7 @@ def entries(source: Source, harvested: Harvest, *, limit: int | None) -> Iterato
                 f"a page of {source.provider.name} has gone from {source.journal.folder}; fetch again"
             )
         day, answer = held
-        for key, entry in _keyed(answer["data"] or [], page=number):
+        for key, entry in keyed(answer["data"] or [], page=number):
             if key not in seen and (limit is None or len(seen) < limit):
                 seen.add(key)
                 yield key, day, entry
@@ -243,10 +226,10 @@ class _Walk:
 
     def _take(self, url: str) -> None:
         _, answer = self._source.ask(url)
-        page = _Page.read(answer, url)
+        page = Page.read(answer, url)
         self._note(page)
         number = len(self._got.urls)
-        keys = [key for key, _ in _keyed(page.rows, page=number)]
+        keys = [key for key, _ in keyed(page.rows, page=number)]
         fresh = set(keys) - self._got.ids
         if page.rows and not fresh and not self._complete:
             raise InconsistentError(
@@ -265,7 +248,7 @@ class _Walk:
         if self._next:
             self._source.transport.pause(page.delay_s)
 
-    def _note(self, page: _Page) -> None:
+    def _note(self, page: Page) -> None:
         """Take the total and the warnings from a page."""
         for warning in page.warnings:
             self._got.warn(warning)
@@ -279,7 +262,7 @@ class _Walk:
         self._announced = page.announced
         self._got.total = min(page.announced, self._query.limit or page.announced)
 
-    def _following(self, page: _Page, url: str, *, fresh: bool) -> str | None:
+    def _following(self, page: Page, url: str, *, fresh: bool) -> str | None:
         """Return the address of the next page, None after the last."""
         if self._query.limit and len(self._got.ids) >= self._query.limit:
             return None
@@ -331,72 +314,6 @@ class _Walk:
             )
 
 
-@dataclass(frozen=True)
-class _Page:
-    """What matters of one answer."""
-
-    rows: list[Any]
-    announced: int | None
-    more: bool | None
-    next: str | None
-    delay_s: float
-    warnings: list[str]
-
-    @classmethod
-    def read(cls, answer: dict[str, Any], url: str) -> _Page:
-        """Read an answer, refusing what is no list of entries."""
-        errors, rows = answer.get("errors"), answer.get("data")
-        if errors or (rows is None and "data" not in answer) or not isinstance(rows, list | None):
-            said = "; ".join(map(error_text, errors)) if isinstance(errors, list) and errors else "no list of data"
-            raise InconsistentError(f"{url.partition('?')[0]}: {said}; check the base URL and the filter")
-        meta = answer.get("meta")
-        meta = meta if isinstance(meta, dict) else {}
-        announced, more, delay = (
-            meta.get("data_returned"),
-            meta.get("more_data_available"),
-            meta.get("request_delay"),
-        )
-        warnings = meta.get("warnings")
-        counted = isinstance(announced, int) and not isinstance(announced, bool) and announced >= 0
-        return cls(
-            rows=rows or [],
-            announced=announced if counted else None,
-            more=more if isinstance(more, bool) else None,
-            next=_next_link(answer.get("links"), url),
-            delay_s=float(delay) if isinstance(delay, int | float) and delay > 0 else 0.0,
-            warnings=[error_text(warning) for warning in warnings] if isinstance(warnings, list) else [],
-        )
-
-
-def _next_link(links: Any, url: str) -> str | None:
-    """Return ``links.next``, which is text or an object with ``href``."""
-    link = links.get("next") if isinstance(links, dict) else None
-    if isinstance(link, dict):
-        link = link.get("href")
-    if link is None or link == "":
-        return None
-    if not isinstance(link, str):
-        raise InconsistentError(
-            f"{url.partition('?')[0]}: links.next is neither text nor an object with href but {link!r}"
-        )
-    return link
-
-
-def _keyed(rows: list[Any], *, page: int) -> Iterator[tuple[str, Any]]:
-    """Give each row what identifies it; one without an identifier stands for itself."""
-    for place, entry in enumerate(rows):
-        identifier = identifier_of(entry)
-        yield (f"page {page + 1} row {place + 1}" if identifier is None else f"id {identifier}"), entry
-
-
-def identifier_of(entry: Any) -> str | None:
-    """Return the identifier of an entry as text; None when it has none."""
-    identifier = entry.get("id") if isinstance(entry, dict) else None
-    if isinstance(identifier, bool) or not isinstance(identifier, str | int) or identifier == "":
-        return None
-    return str(identifier)
-
-
 def _request(url: str) -> str:
     return f"GET {url}"
 
@@ -407,19 +324,4 @@ def _about(source: Source) -> About:
         _, answer = source.ask(f"{source.provider.base_url}/info")
     except RefusedError:
         return About()
-    meta, data = _object(answer, "meta"), _object(answer, "data")
-    attributes, provider = _object(data, "attributes"), _object(meta, "provider")
-    licence = attributes.get("available_licenses") or attributes.get("available_licenses_for_entries")
-    if isinstance(licence, list):
-        licence = " OR ".join(map(str, licence))
-    if not licence:
-        link = attributes.get("license")
-        licence = link.get("href") if isinstance(link, dict) else link
-    version = attributes.get("api_version") or meta.get("api_version")
-    texts = (provider.get("name"), provider.get("prefix"), version, licence)
-    return About(*(text if isinstance(text, str) else "" for text in texts))
-
-
-def _object(parent: dict[str, Any], name: str) -> dict[str, Any]:
-    child = parent.get(name)
-    return child if isinstance(child, dict) else {}
+    return About.read(answer)

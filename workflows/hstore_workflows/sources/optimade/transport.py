@@ -31,6 +31,7 @@ _MOST_SILENCES = 2
 """A server that was silent so often will be silent again."""
 _WHOLE_ANSWER_FACTOR = 10
 """The whole answer may take so many times the wait for a silent server."""
+_LONGEST_PAUSE_S = 10.0
 _MOST_BYTES = 256 * 1024 * 1024
 _CHUNK_BYTES = 1024 * 1024
 _SHOWN_CHARACTERS = 300
@@ -121,8 +122,8 @@ class Transport:
         )
 
     def pause(self, seconds: float) -> None:
-        """Wait between two requests, as the server asked."""
-        self.stop.wait(min(seconds, self.patience.longest_wait_s))
+        """Wait between two requests as the server asked, within reason."""
+        self.stop.wait(min(seconds, _LONGEST_PAUSE_S))
 
     def _follow(self, url: str) -> bytes:
         """Follow redirects within the provider's domain."""

@@ -141,7 +141,8 @@ def _host(prototype: Prototype, elements: dict[str, str]) -> Made | Unfit | Misf
     formers = ", ".join(el for el in amounts if el in HYDRIDE_FORMERS)
     span = f"{min(nearest.values()):.2f}-{max(nearest.values()):.2f}"
     reason = (
-        f"{sizes}nearest neighbours at {span} of the radius sums, within {low:.2f}-{high:.2f}; mixing enthalpy {enthalpy:.1f} kJ/mol; hydride former {formers}"
+        f"{sizes}nearest neighbours at {span} of the radius sums, "
+        f"within {low:.2f}-{high:.2f}; mixing enthalpy {enthalpy:.1f} kJ/mol; hydride former {formers}"
     )
     return Made(prototype, elements, Family.INTERSTITIAL, reason, _crystal(prototype, elements, scale))
 

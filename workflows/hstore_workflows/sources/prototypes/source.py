@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -105,20 +104,22 @@ class PrototypeSource:
     """What is asked for."""
     tried: int = 0
     """Charge-balanced or metallic assignments looked at so far."""
-    ruled_out: Counter[str] = field(default_factory=Counter)
+    ruled_out: dict[str, int] = field(default_factory=dict)
     """Assignments ruled out so far, by reason."""
 
     def __iter__(self) -> Iterator[Material]:
-        """Yield materials, type by type; a material id comes once."""
+        """Yield materials, type by type; an identifier comes once."""
         return islice(self._materials(), self.query.limit)
 
     def _materials(self) -> Iterator[Material]:
-        seen: set[str] = set()
+        current, seen = "", set[str]()  # identifiers of one type only, so that memory stays flat
         for attempt in self._attempts():
             self.tried += 1
             if not isinstance(attempt, Made):
-                self.ruled_out[attempt.value] += 1
+                self.ruled_out[attempt.value] = self.ruled_out.get(attempt.value, 0) + 1
                 continue
+            if attempt.prototype.slug != current:
+                current, seen = attempt.prototype.slug, set()
             material = attempt.material()
             if material.material_id not in seen:
                 seen.add(material.material_id)
@@ -196,4 +197,3 @@ def _resolve(name: str) -> list[tuple[str, str]]:
         close = [alias for entry in entries.values() for alias in entry.aliases]
         raise unknown_name("structure type", name, names + (close if len(name) > 2 else []))
     return [(AFLOW, label) for label in found]
-
