@@ -34,6 +34,8 @@ bench: $(VENV)/.dev ## Run the benchmarks, JSON into runs/bench
 	mkdir -p runs/bench
 	$(BIN)/python benchmarks/magpie.py --json > runs/bench/magpie.json
 	@cat runs/bench/magpie.json
+	$(BIN)/python benchmarks/features.py --memory --json > runs/bench/features.json
+	@cat runs/bench/features.json
 
 .PHONY: serve
 serve: $(VENV)/.default ## Start the service on loopback, PORT=8000

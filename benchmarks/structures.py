@@ -18,5 +18,7 @@ def enumerated(count: int, *, seed: int = 0, rattle_angstrom: float = 0.05) -> l
         if place % 2 or place >= len(structures):
             noise = rng.normal(0.0, rattle_angstrom, (len(crystal), 3)) @ np.linalg.inv(crystal.lattice_angstrom)
             crystal = Crystal(crystal.lattice_angstrom, crystal.fractional + noise, crystal.numbers)
+        # into the cell, for outside it pymatgen's Voronoi neighbours fail or are silently wrong
+        crystal = Crystal(crystal.lattice_angstrom, crystal.fractional % 1.0, crystal.numbers)
         found.append(crystal)
     return found

@@ -284,7 +284,7 @@ def _serve(connection: Connection, function: Callable[[Any], Any], limits: Limit
     while True:
         try:
             batch = connection.recv()
-        except EOFError:
+        except (EOFError, ConnectionResetError):
             return
         for index, item in batch:
             signal.setitimer(signal.ITIMER_REAL, limits.seconds + _GRACE_SECONDS)

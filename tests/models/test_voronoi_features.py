@@ -164,6 +164,21 @@ def test_sites_outside_the_cell_change_nothing():
         np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-12)
 
 
+def test_polyhedra_are_whole_where_matminer_does_not_look_far_enough():
+    from matminer.featurizers.site import VoronoiFingerprint
+    from matminer.featurizers.structure.sites import SiteStatsFingerprint
+
+    places = np.random.default_rng(4).random((7, 3))
+    crystal = Crystal(np.diag([9.0, 10.0, 11.0]), places, np.full(7, 6))
+    assert 2 * tessellate(crystal).reach_angstrom.max() > 6.5
+    ours = VORONOI_SITES.compute(Geometry(crystal))
+    whole = SiteStatsFingerprint(VoronoiFingerprint(cutoff=25.0)).featurize(crystal.to_pymatgen())
+    np.testing.assert_allclose(ours, np.array(whole, float), rtol=1e-6, atol=1e-9)
+    as_shipped = matminer()["voronoi_sites"].featurize(crystal.to_pymatgen())
+    volume = VORONOI_SITES.columns.index("polyhedron_volume_angstrom3_mean")
+    assert as_shipped[volume] != pytest.approx(ours[volume], rel=1e-3)
+
+
 @pytest.mark.parametrize(
     ("name", "indices", "coordination", "packing"),
     [

@@ -246,7 +246,7 @@ def test_what_takes_too_long_is_kept_and_said(store, salt):
 def test_neighbours_on_both_sides_of_any_rounding_are_found():
     rng = np.random.default_rng(0)
     block = Block()
-    rows = rng.uniform(0, 0.2, (300, 3))
+    rows = rng.uniform(0, 0.2, (300, 3)).astype(np.float32)
     volumes = rng.uniform(0, 0.3, 300)
     for place, (row, volume) in enumerate(zip(rows, volumes, strict=True)):
         block.put(Sketch(str(place), volume, row))

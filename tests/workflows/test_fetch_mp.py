@@ -287,11 +287,11 @@ def test_energies_come_from_one_stated_thermo_type(server, fetch):
         server.thermo.append(thermo(name, formula, -5.0, kind="R2SCAN", energy_above_hull=0.9))
     _, materials = fetch(MPQuery(elements=("La", "Ni"), thermo_type="GGA_GGA+U"))
     with_energies = [m for m in materials if m.descriptors]
-    assert len(with_energies) == 20
+    assert len(with_energies) == sum({"La", "Ni"} <= set(doc["elements"]) for doc in server.documents[::2]) > 0
     assert {m.descriptors["energy_above_hull_ev_per_atom"] for m in with_energies} == {0.5}
     assert {m.descriptors["formation_energy_ev_per_atom"] for m in with_energies} == {-0.7}
     assert all("energies of thermo type GGA_GGA+U" in m.provenance.note for m in materials)
-    assert sum("no energies of" in m.provenance.note for m in materials) == 19
+    assert sum("no energies of" in m.provenance.note for m in materials) == 39 - len(with_energies)
     assert {query.get("thermo_types", "GGA_GGA+U") for query in server.searches} == {"GGA_GGA+U"}
 
 

@@ -125,7 +125,7 @@ def test_too_much_exchange_is_refused():
 
 @pytest.mark.parametrize("shares", [{"Li": -0.1}, {"Li": float("nan")}, {"Li": 0.7, "Na": 0.5}, {"Li": 3.0}])
 def test_impossible_occupancies_are_refused(shares):
-    with pytest.raises(InputError, match="occupancies|in one place"):
+    with pytest.raises(InputError, match=r"occupancies|in one place"):
         ordered(crystal([((0, 0, 0), shares), ((0.5, 0.5, 0.5), {"Cl": 1.0})]))
 
 

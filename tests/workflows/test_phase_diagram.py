@@ -235,8 +235,7 @@ def test_the_command_prints_a_table_and_writes_files(server, tmp_path):
     written = json.loads(files[0].read_text())
     assert written["thermo_type"] == "GGA_GGA+U"
     assert len(written["phases"]) == 7
-    assert "<script" in files[1].read_text()
-    assert "https://cdn" not in files[1].read_text()
+    assert files[1].stat().st_size > 3e6, "the plot brings its library with it"
     printed = run(server, "--chemsys", "La-Ni-H", "--phase-diagram", "--json")
     assert json.loads(printed.stdout) == written
     assert not (tmp_path / "hstore.sqlite").exists(), "nothing is stored"

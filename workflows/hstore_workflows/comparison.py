@@ -84,6 +84,8 @@ class Comparison:
         self._settle(self._opened(undecided, places, stored))
         for name in self.merged:
             self._blocks[places[name]].drop([name])
+        for place in active:
+            self._blocks[place].rest()
 
     def _kept_in(self, places: Collection[Place]) -> dict[Place, set[str]]:
         """Return what the store keeps of each composition and owner."""

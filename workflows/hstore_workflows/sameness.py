@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from types import FrameType
 
+    from numpy.typing import NDArray
+
     from hstore.arrays import FloatArray
     from hstore.records import Material
 
@@ -167,7 +169,7 @@ def crystal_of(material: Material) -> Crystal | str:
         return str(error)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sketch:
     """What is remembered of a material to find the others it may be the same as."""
 
@@ -175,8 +177,8 @@ class Sketch:
     """Its identifier."""
     log_volume: float = np.nan
     """Natural logarithm of the volume per atom in cubic angstrom; NaN without fingerprint."""
-    distances: FloatArray | None = None
-    """Fingerprint; None without structure, or where it has none."""
+    distances: NDArray[np.float32] | None = None
+    """Fingerprint, to seven digits; None without structure, or where it has none."""
     label: Label | None = None
     """What it is compared by without structure; None with one."""
     note: str = ""
@@ -185,7 +187,7 @@ class Sketch:
     @classmethod
     def of(cls, material_id: str, found: Fingerprint) -> Sketch:
         """Keep of a fingerprint what is compared."""
-        return cls(material_id, float(np.log(found.volume_angstrom3)), found.distances)
+        return cls(material_id, float(np.log(found.volume_angstrom3)), found.distances.astype(np.float32))
 
 
 @dataclass(frozen=True)
@@ -194,7 +196,7 @@ class _Table:
 
     names: list[str]
     log_volumes: FloatArray
-    distances: FloatArray
+    distances: NDArray[np.float32]
 
 
 class Block:
@@ -223,6 +225,10 @@ class Block:
             if self._sketches.pop(name, None):
                 self._tables = None
 
+    def rest(self) -> None:
+        """Let go of what :meth:`look_alikes` works out from the sketches."""
+        self._tables = None
+
     def look_alikes(self, sketch: Sketch) -> list[str]:
         """Return the identifiers of the others that may be the same material, in order."""
         if sketch.label is not None:
@@ -234,7 +240,7 @@ class Block:
             found = []
         return sorted(name for name in found if name != sketch.material_id)
 
-    def _near(self, log_volume: float, distances: FloatArray) -> list[str]:
+    def _near(self, log_volume: float, distances: NDArray[np.float32]) -> list[str]:
         if self._tables is None:
             self._tables = _tables(self._sketches.values())
         table = self._tables.get(len(distances))
@@ -247,7 +253,7 @@ class Block:
 
 
 def _tables(sketches: Iterable[Sketch]) -> dict[int, _Table]:
-    by_length: dict[int, list[tuple[Sketch, FloatArray]]] = {}
+    by_length: dict[int, list[tuple[Sketch, NDArray[np.float32]]]] = {}
     for sketch in sketches:
         if sketch.distances is not None:
             by_length.setdefault(len(sketch.distances), []).append((sketch, sketch.distances))

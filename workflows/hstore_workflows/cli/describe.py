@@ -69,7 +69,7 @@ def _describe(
     from hstore_models.features.structure.compute import Describer
     from hstore_workflows.cli.progress import counting
     from hstore_workflows.describe import DescriptorFile, describe, in_batches
-    from hstore_workflows.sources.files import read_files
+    from hstore_workflows.sources.files.source import read_files
 
     records: list[dict[str, Any]] = []
     rejected: list[dict[str, str]] = []

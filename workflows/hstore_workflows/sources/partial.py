@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 _ELEMENTS = frozenset(SYMBOLS)
 _ISOTOPES = {"D": "H", "T": "H"}
 _SPECIES = re.compile(r"([A-Za-z]{1,3})(?:\d{0,2}\.?\d{0,4}[+-]\d{0,2}|\d{1,2})?\Z")
+_FARTHEST_CELL = 1000.0
 _NUMBER_OF = {symbol: number for number, symbol in enumerate(SYMBOLS, start=1)}
+LONGEST_AXIS_ANGSTROM = 1000.0
+"""Longest component of a cell vector."""
+LEAST_SPACING_ANGSTROM = 0.5
+"""Least distance between opposite faces of a cell."""
 LEAST_VOLUME_PER_ATOM_ANGSTROM3 = 1.5
 """Smaller volumes do not occur: hydrogen in LaH10 at 150 GPa has about 3 cubic angstrom for each atom."""
 LEAST_DISTANCE_ANGSTROM = 0.5
@@ -40,6 +45,20 @@ class PartialCrystal:
     """Fractional coordinates, shape (n, 3)."""
     occupancies: tuple[dict[str, float], ...]
     """For each position, the share of time each element is there."""
+
+    def __post_init__(self) -> None:
+        """Bring the arrays to their types and refuse cells and coordinates that no crystal has."""
+        object.__setattr__(self, "lattice_angstrom", checked_lattice(self.lattice_angstrom))
+        fractional = np.ascontiguousarray(self.fractional, dtype=float)
+        object.__setattr__(self, "fractional", fractional)
+        if fractional.shape != (len(self.occupancies), 3) or not len(fractional):
+            raise InputError(
+                f"{len(self.occupancies)} positions and coordinates of shape {fractional.shape}; correct them"
+            )
+        if not np.abs(fractional).max() <= _FARTHEST_CELL:  # also true for NaN
+            raise InputError(
+                f"fractional coordinates must be numbers between -{_FARTHEST_CELL:g} and {_FARTHEST_CELL:g}"
+            )
 
     @classmethod
     def from_dict(cls, structure: Mapping[str, Any]) -> PartialCrystal:
@@ -89,6 +108,32 @@ class PartialCrystal:
             for symbol, share in shares.items():
                 total[symbol] = total.get(symbol, 0.0) + share
         return {symbol: total[symbol] for symbol in sorted(total, key=_NUMBER_OF.__getitem__)}
+
+
+def checked_lattice(matrix: Any) -> FloatArray:
+    """Return cell vectors, shape (3, 3), if a crystal can have them.
+
+    Raises:
+        InputError: they are no nine numbers, too long, or span a cell that is flat or thin.
+    """
+    lattice = np.ascontiguousarray(matrix, dtype=float)
+    if lattice.shape != (3, 3) or not np.isfinite(lattice).all():
+        raise InputError(
+            f"the cell needs three vectors of three finite numbers, got shape {lattice.shape}; correct it"
+        )
+    if np.abs(lattice).max() > LONGEST_AXIS_ANGSTROM:
+        raise InputError(
+            f"a cell vector is longer than {LONGEST_AXIS_ANGSTROM:g} A ({np.abs(lattice).max():.3g} A)"
+        )
+    crossed = np.cross(lattice[[1, 2, 0]], lattice[[2, 0, 1]])
+    area = np.linalg.norm(crossed, axis=1)
+    volume = abs(float(lattice[0] @ crossed[0]))
+    spacing = volume / area.max() if area.max() > 0 else 0.0
+    if spacing < LEAST_SPACING_ANGSTROM:
+        raise InputError(
+            f"the cell is only {spacing:.2g} A thick, {LEAST_SPACING_ANGSTROM} A are possible; correct it"
+        )
+    return lattice
 
 
 def element_of(text: str) -> str:

@@ -41,7 +41,11 @@ _CUT_ANGSTROM = 1e-3
 _RIM = 1e-6
 _APRON = 0.2
 """Share of the cell around it in which spheres may lie whose exchange leads to one inside."""
-_EXCHANGES = 12
+_EXCHANGES = 8
+_MOST_NEIGHBOURS = 12
+"""So many spheres of one size at most are counted around a hole."""
+_Trees = list[tuple[float, "IntArray", Any]]
+"""Size, indices and search tree of the spheres of one size each."""
 _MOST_POINTS = 20_000
 _TETRAHEDRAL, _OCTAHEDRAL = 4, 6
 
@@ -147,7 +151,7 @@ def _empty_spheres(
     """
     from scipy.spatial import cKDTree
 
-    tree = cKDTree(points)
+    trees = [(size, np.flatnonzero(sizes == size), cKDTree(points[sizes == size])) for size in np.unique(sizes)]
     fours, seen = _power_corners(points, sizes), set[tuple[int, ...]]()
     kept: list[tuple[FloatArray, FloatArray, IntArray]] = []
     for _ in range(_EXCHANGES):
@@ -155,7 +159,7 @@ def _empty_spheres(
         places = centres @ to_fractional
         near = ((places > -_APRON) & (places < 1 + _APRON)).all(axis=1)
         centres, radius, fours = centres[near], radius[near], fours[near]
-        counts, intruders = _touching(tree, sizes, centres, radius)
+        counts, intruders = _touching(trees, centres, radius)
         empty = counts > 0
         kept.append((centres[empty], radius[empty], counts[empty]))
         fours = _exchanged(fours[~empty], intruders[~empty], seen)
@@ -230,17 +234,17 @@ def _tangent_spheres(
     return (fixed + slope * np.where(known, radius, 0.0)[:, None])[known], radius[known], fours[known]
 
 
-def _touching(tree: Any, sizes: FloatArray, centres: FloatArray, radius: FloatArray) -> tuple[IntArray, IntArray]:
+def _touching(trees: _Trees, centres: FloatArray, radius: FloatArray) -> tuple[IntArray, IntArray]:
     """Count the spheres that touch each hole, 0 where one reaches into it, and name the one that is nearest."""
-    reach = np.maximum(radius + sizes.max() + TOLERANCE_ANGSTROM, TOLERANCE_ANGSTROM)
-    near = tree.query_ball_point(centres, reach)
     counts, nearest = np.zeros((2, len(centres)), dtype=np.int64)
-    for hole, others in enumerate(near):
-        away = tree.data[others] - centres[hole]
-        gaps = np.sqrt(np.einsum("ij,ij->i", away, away)) - sizes[others] - radius[hole]
-        nearest[hole] = others[int(np.argmin(gaps))]
-        if gaps.min() > -_CUT_ANGSTROM:
-            counts[hole] = int(np.sum(gaps < TOLERANCE_ANGSTROM))
+    least = np.full(len(centres), np.inf)
+    for size, indices, tree in trees:  # spheres of one size: the nearest by centre is the nearest by surface
+        distance, place = tree.query(centres, k=np.arange(1, min(_MOST_NEIGHBOURS, len(indices)) + 1))
+        gaps = distance - size - radius[:, None]
+        counts += np.sum(gaps < TOLERANCE_ANGSTROM, axis=1)
+        nearer = gaps[:, 0] < least
+        least[nearer], nearest[nearer] = gaps[nearer, 0], indices[place[nearer, 0]]
+    counts[least < -_CUT_ANGSTROM] = 0
     return counts, nearest
 
 

@@ -1,9 +1,12 @@
 """Voronoi polyhedra of the sites: edges, volumes, areas and distances, summarised over the crystal.
 
 Voronoi indices count the facets with 3, 4, ... 10 edges (an fcc site has twelve with 4, a bcc site six with 4 and
-eight with 6); i-fold symmetry indices are their fractions. Facets with more edges are left out throughout. In a
-crystal of high symmetry the counts are those of the ideal polyhedron, see :mod:`.voronoi` on corners where more
-than four polyhedra meet.
+eight with 6); i-fold symmetry indices are their fractions. Facets with more edges are left out throughout.
+
+Matminer's values are the same wherever its polyhedra are whole. They are not where a polyhedron has corners more
+than 3.25 angstrom from its site, as in most frameworks with pores: it looks no farther than 6.5 angstrom around
+the cell, and gives polyhedra that are too large, or an error. Nor are they where coordinates lie outside the cell,
+for then pymatgen may tessellate coincident points.
 """
 
 from __future__ import annotations

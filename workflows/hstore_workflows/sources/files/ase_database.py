@@ -16,7 +16,7 @@ from hstore.elements import SYMBOLS
 from hstore.errors import InputError
 from hstore_workflows.sources.files.found import Found, settle
 from hstore_workflows.sources.files.place import Place, Step
-from hstore_workflows.sources.partial import PartialCrystal
+from hstore_workflows.sources.partial import PartialCrystal, checked_lattice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -144,9 +144,7 @@ def _structure(
     whole = numbers.astype(np.int64)
     if whole.min() < 1 or whole.max() > len(SYMBOLS):
         raise InputError(f"atomic numbers go from 1 to {len(SYMBOLS)}, got {whole.min()} to {whole.max()}")
-    lattice = np.asarray(cell, dtype=float).reshape(3, 3)
-    if not abs(np.linalg.det(lattice)) > 0:
-        raise InputError("the cell spans no volume; only crystals are read")
+    lattice = checked_lattice(cell.reshape(3, 3))
     fractional = np.linalg.solve(lattice.T, np.asarray(positions, dtype=float).reshape(-1, 3).T).T
     name = next((str(pairs[key]) for key in _NAME_KEYS if isinstance(pairs.get(key), str)), "")
     return settle(PartialCrystal.whole(lattice, fractional, [SYMBOLS[z - 1] for z in whole]), name=name[:120])

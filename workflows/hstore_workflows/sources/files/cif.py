@@ -24,7 +24,7 @@ from hstore_workflows.sources.files.symmetry import (
     operations_of,
 )
 from hstore_workflows.sources.files.text import decoded
-from hstore_workflows.sources.partial import PartialCrystal, element_of
+from hstore_workflows.sources.partial import LONGEST_AXIS_ANGSTROM, PartialCrystal, checked_lattice, element_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,11 +43,8 @@ _NUMBER_TAGS = ("_space_group_it_number", "_symmetry_int_tables_number")
 _DOI = ("_journal_paper_doi", "_citation_doi", "_journal_doi", "_publ_section_doi", "_citation_database_id_doi")
 _NAMES = ("_chemical_name_common", "_chemical_name_mineral")
 _LICENCE = re.compile(r"_(?:audit|database|cod|publ|journal|citation)\w*licen[cs]e")
-_LONGEST_AXIS_ANGSTROM = 1000.0
-_LEAST_SPACING_ANGSTROM = 0.5
 _ATOM_TAG = re.compile(r"_atom_site[_.]", re.IGNORECASE)
 _LEAST_OCCUPANCY = 1e-6
-_FARTHEST_CELL = 1000.0
 _METRIC_TOLERANCE = 0.03
 _WRONG_RATIO = 0.05
 _ISOTOPE = re.compile(r"[DT](?![a-z])")
@@ -197,8 +194,8 @@ def lattice_of(cell: list[float]) -> FloatArray:
     Raises:
         InputError: an axis or angle is out of range, or the cell is flat.
     """
-    if not all(0 < length <= _LONGEST_AXIS_ANGSTROM for length in cell[:3]):
-        raise InputError(f"cell axes must be above 0 and at most {_LONGEST_AXIS_ANGSTROM:g} A, got {cell[:3]}")
+    if not all(0 < length <= LONGEST_AXIS_ANGSTROM for length in cell[:3]):
+        raise InputError(f"cell axes must be above 0 and at most {LONGEST_AXIS_ANGSTROM:g} A, got {cell[:3]}")
     if not all(0 < angle < 180 for angle in cell[3:]):
         raise InputError(f"cell angles must lie between 0 and 180 degrees, got {cell[3:]}")
     a, b, c = cell[:3]
@@ -215,10 +212,7 @@ def lattice_of(cell: list[float]) -> FloatArray:
             [c * cosines[1], c * along, c * math.sqrt(height)],
         ]
     )
-    spacing = 1.0 / np.linalg.norm(np.linalg.inv(lattice), axis=0)
-    if spacing.min() < _LEAST_SPACING_ANGSTROM:
-        raise InputError(f"the cell is only {spacing.min():.2g} A thick; correct its axes and angles")
-    return lattice
+    return checked_lattice(lattice)
 
 
 def atom_rows(block: Block, most_sites: int) -> tuple[list[AtomRow | None], FloatArray]:
@@ -260,8 +254,6 @@ def atom_rows(block: Block, most_sites: int) -> tuple[list[AtomRow | None], Floa
         rows.append(AtomRow(symbols[place], occupancies[place], assemblies[place], groups[place]))
     if not any(rows):
         raise InputError("no atom is left after dummies and empty positions; give the atoms")
-    if np.abs(fractional).max() > _FARTHEST_CELL:
-        raise InputError(f"a fractional coordinate is {np.abs(fractional).max():.3g}; correct the file")
     return rows, fractional
 
 

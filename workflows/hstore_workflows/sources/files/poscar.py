@@ -11,7 +11,7 @@ from hstore.errors import InputError
 from hstore_workflows.sources.files.found import Found, settle
 from hstore_workflows.sources.files.place import Place, Step
 from hstore_workflows.sources.files.text import decoded
-from hstore_workflows.sources.partial import PartialCrystal, element_of
+from hstore_workflows.sources.partial import PartialCrystal, checked_lattice, element_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ def poscar_structure(text: str, *, most_sites: int) -> Found:
         raise InputError(
             f"a POSCAR needs more than {_HEADER_LINES} lines, got {len(lines)}; the file may be cut off"
         )
-    lattice = _lattice(lines)
+    lattice = checked_lattice(_lattice(lines))
     words = lines[5].split()
     named = bool(words) and not all(word.isdecimal() for word in words)
     counts = _counts(lines[6 if named else 5])

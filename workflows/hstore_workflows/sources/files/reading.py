@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from hstore.errors import HstoreError, InputError
 from hstore_workflows.sources.files.ase_database import read_ase_sqlite
 from hstore_workflows.sources.files.cif import read_cif
@@ -82,6 +84,11 @@ def steps_of(document: Document, start: Place, *, most_sites: int) -> Iterator[S
 
 def read_piece(piece: Piece) -> Answer:
     """Read a document, or as much of it as is handed over at once."""
+    with np.errstate(all="ignore"):  # overflow gives inf and nan, which are refused
+        return _read(piece)
+
+
+def _read(piece: Piece) -> Answer:
     began = time.monotonic()
     entries: list[tuple[str, Found | Unusable]] = []
     sites = 0

@@ -11,7 +11,7 @@ from hstore.errors import InputError
 from hstore_workflows.sources.files.found import Found, settle
 from hstore_workflows.sources.files.place import Place, Step
 from hstore_workflows.sources.files.text import decoded
-from hstore_workflows.sources.partial import PartialCrystal
+from hstore_workflows.sources.partial import PartialCrystal, checked_lattice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -104,7 +104,7 @@ def xyz_structure(comment: str, lines: list[str]) -> Found:
     lattice = _numbers(lattice_text.replace(",", " ").split(), "Lattice")
     if len(lattice) != 9:
         raise InputError(f"Lattice must hold nine numbers, got {len(lattice)}; correct the frame")
-    vectors = np.array(lattice).reshape(3, 3)
+    vectors = checked_lattice(np.array(lattice).reshape(3, 3))
     species, position, numbered = _columns(properties or _PLAIN)
     rows = [line.split() for line in lines]
     if any(len(row) < max(species + 1, position + 3) for row in rows):
@@ -113,8 +113,6 @@ def xyz_structure(comment: str, lines: list[str]) -> Found:
     if numbered:
         symbols = [_by_number(text) for text in symbols]
     cartesian = np.array([_numbers(row[position : position + 3], "a coordinate") for row in rows])
-    if not abs(np.linalg.det(vectors)) > 0:
-        raise InputError("Lattice spans no volume; correct the frame")
     return settle(PartialCrystal.whole(vectors, np.linalg.solve(vectors.T, cartesian.T).T, symbols))
 
 
