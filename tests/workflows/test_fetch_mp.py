@@ -12,7 +12,7 @@ from hstore.records import PUBLIC_SCOPE, Family, Material
 from hstore.settings import Settings
 from hstore.store import open_store
 from hstore_workflows.cli import main
-from hstore_workflows.sources.materials_project import Access, api_key, fetch_materials
+from hstore_workflows.sources.materials_project import MPAccess, api_key, fetch_materials
 from hstore_workflows.sources.mp_query import MPQuery
 from hstore_workflows.sources.mp_transport import ClientPolicy
 from tests.workflows.mp_server import KEY, VERSION, MPServer, many, summary, thermo
@@ -40,7 +40,7 @@ def fetch(server, home):
 
     def fetched(query=LA_NI, page_rows=40):
         policy = ClientPolicy(timeout_s=2.0, retries=3, backoff_s=0.01, page_rows=page_rows)
-        answer = fetch_materials(query, Access(KEY, home, endpoint=server.url, policy=policy))
+        answer = fetch_materials(query, MPAccess(KEY, home, endpoint=server.url, policy=policy))
         items = list(answer.items())
         assert len(items) == answer.total == answer.received
         answer.forget()
@@ -98,7 +98,7 @@ def test_the_key_is_sent_to_the_search_alone_and_leaves_no_trace(server, home):
     assert "<key>" in outputs[0].output
     assert all(KEY not in result.output for result in outputs)
     assert KEY.encode() not in b"".join(path.read_bytes() for path in home.rglob("*") if path.is_file())
-    assert KEY not in str(Access(KEY, home))
+    assert KEY not in str(MPAccess(KEY, home))
     keyed = {path for path, _, headers in server.requests if KEY in headers.values()}
     assert keyed == {"/materials/summary/"}
 
@@ -348,7 +348,7 @@ def test_identifiers_may_come_from_a_file(server, home, tmp_path):
 @pytest.mark.parametrize("endpoint", ["ftp://somewhere", "file:///etc/passwd", "http://", "http://me:word@host/"])
 def test_a_plain_web_address_is_asked_for(home, endpoint):
     with pytest.raises(InputError, match="http") as caught:
-        fetch_materials(LA_NI, Access(KEY, home, endpoint=endpoint))
+        fetch_materials(LA_NI, MPAccess(KEY, home, endpoint=endpoint))
     assert "word" not in str(caught.value)
 
 

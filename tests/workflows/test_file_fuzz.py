@@ -208,7 +208,8 @@ def test_mutated_files(crew):
 words = st.sampled_from([
     "data_a", "loop_", "_cell_length_a", "_cell_angle_alpha", "_atom_site_label", "_atom_site_fract_x",
     "_atom_site_occupancy", "_atom_site_type_symbol", "_symmetry_equiv_pos_as_xyz", "'x,y,z'", "'-x,-y,z+1/2'",
-    "Li", "O2-", "0.25", "-1e9", "nan", "?", ".", "'", '"', "\n;", "#", "save_", "_space_group_IT_number", "225", "1(2)",
+    "Li", "O2-", "0.25", "-1e9", "nan", "?", ".", "'", '"', "\n;", "#", "save_", "225", "1(2)",
+    "_space_group_IT_number",
 ])  # fmt: skip
 numbers = st.one_of(
     st.floats(allow_nan=True).map(str),

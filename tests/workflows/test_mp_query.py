@@ -7,7 +7,7 @@ import pytest
 from hstore.errors import InputError
 from hstore.formula import parse_amounts
 from hstore.records import Family
-from hstore_workflows.sources.materials_project import Access, fetch_materials
+from hstore_workflows.sources.materials_project import MPAccess, fetch_materials
 from hstore_workflows.sources.mp_query import MPQuery
 from hstore_workflows.sources.mp_records import family_of
 from tests.workflows.mp_server import FORMULAS, KEY, MPServer, many
@@ -23,7 +23,7 @@ def server():
 
 def fetch(server, home, **query):
     server.requests.clear()
-    fetched = fetch_materials(MPQuery(**query), Access(KEY, home, endpoint=server.url))
+    fetched = fetch_materials(MPQuery(**query), MPAccess(KEY, home, endpoint=server.url))
     materials = list(fetched.items())
     fetched.forget()
     return materials

@@ -18,7 +18,7 @@ from hstore.errors import FetchError
 from hstore.records import PUBLIC_SCOPE
 from hstore.store import open_store
 from hstore_workflows.sources.journal import unfinished
-from hstore_workflows.sources.materials_project import Access, fetch_materials
+from hstore_workflows.sources.materials_project import MPAccess, fetch_materials
 from hstore_workflows.sources.mp_client import Watch
 from hstore_workflows.sources.mp_query import MPQuery
 from hstore_workflows.sources.mp_transport import ClientPolicy
@@ -114,7 +114,7 @@ def test_twenty_kills_at_random_moments_change_nothing(server, tmp_path):
 
 
 def access(server, home, **changes):
-    return Access(KEY, home, endpoint=server.url, policy=QUICK, **changes)
+    return MPAccess(KEY, home, endpoint=server.url, policy=QUICK, **changes)
 
 
 def interrupt(server, home, after=2):

@@ -12,7 +12,7 @@ import requests
 
 from hstore.errors import FetchError
 from hstore_workflows.sources import mp_transport
-from hstore_workflows.sources.materials_project import Access, fetch_materials
+from hstore_workflows.sources.materials_project import MPAccess, fetch_materials
 from hstore_workflows.sources.mp_client import Watch, open_client
 from hstore_workflows.sources.mp_phase_diagram import fetch_phase_diagram
 from hstore_workflows.sources.mp_query import MPQuery
@@ -40,7 +40,7 @@ def libraries():
 
 
 def fetch(server, home, watch=None, **policy):
-    access = Access(
+    access = MPAccess(
         KEY, home, endpoint=server.url, policy=ClientPolicy(**vars(QUICK) | policy), watch=watch or Watch()
     )
     fetched = fetch_materials(LA_NI, access)
@@ -132,7 +132,7 @@ def test_nobody_at_home(server, tmp_path):
         free.bind(("127.0.0.1", 0))
         nobody = f"http://127.0.0.1:{free.getsockname()[1]}/"
         with pytest.raises(FetchError, match="broken connection"):
-            fetch_materials(LA_NI, Access(KEY, tmp_path, endpoint=nobody, policy=QUICK))
+            fetch_materials(LA_NI, MPAccess(KEY, tmp_path, endpoint=nobody, policy=QUICK))
 
 
 def test_a_redirect_is_refused_and_carries_no_key(server, tmp_path):
@@ -195,7 +195,7 @@ def no_bulk(monkeypatch, tmp_path):
 
 def test_no_fetch_reaches_anything_but_the_endpoint(server, tmp_path, no_bulk, connections):
     server.thermo = [thermo("mp-1", "La", -4.9), thermo("mp-2", "Ni", -5.5), thermo("mp-3", "LaNi5", -5.6)]
-    access = Access(KEY, tmp_path, endpoint=server.url, policy=QUICK)
+    access = MPAccess(KEY, tmp_path, endpoint=server.url, policy=QUICK)
     for query in (
         LA_NI,
         MPQuery(ids=("mp-1", "mp-2")),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hstore.errors import FetchError, InputError
 from hstore_workflows.cli import main
-from hstore_workflows.sources.materials_project import Access
+from hstore_workflows.sources.materials_project import MPAccess
 from hstore_workflows.sources.mp_phase_diagram import fetch_phase_diagram, sub_systems
 from hstore_workflows.sources.mp_transport import ClientPolicy
 from hstore_workflows.sources.phase_diagram import Entry, build_phase_diagram
@@ -36,7 +36,7 @@ def server(monkeypatch, tmp_path):
 
 
 def fetch(server, home, system="La-Ni-H", **options):
-    return fetch_phase_diagram(system, Access(KEY, home, endpoint=server.url, policy=QUICK), **options)
+    return fetch_phase_diagram(system, MPAccess(KEY, home, endpoint=server.url, policy=QUICK), **options)
 
 
 def entry(name, amounts, energy_ev_per_atom, **more):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from hstore.records import Material, Scope
     from hstore.store import Store
+    from hstore.store.queries import Identity
     from hstore.workers import Crew
     from hstore_workflows.sameness import Answer, Task
 
@@ -70,7 +72,7 @@ class Comparison:
             batch: distinct materials, in the order of their arrival.
             stored: identifiers among them that the store keeps already, and goes on keeping.
         """
-        places = {material.material_id: (material.composition, material.access) for material in batch}
+        places = {material.material_id: _place(material) for material in batch}
         kept = self._kept_in(set(places.values()))
         for place, names in kept.items():
             if block := self._blocks.get(place):
@@ -92,7 +94,7 @@ class Comparison:
         kept: dict[Place, set[str]] = {place: set() for place in places}
         compositions = {composition for composition, _ in places}
         for found in self._store.identities(scope=self._scope, compositions=compositions):
-            if (place := (found.composition, found.access)) in kept:
+            if (place := _place(found)) in kept:
                 kept[place].add(found.material_id)
         return kept
 
@@ -105,7 +107,7 @@ class Comparison:
 
         def crystals() -> Iterator[Crystal]:
             for material in chain(batch, self._store.materials_of(missing, scope=self._scope)):
-                block = blocks.get((material.composition, material.access))
+                block = blocks.get(_place(material))
                 if block is None:
                     continue
                 name = material.material_id
@@ -182,3 +184,13 @@ class Comparison:
             item.candidates.popleft()
             if outcome.cause:
                 self.notes[item.material_id].append(f"not compared with {other}, both kept: {outcome.cause}")
+
+
+def _place(material: Material | Identity) -> Place:
+    return material.composition, _shared(material.access)
+
+
+@cache
+def _shared(access: Access) -> Access:
+    """Return one object for all equal ones: there are few, and each record comes with its own."""
+    return access

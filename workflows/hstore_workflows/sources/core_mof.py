@@ -1,8 +1,9 @@
 """Computation-ready metal-organic frameworks: the CoRE MOF databases as the package ``core-mof`` carries them.
 
 Structures come from one pass over the archive of a data set, descriptors from its table. Areas, void fraction and
-pore volume there are geometric (Zeo++); the areas and void fractions of the hydrogen capacity table
-(``mof_h2_usable``) were computed otherwise and are smaller for most of the frameworks both have.
+pore volume there are geometric (Zeo++). The hydrogen capacity table (``mof_h2_usable``) has the same densities,
+diameters and pore volumes, but smaller areas (by 153 m2/g in the median) and void fractions (by 0.09); usable
+capacities predicted from the descriptors here come out 0.07 wt% higher on average.
 """
 
 from __future__ import annotations

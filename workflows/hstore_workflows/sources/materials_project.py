@@ -81,7 +81,7 @@ def api_key(settings: Settings) -> str:
 
 
 @dataclass(frozen=True)
-class Access:
+class MPAccess:
     """How to reach the Materials Project, and where unfinished fetches are kept."""
 
     key: str
@@ -99,7 +99,7 @@ class Access:
 
     def __repr__(self) -> str:
         """Show everything but the key."""
-        return f"Access(endpoint={self.endpoint!r}, home={str(self.home)!r})"
+        return f"MPAccess(endpoint={self.endpoint!r}, home={str(self.home)!r})"
 
     def open(self, query: str) -> GuardedClient:
         """Open a client with the journal of a query.
@@ -132,7 +132,7 @@ class Access:
         return journal
 
 
-def fetch_materials(query: MPQuery, access: Access) -> Fetched:
+def fetch_materials(query: MPQuery, access: MPAccess) -> Fetched:
     """Fetch what matches a query, completely or not at all.
 
     Args:

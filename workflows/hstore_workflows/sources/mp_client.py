@@ -291,7 +291,7 @@ def open_client(
     from mp_api.client.core.utils import validate_endpoint
 
     policy, watch = policy or ClientPolicy(), watch or Watch()
-    base = str(validate_endpoint(endpoint))
+    base = str(validate_endpoint(endpoint)).rstrip("/") + "/"
     parts = urlsplit(base)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.password:
         raise InputError(f"--endpoint must be an http or https URL without a user, got {parts.scheme}://...")

@@ -20,7 +20,7 @@ from hstore_workflows.sources.phase_diagram import Entry, PhaseDiagram, build_ph
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hstore_workflows.sources.materials_project import Access
+    from hstore_workflows.sources.materials_project import MPAccess
 
 OneScale = Literal["GGA_GGA+U", "R2SCAN"]
 """Thermo types whose entries can be pooled."""
@@ -63,7 +63,7 @@ class FetchedDiagram:
         }
 
 
-def fetch_phase_diagram(system: str, access: Access, *, thermo_type: str | None = None) -> FetchedDiagram:
+def fetch_phase_diagram(system: str, access: MPAccess, *, thermo_type: str | None = None) -> FetchedDiagram:
     """Fetch all entries of a chemical system and its sub-systems and build the diagram.
 
     Args:

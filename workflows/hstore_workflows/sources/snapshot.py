@@ -91,9 +91,7 @@ def writing(path: Path, *, source: str, query: str, version: str) -> Iterator[Ca
         path.parent.mkdir(parents=True, exist_ok=True)
         raw = scratch.open("wb")
     except OSError as error:
-        raise InputError(
-            f"the snapshot {path} cannot be written: {error.strerror}; choose another"
-        ) from error
+        raise InputError(f"the snapshot {path} cannot be written: {error.strerror}; choose another") from error
     try:
         with raw, gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as file:
             file.write(_line({**heading, "created": created}))
@@ -152,9 +150,7 @@ def _reading(path: Path) -> Iterator[Iterator[bytes]]:
         with gzip.open(path, "rb") as file:
             yield iter(lambda: file.readline(_LINE_MAX_BYTES), b"")
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(
-            f"the snapshot {path} cannot be read: {error}; give one made with --export"
-        ) from error
+        raise InputError(f"the snapshot {path} cannot be read: {error}; give one made with --export") from error
 
 
 def _line(content: dict[str, Any]) -> bytes:

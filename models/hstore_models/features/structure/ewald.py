@@ -152,8 +152,8 @@ EWALD = StructureFeaturizer(
     compute=_compute,
     summary="Electrostatic energy of the charges guessed from the composition; NaN where none balances",
     source="Ewald 1921, doi 10.1002/andp.19213690304",
-    matminer="matminer.featurizers.structure.misc:EwaldEnergy(accuracy=12)",
-    tolerance=2e-5,
+    matminer="matminer.featurizers.structure.misc:EwaldEnergy()",
+    tolerance=3e-4,  # matminer's own error; a converged sum (accuracy=12) agrees within 2e-5
     parameters=(("digits", DIGITS),),
     packages=("scipy",),
     preload=("numba", "scipy.special"),

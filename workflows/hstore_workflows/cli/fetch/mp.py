@@ -17,17 +17,16 @@ if TYPE_CHECKING:
     from hstore.records import Material
     from hstore.settings import Settings
     from hstore_workflows.sources.intake import Rejected
-    from hstore_workflows.sources.materials_project import Access, Fetched
+    from hstore_workflows.sources.materials_project import Fetched, MPAccess
     from hstore_workflows.sources.mp_client import Watch
     from hstore_workflows.sources.mp_phase_diagram import FetchedDiagram
     from hstore_workflows.sources.mp_query import MPQuery
 
 _TOLD_WAIT_S = 2.0
 _SHOWN = 10
-_NOT_IN_DIAGRAM = (
-    "elements", "exclude_elements", "family", "ids", "limit", "energy_above_hull_max", "fields", "export",
-    "features",
-)  # fmt: skip
+_QUERY = ("elements", "exclude_elements", "family", "ids", "limit", "energy_above_hull_max", "fields", "export")
+_NOT_IN_DIAGRAM = (*_QUERY, "features")
+_NOT_WITH_SNAPSHOT = ("chemsys", *_QUERY, "thermo_type", "phase_diagram", "restart")
 
 
 def _words(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -181,12 +180,8 @@ def _from_snapshot(settings: Settings, options: dict[str, Any]) -> None:
     from hstore.errors import InputError
     from hstore_workflows.sources.snapshot import open_snapshot
 
-    asked = [
-        name for name in ("elements", "chemsys", "exclude_elements", "family", "ids", "export") if options[name]
-    ]
-    if asked:
-        named = ", ".join("--" + name.replace("_", "-") for name in asked)
-        raise InputError(f"a snapshot is read as it is; leave out {named}")
+    if given := _given(options, _NOT_WITH_SNAPSHOT):
+        raise InputError(f"a snapshot is read as it is; leave out {given}")
     snapshot = open_snapshot(options["snapshot"])
     finish(
         snapshot.materials(),
@@ -199,15 +194,19 @@ def _from_snapshot(settings: Settings, options: dict[str, Any]) -> None:
     )
 
 
+def _given(options: dict[str, Any], names: tuple[str, ...]) -> str:
+    return ", ".join("--" + name.replace("_", "-") for name in names if options[name])
+
+
 @contextmanager
-def _access(settings: Settings, options: dict[str, Any]) -> Iterator[Access]:
+def _access(settings: Settings, options: dict[str, Any]) -> Iterator[MPAccess]:
     """Give the way to the server, with progress on standard error while the block runs."""
-    from hstore_workflows.sources.materials_project import Access, api_key
+    from hstore_workflows.sources.materials_project import MPAccess, api_key
     from hstore_workflows.sources.mp_transport import ClientPolicy
 
     policy = ClientPolicy(timeout_s=options["timeout"], retries=options["retries"], page_rows=options["page_rows"])
     with _watching() as watch:
-        yield Access(
+        yield MPAccess(
             api_key(settings),
             settings.home,
             endpoint=options["endpoint"],
@@ -245,12 +244,11 @@ def _phase_diagram(settings: Settings, options: dict[str, Any]) -> None:
     from hstore.errors import InputError
     from hstore_workflows.sources.mp_phase_diagram import fetch_phase_diagram
 
-    given = [name for name in _NOT_IN_DIAGRAM if options[name]]
+    given = _given(options, _NOT_IN_DIAGRAM)
     if given or len(options["chemsys"]) != 1:
-        named = ", ".join("--" + name.replace("_", "-") for name in given)
         raise InputError(
             "--phase-diagram takes one chemical system, such as --chemsys La-Ni-H, and stores nothing; "
-            f"{f'leave out {named}' if named else 'give one'}"
+            f"{f'leave out {given}' if given else 'give one'}"
         )
     for path in options["phase_diagram_out"]:
         if path.suffix not in {".json", ".html"}:
