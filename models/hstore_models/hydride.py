@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hstore.errors import InputError
+from hstore.pairing import anion_class, host_amounts
 from hstore.units import GAS_CONSTANT_J_PER_MOL_K, STANDARD_TEMPERATURE_K
 from hstore_models.domain import Domain, domain_of
 from hstore_models.forest import (
@@ -24,7 +25,6 @@ from hstore_models.forest import (
     fit_forest,
 )
 from hstore_models.prediction import Predictions, Query, normal_predictions
-from hstore.pairing import anion_class, host_amounts
 from hstore_models.representation import stoichiometric_capacity_wt_pct
 
 if TYPE_CHECKING:

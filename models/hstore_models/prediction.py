@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from hstore.pairing import host_amounts
 from hstore_models.features.composition import CompositionBatch
 from hstore_models.features.table import FeatureTable, featurize
 from hstore_models.forest import NORMAL_QUANTILE
-from hstore.pairing import host_amounts
 from hstore_models.representation import molecular_hydrogen_ratio
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ import pandas as pd
 
 from hstore.errors import InputError
 from hstore.formula import canonical_formula
+from hstore.pairing import host_amounts
 from hstore.properties import get_property
 from hstore.units import BAR_PER_ATM
 from hstore_data.table import RejectedRow
 from hstore_models.forest import ForestSettings
 from hstore_models.metrics import interval_scores, regression_scores
 from hstore_models.prediction import Query
-from hstore.pairing import host_amounts
 from hstore_models.representation import molecular_hydrogen_ratio
 from hstore_models.splits import grouped_folds, split_hash
 from hstore_models.training import fit, model_of

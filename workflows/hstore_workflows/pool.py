@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from hstore.formula import canonical_formula, parse_amounts
+from hstore.pairing import anion_class, host_amounts
 from hstore.records import Family
 from hstore_data.curated import curated_table
 from hstore_models.prediction import Query
-from hstore.pairing import anion_class, host_amounts
 from hstore_workflows.sources.enumeration import enumerate_pool
 from hstore_workflows.tables import check_table, read_table
 

@@ -137,7 +137,7 @@ def _whole_numbers(groups: dict[tuple[str, float], list[int]], cells: int) -> Wa
         missing = round(sum(exact.values())) - sum(counts.values())
         for key in sorted(exact, key=lambda key: (counts[key] - exact[key], key))[: max(missing, 0)]:
             counts[key] += 1
-        wanted |= counts
+        wanted.update(counts)
     return wanted
 
 
@@ -203,7 +203,7 @@ def _distances(lattice: FloatArray, one: FloatArray, other: FloatArray) -> Float
     for shift in _SHIFTS @ lattice:
         moved = base + shift
         np.minimum(nearest, np.einsum("ijk,ijk->ij", moved, moved), out=nearest)
-    return np.sqrt(nearest)
+    return np.asarray(np.sqrt(nearest))
 
 
 def _search(weights: FloatArray, field: FloatArray, group: IntArray, wanted: list[int]) -> IntArray | None:

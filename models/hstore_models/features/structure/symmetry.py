@@ -29,7 +29,8 @@ _CENTROSYMMETRIC = (
 
 def crystal_system(space_group: int) -> int:
     """Return the crystal system of a space group: 1 cubic, 2 hexagonal, 3 trigonal, 4 tetragonal,
-    5 orthorhombic, 6 monoclinic, 7 triclinic."""
+    5 orthorhombic, 6 monoclinic, 7 triclinic.
+    """
     return next(system for first, system in _FIRST_GROUPS if space_group >= first)
 
 
