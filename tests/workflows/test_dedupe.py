@@ -235,11 +235,13 @@ def test_a_structure_that_cannot_be_used_is_stored_with_a_note(store, adder, sal
 
 
 def test_what_takes_too_long_is_kept_and_said(store, salt):
-    with Deduplicator(store, PUBLIC_SCOPE, workers=1, match_seconds=1e-4) as adding:
-        verdicts = adding.add([salt("a", rocksalt()), salt("b", rocksalt(5.61))])
+    places = np.random.default_rng(0).uniform(0, 1, (200, 3))  # takes the matcher a hundred clock ticks
+    one, other = (Crystal(edge * np.eye(3), places, np.tile([11, 17], 100)) for edge in (16.0, 16.01))
+    with Deduplicator(store, PUBLIC_SCOPE, workers=1, match_seconds=0.01) as adding:
+        verdicts = adding.add([salt("a", one), salt("b", other)])
     assert fates(verdicts) == {"a": (Fate.NEW, "a"), "b": (Fate.NEW, "b")}
-    assert (
-        verdicts[1].note == "not compared with a, both kept: there was no answer after 0.0001 s of processor time"
+    assert verdicts[1].note == (
+        "not compared with a, both kept: there was no answer after 0.01 s of processor time"
     )
 
 

@@ -133,7 +133,7 @@ def _whole_numbers(groups: dict[tuple[str, float], list[int]], cells: int) -> Wa
     wanted: Wanted = {}
     for symbol in sorted({symbol for symbol, _ in groups}):
         exact = {key: cells * len(places) * key[1] for key, places in groups.items() if key[0] == symbol}
-        counts = {key: int(amount + 1e-6) for key, amount in exact.items()}
+        counts: Wanted = {key: int(amount + 1e-6) for key, amount in exact.items()}
         missing = round(sum(exact.values())) - sum(counts.values())
         for key in sorted(exact, key=lambda key: (counts[key] - exact[key], key))[: max(missing, 0)]:
             counts[key] += 1

@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import threading
 import zlib
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -73,8 +73,7 @@ class Journal:
         journal = cls(home / _FOLDER / name, source, identity)
         for left in journal.folder.parent.glob(f"{_DISCARDED}*"):  # by a process that ended while discarding
             shutil.rmtree(left, ignore_errors=True)
-        with _writing_into(journal.folder):
-            journal.folder.mkdir(parents=True, exist_ok=True)
+        journal._write(None, b"")
         return journal
 
     def __len__(self) -> int:
@@ -102,15 +101,7 @@ class Journal:
         """
         packed = zlib.compress(body, level=1)
         content = hashlib.sha256(packed).digest() + packed
-        with _writing_into(self.folder):
-            for turn in range(_RACES):
-                try:
-                    self._write_manifest()
-                    _replace(self._path(request), content)
-                    break
-                except FileNotFoundError:  # another process discarded the folder just now
-                    if turn == _RACES - 1:
-                        raise
+        self._write(self._path(request), content)
         with self._lock:
             self.kept += 1
 
@@ -124,13 +115,33 @@ class Journal:
     def _path(self, request: str) -> Path:
         return self.folder / f"{hashlib.sha256(request.encode()).hexdigest()}{_SUFFIX}"
 
+    def _write(self, path: Path | None, content: bytes) -> None:
+        """Write an answer beside the manifest, or make the folder alone; others may discard it meanwhile."""
+        for turn in range(1, _RACES + 1):
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                if path is not None:
+                    self._write_manifest()
+                    _replace(path, content)
+                return
+            except (FileNotFoundError, FileExistsError) as error:
+                if turn == _RACES:
+                    raise self._unwritable(error) from error
+            except OSError as error:
+                raise self._unwritable(error) from error
+
     def _write_manifest(self) -> None:
         path = self.folder / _MANIFEST
         if _manifest(path) is None:
             created = datetime.now(UTC).isoformat(timespec="seconds")
             manifest = {"source": self.source, "identity": self.identity, "created": created}
-            self.folder.mkdir(parents=True, exist_ok=True)
             _replace(path, json.dumps(manifest, indent=1, sort_keys=True).encode())
+
+    def _unwritable(self, error: OSError) -> FetchError:
+        return FetchError(
+            f"the answers of the source cannot be kept in {self.folder} ({error.strerror or error}); "
+            "make room there, or point HSTORE_HOME to a folder that can be written"
+        )
 
 
 def unfinished(home: Path, *, source: str) -> Iterator[Journal]:
@@ -144,17 +155,6 @@ def unfinished(home: Path, *, source: str) -> Iterator[Journal]:
         manifest = _manifest(path)
         if manifest and manifest["source"] == source and not path.parent.name.startswith(_DISCARDED):
             yield Journal(path.parent, source, manifest["identity"])
-
-
-@contextmanager
-def _writing_into(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise FetchError(
-            f"the answers of the source cannot be kept in {folder} ({error.strerror or error}); "
-            "make room there, or point HSTORE_HOME to a folder that can be written"
-        ) from error
 
 
 def _manifest(path: Path) -> dict[str, Any] | None:

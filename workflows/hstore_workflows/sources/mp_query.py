@@ -15,13 +15,8 @@ from hstore_workflows.sources.mp_records import NON_METALS
 FamilyPreset = Literal[
     "hydride", "hydride_electrolyte", "alloy_host", "electrolyte", "li_conductor", "na_conductor", "mg_conductor"
 ]
-"""Ready-made restrictions; :data:`PRESET_HELP` says which."""
+"""Ready-made restrictions, as the help of ``hstore fetch mp`` describes them."""
 
-PRESET_HELP = (
-    "hydride: with H, without O and C; hydride_electrolyte: H and a mobile ion (Li unless another is named), "
-    "without O and transition metals; alloy_host: metals without H; electrolyte: without H, with a mobile ion; "
-    "li_conductor, na_conductor, mg_conductor: electrolyte of that ion"
-)
 ThermoType = Literal["GGA_GGA+U", "GGA_GGA+U_R2SCAN", "R2SCAN"]
 """Functionals and mixing schemes whose energies share one scale."""
 

@@ -59,6 +59,11 @@ class Geometry:
         return self._neighbours[cutoff_angstrom]
 
     @cached_property
+    def pymatgen(self) -> Any:
+        """The crystal as a pymatgen ``Structure``, one object for all, as matminer keeps neighbours by it."""
+        return self.crystal.to_pymatgen()
+
+    @cached_property
     def voronoi(self) -> Voronoi:
         """Voronoi polyhedra of all sites.
 
