@@ -70,9 +70,10 @@ def inputs_of(featurizer: StructureFeaturizer, crystals: list[Crystal]) -> list[
 
 
 def measure_ours(chosen: list[StructureFeaturizer], crystals: list[Crystal]) -> tuple[float, np.ndarray]:
-    """Return seconds and values, with workers that have run once before."""
+    """Return seconds and values, with workers that have all run before."""
     with Describer(chosen) as describer:
-        describer.describe(crystals)
+        for _ in range(2):
+            describer.describe(crystals)
         started = time.perf_counter()
         described = describer.describe(crystals)
         return time.perf_counter() - started, described.values

@@ -8,13 +8,14 @@ the caller stays lean. Only a window of items is in flight, so memory does not g
 
 from __future__ import annotations
 
-import gc
+import importlib
 import multiprocessing
 import os
 import signal
 import sys
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
@@ -110,7 +111,8 @@ class Crew(Generic[T, R]):
             workers: processes; None takes one for each core.
             limits: time and memory of an item; the default when None.
             piece: items handed over at once; more of them cost less each when items take milliseconds.
-            preload: modules the server process loads once for all workers.
+            preload: modules to load before a worker starts: once for all workers where this crew is the first
+                of its process, else in each worker.
 
         Raises:
             InputError: ``workers`` or ``piece`` is below 1.
@@ -119,6 +121,7 @@ class Crew(Generic[T, R]):
             raise InputError(f"workers and piece must be at least 1, got {workers} and {piece}")
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([__name__, *preload])
+        self._preload = preload
         self._function = function
         self._size = workers or default_workers()
         self._limits = limits or Limits()
@@ -191,7 +194,10 @@ class Crew(Generic[T, R]):
     def _start(self) -> None:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
-            target=_serve, args=(theirs, self._function, self._limits), daemon=True, name="hstore-worker"
+            target=_serve,
+            args=(theirs, self._function, self._limits, self._preload),
+            daemon=True,
+            name="hstore-worker",
         )
         process.start()
         theirs.close()
@@ -273,13 +279,17 @@ def run(function: Callable[[T], R], items: Iterable[T], **settings: Any) -> Iter
         yield from crew.map(items)
 
 
-def _serve(connection: Connection, function: Callable[[Any], Any], limits: Limits) -> None:
+def _serve(
+    connection: Connection, function: Callable[[Any], Any], limits: Limits, preload: tuple[str, ...]
+) -> None:
     """Worker side: take pieces, answer item by item, until the caller goes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller decides what an interrupt means
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    for name in preload:
+        with suppress(ImportError):  # an optional package; the function says so itself
+            importlib.import_module(name)
     _one_thread()
     _limit_memory(limits.memory_mib)
-    gc.freeze()  # what the libraries brought stays: looking through it after every piece costs 50 ms
     connection.send(("ready",))
     while True:
         try:
@@ -294,7 +304,6 @@ def _serve(connection: Connection, function: Callable[[Any], Any], limits: Limit
                 connection.send(answer)
             except (BrokenPipeError, ConnectionResetError):
                 return
-        gc.collect()
 
 
 def _answer(function: Callable[[Any], Any], index: int, item: Any) -> tuple[int, Any, str]:

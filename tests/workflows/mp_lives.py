@@ -1,8 +1,8 @@
-"""Lives of the ``hstore`` command: one process for each line on standard input (JSON: home and arguments).
+"""Lives of the ``hstore`` command, each a process of its own, ordered on standard input.
 
-The heavy libraries are imported once, before the first fork, so a life costs no more than its work. For each it
-prints the process id and, when it has ended, the exit code; output of the command goes to the file given as
-first argument.
+A line ``[home, arguments]`` (JSON) starts one, ``"kill"`` ends it by SIGKILL and ``"wait"`` lets it end; both
+answer with its exit code. The heavy libraries are imported once, before the first fork, so a life costs no more
+than its work. What the commands print goes to the file given as first argument.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -35,19 +36,24 @@ def live(home, arguments, log):
     os._exit(70)
 
 
-def tell(number):
-    """Write a number for whoever started this."""
-    sys.stdout.write(f"{number}\n")
-    sys.stdout.flush()
+def main_loop(log):
+    """Follow the orders; a life that ended is not reaped before it is asked for, so its id stays its own."""
+    child = 0
+    for line in sys.stdin:
+        order = json.loads(line)
+        if isinstance(order, list):
+            child = os.fork()
+            if child == 0:
+                live(*order, log)
+            continue
+        if order == "kill":
+            os.kill(child, signal.SIGKILL)
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":
     for library in LIBRARIES:
         importlib.import_module(library)
     with Path(sys.argv[1]).open("ab", buffering=0) as output:
-        for line in sys.stdin:
-            child = os.fork()
-            if child == 0:
-                live(*json.loads(line), output)
-            tell(child)
-            tell(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        main_loop(output)

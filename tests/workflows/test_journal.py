@@ -119,9 +119,13 @@ def test_requests_are_not_written(tmp_path):
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    journal = opened(tmp_path)
+    (tmp_path / "fetch").rmdir()
     (tmp_path / "fetch").write_text("a file in its place")
-    with pytest.raises(FetchError, match="HSTORE_HOME"):
-        opened(tmp_path)
+    for action in (lambda: journal.keep("a", b"1"), lambda: opened(tmp_path)):
+        with pytest.raises(FetchError, match="HSTORE_HOME"):
+            action()
+    assert journal.answer("a") is None
 
 
 def _write_for_ever(home, ready):

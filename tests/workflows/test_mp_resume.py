@@ -49,12 +49,16 @@ class Lives:
         self._parent.wait(60)
         self._parent.stdout.close()
 
-    def start(self, home, arguments):
-        self._parent.stdin.write(json.dumps([str(home), arguments]) + "\n")
+    def _order(self, order):
+        self._parent.stdin.write(json.dumps(order) + "\n")
         self._parent.stdin.flush()
-        return int(self._parent.stdout.readline())
 
-    def wait(self):
+    def start(self, home, arguments):
+        self._order([str(home), arguments])
+
+    def end(self, how):
+        """Kill the process or wait for it; return its exit code."""
+        self._order(how)
         return int(self._parent.stdout.readline())
 
 
@@ -65,6 +69,8 @@ def server():
 
 
 def stored(home):
+    if not (home / "hstore.sqlite").exists():
+        return {}
     with open_store(f"sqlite:///{home / 'hstore.sqlite'}") as store:
         return {m.material_id: m for m in store.materials(scope=PUBLIC_SCOPE)}
 
@@ -83,31 +89,30 @@ def test_twenty_kills_at_random_moments_change_nothing(server, tmp_path):
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     with Lives(tmp_path / "log") as lives:
 
-        def kill(life):
-            os.kill(life, signal.SIGKILL)
-            assert lives.wait() in {-signal.SIGKILL, 0}
+        def kill():
+            assert lives.end("kill") in {-signal.SIGKILL, 0}
             assert len(stored(killed)) in {0, pages}, "all or nothing is in the store"
 
         for _ in range(KILLS - 4):  # somewhere before the end, up to three pages further than the last
             further = min(len(server.searches) + rng.randint(0, 3), pages - 1)
-            life = lives.start(killed, arguments)
+            lives.start(killed, arguments)
             until = time.monotonic() + 30
             while len(server.searches) < further and time.monotonic() < until:
                 time.sleep(0.002)
             time.sleep(rng.uniform(0, 0.03))
-            kill(life)
+            kill()
         repeats = sum(asked(server).values()) - len(asked(server))
         assert repeats <= KILLS - 4, "at most the page in flight is asked for again"
         for _ in range(4):  # anywhere at all, while it is written too
-            life = lives.start(killed, arguments)
+            lives.start(killed, arguments)
             time.sleep(rng.uniform(0.2, 1.5))
-            kill(life)
+            kill()
         lives.start(killed, arguments)
-        assert lives.wait() == 0, (tmp_path / "log").read_text()
+        assert lives.end("wait") == 0, (tmp_path / "log").read_text()
         counts = json.loads((tmp_path / "log").read_text().splitlines()[-1])
         assert (counts["total"], counts["received"], counts["rejected"]) == (pages, pages, 0)
         lives.start(whole, arguments)
-        assert lives.wait() == 0
+        assert lives.end("wait") == 0
     assert stored(killed) == stored(whole)
     assert len(stored(killed)) == pages
     assert not list(unfinished(killed, source="mp"))

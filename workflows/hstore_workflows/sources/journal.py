@@ -71,9 +71,12 @@ class Journal:
         text = json.dumps([JOURNAL_VERSION, source, dict(sorted(identity.items()))])
         name = f"{_slug(source)}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
         journal = cls(home / _FOLDER / name, source, identity)
+        try:
+            journal.folder.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise journal._unwritable(error) from error
         for left in journal.folder.parent.glob(f"{_DISCARDED}*"):  # by a process that ended while discarding
             shutil.rmtree(left, ignore_errors=True)
-        journal._write(None, b"")
         return journal
 
     def __len__(self) -> int:
@@ -115,20 +118,20 @@ class Journal:
     def _path(self, request: str) -> Path:
         return self.folder / f"{hashlib.sha256(request.encode()).hexdigest()}{_SUFFIX}"
 
-    def _write(self, path: Path | None, content: bytes) -> None:
-        """Write an answer beside the manifest, or make the folder alone; others may discard it meanwhile."""
+    def _write(self, path: Path, content: bytes) -> None:
+        """Write an answer beside the manifest; another process may discard the folder meanwhile."""
         for turn in range(1, _RACES + 1):
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
-                if path is not None:
-                    self._write_manifest()
-                    _replace(path, content)
-                return
+                self._write_manifest()
+                _replace(path, content)
             except (FileNotFoundError, FileExistsError) as error:
                 if turn == _RACES:
                     raise self._unwritable(error) from error
             except OSError as error:
                 raise self._unwritable(error) from error
+            else:
+                return
 
     def _write_manifest(self) -> None:
         path = self.folder / _MANIFEST

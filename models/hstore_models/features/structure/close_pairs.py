@@ -32,8 +32,8 @@ def close_pairs(
         sites: which sites to look at, shape (n,); all when None.
 
     Returns:
-        Indices of the two sites, which are equal for a site and its own image, and their distances, angstrom; shape
-        (pairs,) each.
+        Indices of the two sites, which are equal for a site and its own image, and their distances, angstrom;
+        shape (pairs,) each.
     """
     places = np.arange(len(crystal)) if sites is None else np.flatnonzero(sites)
     if len(places) <= _MOST_SITES:
@@ -59,12 +59,13 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     import numba
 
     try:
-        return numba.njit(cache=True)(function)  # type: ignore[no-any-return]
+        made: Callable[..., Any] = numba.njit(cache=True)(function)
     except RuntimeError:  # no folder to keep the result in: it is compiled once for each process
-        return numba.njit(function)  # type: ignore[no-any-return]
+        made = numba.njit(function)
+    return made
 
 
-def _search(
+def _search(  # noqa: C901 - compiled: one nest of loops
     lattice: FloatArray, fractional: FloatArray, cutoff: float
 ) -> tuple[IntArray, IntArray, FloatArray]:  # pragma: no cover - runs compiled
     n = len(fractional)

@@ -1,8 +1,8 @@
 """Mass density, volume for each atom, and the share of the cell that spheres of the atoms' size would fill.
 
-Atomic radii are those of :func:`~hstore_models.features.structure.radii.atomic_radii_angstrom`; spheres of
-neighbours overlap, so the packing fraction can exceed 1. Where an element has no radius (He, Ne, Kr, Xe, Rn, At, Fr, Cm and beyond) the packing fraction is
-NaN; matminer gives no value of the group then.
+Atomic radii are those of :func:`~hstore_models.features.structure.radii.atomic_radii_angstrom`. Spheres of
+neighbours overlap, so the packing fraction can exceed 1. Where an element has no radius (He, Ne, Kr, Xe, Rn, At,
+Fr, Cm and beyond) the packing fraction is NaN; matminer gives no value of the group then.
 """
 
 from __future__ import annotations

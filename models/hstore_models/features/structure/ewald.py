@@ -60,7 +60,7 @@ def ewald_energy(crystal: Crystal, charges: FloatArray) -> float:
     real = _real_space(crystal, charges, screening)
     reciprocal = _reciprocal_space(crystal, charges, screening)
     itself = screening / np.sqrt(np.pi) * float(np.vdot(charges, charges))
-    return COULOMB_EV_ANGSTROM * (real + reciprocal - itself)
+    return float(COULOMB_EV_ANGSTROM * (real + reciprocal - itself))
 
 
 def _real_space(crystal: Crystal, charges: FloatArray, screening: float) -> float:
@@ -91,8 +91,12 @@ def _reciprocal_space(crystal: Crystal, charges: FloatArray, screening: float) -
     return float(4 * np.pi / crystal.volume_angstrom3 * total)
 
 
-def _sum_waves(
-    reciprocal: FloatArray, fractional: FloatArray, charges: FloatArray, most: IntArray, limits: tuple[float, float]
+def _sum_waves(  # noqa: C901 - compiled: one nest of loops
+    reciprocal: FloatArray,
+    fractional: FloatArray,
+    charges: FloatArray,
+    most: IntArray,
+    limits: tuple[float, float],
 ) -> float:  # pragma: no cover - runs compiled
     """Sum exp(-G^2 / 4 a^2) |S(G)|^2 / G^2 over half of the waves G within the cutoff, of each pair G, -G one.
 

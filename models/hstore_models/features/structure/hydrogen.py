@@ -99,14 +99,16 @@ def _compute(geometry: Geometry) -> FloatArray:
     if not n_hydrogen:
         return np.array([*amounts, _shortest(crystal, metal, metal), *[np.nan] * (len(_COLUMNS) - 5)])
     pairs = _Pairs.within(crystal, kinds, _CUTOFF_ANGSTROM)
-    return np.array([
-        *amounts,
-        pairs.shortest(metal, metal),
-        *_hydrogen_apart(pairs, hydrogen),
-        pairs.shortest(kinds == _NONMETAL, hydrogen),
-        pairs.shortest(metal, hydrogen),
-        *_coordination(pairs, metal, hydrogen),
-    ])
+    return np.array(
+        [
+            *amounts,
+            pairs.shortest(metal, metal),
+            *_hydrogen_apart(pairs, hydrogen),
+            pairs.shortest(kinds == _NONMETAL, hydrogen),
+            pairs.shortest(metal, hydrogen),
+            *_coordination(pairs, metal, hydrogen),
+        ]
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +162,7 @@ def _hydrogen_apart(pairs: _Pairs, hydrogen: BoolArray) -> list[float]:
 
 
 def _coordination(pairs: _Pairs, metal: BoolArray, hydrogen: BoolArray) -> list[float]:
-    """Return the mean distance of H to each class of metals, then mean, least and largest number of metals at H."""
+    """Return mean distances of H to each class of metals, then mean, least and largest number of metals at H."""
     metals, hydrogens, distance = pairs.between(metal, hydrogen)
     radii = atomic_radii_angstrom()[pairs.crystal.numbers[metals]]
     near = distance <= COORDINATION_REACH * (radii + HYDROGEN_SIZE_ANGSTROM)

@@ -1,10 +1,10 @@
 """Holes of the host lattice: where hydrogen would fit, and the size of the holes it fills.
 
 The host, all atoms but hydrogen, is packed with spheres of the metallic radii, shrunk together until those of
-metals do not overlap (in an expanded lattice they do not touch and keep their radii). A hole is the centre of a sphere that touches
-four of them and cuts none: the corners of the additively weighted Voronoi tessellation, found from the corners
-of the power tessellation (Aurenhammer, SIAM J. Comput. 16, 78 (1987), doi 10.1137/0216006). A hole with four
-neighbours is tetrahedral; six that are as near as each other make it octahedral.
+metals do not overlap (in an expanded lattice they do not touch and keep their radii). A hole is the centre of a
+sphere that touches four of them and cuts none: the corners of the additively weighted Voronoi tessellation, found
+from those of the power tessellation (Aurenhammer, SIAM J. Comput. 16, 78 (1987), doi 10.1137/0216006). A hole
+with four neighbours is tetrahedral; six that are as near as each other make it octahedral.
 
 Hydrogen fills holes of at least 0.40 angstrom (Westlake, J. Less-Common Met. 91, 1 (1983),
 doi 10.1016/0022-5088(83)90091-7). In LaNi5 these are the 6m and 12n sites it is found in (Gross, Zuettel and
@@ -77,7 +77,7 @@ def find_holes(lattice: FloatArray, fractional: FloatArray, radii: FloatArray) -
     margin = 1.5 * (abs(np.linalg.det(reduced)) / len(fractional)) ** (1 / 3) + float(np.ptp(radii))
     while True:
         points, sizes = _images(reduced, fractional, radii, margin)
-        centres, radius, coordination = _empty_spheres(points, sizes, np.linalg.inv(reduced))
+        centres, radius, coordination = _empty_spheres(points, sizes, reduced)
         places = centres @ np.linalg.inv(reduced)
         found = ((places > -_RIM) & (places < 1 + _RIM)).all(axis=1)
         # every sphere that could reach into a hole is among the points if it is no farther than the margin
@@ -142,7 +142,7 @@ def _images(
 
 
 def _empty_spheres(
-    points: FloatArray, sizes: FloatArray, to_fractional: FloatArray
+    points: FloatArray, sizes: FloatArray, lattice: FloatArray
 ) -> tuple[FloatArray, FloatArray, IntArray]:
     """Return the spheres in and near the cell that touch four others and cut none: centres, radii, neighbours.
 
@@ -156,7 +156,7 @@ def _empty_spheres(
     kept: list[tuple[FloatArray, FloatArray, IntArray]] = []
     for _ in range(_EXCHANGES):
         centres, radius, fours = _tangent_spheres(points, sizes, fours)
-        places = centres @ to_fractional
+        places = centres @ np.linalg.inv(lattice)
         near = ((places > -_APRON) & (places < 1 + _APRON)).all(axis=1)
         centres, radius, fours = centres[near], radius[near], fours[near]
         counts, intruders = _touching(trees, centres, radius)
@@ -292,12 +292,14 @@ def _compute(geometry: Geometry) -> FloatArray:
         holes.coordination == _OCTAHEDRAL,
     ]
     large = radius >= HYDROGEN_SIZE_ANGSTROM
-    return np.array([
-        *(value for kind in kinds for value in (kind.sum() / atoms, *_mean_and_extreme(radius[kind], np.max))),
-        large.sum() / atoms,
-        large.mean() if len(radius) else np.nan,
-        *_occupied(crystal, host, radii),
-    ])
+    return np.array(
+        [
+            *(value for kind in kinds for value in (kind.sum() / atoms, *_mean_and_extreme(radius[kind], np.max))),
+            large.sum() / atoms,
+            large.mean() if len(radius) else np.nan,
+            *_occupied(crystal, host, radii),
+        ]
+    )
 
 
 def _occupied(crystal: Crystal, host: BoolArray, radii: FloatArray) -> tuple[float, float, float]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from hstore_models.features.composition import CompositionBatch
 from hstore_models.features.magpie import MAGPIE_NAMES, magpie_features
 from hstore_models.features.structure.featurizer import StructureFeaturizer
@@ -20,7 +22,7 @@ def _compute_amounts(amounts: Sequence[dict[str, float]]) -> FloatArray:
 
 
 def _compute(geometry: Geometry) -> FloatArray:
-    return _compute_amounts([geometry.crystal.amounts])[0]
+    return np.asarray(_compute_amounts([geometry.crystal.amounts])[0])
 
 
 MAGPIE = StructureFeaturizer(

@@ -31,7 +31,6 @@ LEFT_OUT: Mapping[str, str] = {
     "BagofBonds, BondFractions": "the columns are the bonds of the structures it was fitted to",
     "ChemicalSRO": "the columns are the elements of the structures it was fitted to",
     "CoulombMatrix": "made for molecules: it does not see the periodic images",
-    "EwaldSiteEnergy": "fails with pymatgen 2026 (accuracy None); the sum over sites is `ewald`",
     "PartialRadialDistributionFunction, PartialsSiteStatsFingerprint": "as ChemicalSRO",
     "SiteElementalProperty, StructureComposition": "properties of the composition, see `magpie`",
     "CohesiveEnergy, CohesiveEnergyMP": "ask the Materials Project over the network",
@@ -40,6 +39,7 @@ LEFT_OUT: Mapping[str, str] = {
 
 _STATISTICS = ("mean", "std_dev", "minimum", "maximum")
 _STRUCTURE, _SITE = "matminer.featurizers.structure", "matminer.featurizers.site"
+_COMPOSITION = "matminer.featurizers.composition"
 _WAVES = 32
 _PACKAGES = ("matminer", "pymatgen")
 
@@ -69,12 +69,10 @@ class Recipe:
         Raises:
             InputError: oxidation states are needed and none balance.
         """
-        structure = geometry.pymatgen
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # deprecations between matminer and pymatgen
-            if self.charged:
-                structure = _decorated(geometry)
-            values = _built(self).featurize(structure)
+            structure = _decorated(geometry) if self.charged else geometry.pymatgen
+            values = _built(self).featurize(structure.composition if self.module == _COMPOSITION else structure)
         if self.reduction == "eigenvalues":
             return _largest_eigenvalues(np.asarray(values[0], dtype=float))
         if self.reduction == "statistics":
@@ -96,7 +94,9 @@ def _built(recipe: Recipe) -> Any:
 def _decorated(geometry: Geometry) -> Any:
     states = oxidation_states(geometry.crystal.amounts)
     if states is None:
-        raise InputError(f"no known oxidation states balance in {geometry.crystal.formula}; this group needs charges")
+        raise InputError(
+            f"no known oxidation states balance in {geometry.crystal.formula}; this group needs charges"
+        )
     structure = geometry.pymatgen.copy()
     structure.add_oxidation_state_by_element(states)
     return structure
@@ -148,6 +148,10 @@ _SYMMETRY_FUNCTIONS = (
 )  # fmt: skip
 _HOLDER = (*(f"holder_mean::{power}" for power in range(-4, 5)), "std_dev", "geom_std_dev")
 _PARTS = tuple(f"Interstice_{what}_{stat}" for what in ("dist", "area", "vol") for stat in _STATISTICS)
+_PACKING = (
+    "mean simul. packing efficiency", "mean abs simul. packing efficiency",
+    *(f"dist from {number} clusters |APE| < 0.010" for number in (1, 3, 5)),
+)  # fmt: skip
 _WARD = ("minimum", "maximum", "range", "mean", "avg_dev")
 _DE_JONG = (*(f"holder_mean::{power}" for power in range(5)), "std_dev")
 _DE_JONG_PROPERTIES = ("Number", "AtomicWeight", "Column", "Row", "CovalentRadius", "Electronegativity")
@@ -171,7 +175,7 @@ def _make(
         source=source,
         seconds=seconds,
         packages=_PACKAGES,
-        preload=(_STRUCTURE, _SITE),
+        preload=(_STRUCTURE, _SITE, _COMPOSITION),
     )
 
 
@@ -179,8 +183,8 @@ def _structures(name: str, **options: Any) -> Recipe:
     return Recipe(_STRUCTURE, name, **options)
 
 
-def _sites(name: str, arguments: tuple[tuple[str, Any], ...] = (), preset: str = "") -> Recipe:
-    return Recipe(_SITE, name, arguments, preset, statistics=_STATISTICS)
+def _sites(name: str, **options: Any) -> Recipe:
+    return Recipe(_SITE, name, statistics=_STATISTICS, **options)
 
 
 def _preset(preset: str) -> Recipe:
@@ -191,7 +195,7 @@ FEATURIZERS: tuple[StructureFeaturizer, ...] = (
     _make(
         "structural_complexity", _structures("StructuralComplexity"),
         ("structural_complexity_bits_per_atom", "structural_complexity_bits_per_cell"),
-        ("Shannon information of the site occupation", "doi 10.1107/S2052520616004972"),
+        ("Shannon information of the site occupation", "doi 10.1180/minmag.2013.077.3.05"),
     ),
     _make(
         "xrd", _structures("XRDPowderPattern"), _numbered("xrd_two_theta", 128),
@@ -203,7 +207,7 @@ FEATURIZERS: tuple[StructureFeaturizer, ...] = (
     ),
     _make(
         "global_instability", _structures("GlobalInstabilityIndex", charged=True), ("global_instability_index",),
-        ("Root mean square misfit of bond-valence sums", "doi 10.1016/j.jssc.2005.06.034"),
+        ("Root mean square misfit of bond-valence sums", "doi 10.1016/0022-4596(92)90094-C"),
     ),
     _make(
         "electronic_rdf",
@@ -220,7 +224,7 @@ FEATURIZERS: tuple[StructureFeaturizer, ...] = (
             reduction="statistics",
         ),
         _site_columns(_STATISTICS, ("minimum relative distance",)),
-        ("Nearest neighbour distance over the sum of radii, statistics over sites", "doi 10.1021/acs.jpcc.6b09479"),
+        ("Nearest neighbour distance over the sum of radii, statistics over sites", "matminer"),
     ),
     _make(
         "sine_coulomb",
@@ -259,9 +263,14 @@ FEATURIZERS: tuple[StructureFeaturizer, ...] = (
         ("Hoelder means of differences of six properties between neighbours", _DE_JONG_DOI),
     ),
     _make(
-        "agni", _sites("AGNIFingerprints", (("directions", (None,)),)),
+        "ewald_sites", _sites("EwaldSiteEnergy", arguments=(("accuracy", 4),), charged=True),
+        _site_columns(_STATISTICS, ("ewald_site_energy",)),
+        ("Electrostatic energy of each site, eV", "doi 10.1002/andp.19213690304"),
+    ),
+    _make(
+        "agni", _sites("AGNIFingerprints", arguments=(("directions", (None,)),)),
         _site_columns(_STATISTICS, (f"AGNI eta={eta}" for eta in _ETAS)),
-        ("Atomic fingerprints of AGNI without direction, which would turn with the cell", "doi 10.1021/acs.jpcc.6b10908"),
+        ("Fingerprints of AGNI without direction, which would turn with the cell", "doi 10.1021/acs.jpcc.6b10908"),
     ),
     _make(
         "gaussian_symmetry", _sites("GaussianSymmFunc"), _site_columns(_STATISTICS, _SYMMETRY_FUNCTIONS),
@@ -284,7 +293,12 @@ FEATURIZERS: tuple[StructureFeaturizer, ...] = (
     _make(
         "chemical_environments", _sites("ChemEnvSiteFingerprint", preset="simple"),
         _site_columns(_STATISTICS, _ENVIRONMENTS),
-        ("Resemblance of sites to 61 coordination polyhedra", "doi 10.1107/S2052520620007994"), seconds=120.0,
+        ("Resemblance of sites to 61 coordination polyhedra", "doi 10.1021/acs.chemmater.7b02766"), seconds=120.0,
+    ),
+    _make(
+        "atomic_packing", Recipe(_COMPOSITION, "AtomicPackingEfficiency"),
+        tuple(column_name(label) for label in _PACKING),
+        ("Packing of clusters of the composition's atoms, as in glasses", "doi 10.1038/ncomms9123"), seconds=120.0,
     ),
 )  # fmt: skip
 """The featurizers of tier 3."""

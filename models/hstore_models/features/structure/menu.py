@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from hstore.errors import unknown_name
+from hstore_models.features.structure.matminer_rest import LEFT_OUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,8 +29,18 @@ _MENU: dict[str, tuple[str, ...]] = {
     "chemical_ordering": ("CHEMICAL_ORDERING",),
     "packing_efficiency": ("PACKING_EFFICIENCY",),
     "soap": ("SOAP",),
+    "interstices": ("INTERSTICES",),
+    "matminer_rest": ("FEATURIZERS",),
 }
-"""Module of this package -> names of the featurizers it holds."""
+"""Module of this package -> names in it: featurizers, or tuples of them."""
+
+_TIERS = {
+    1: "about a millisecond a crystal",
+    2: "some to some hundred milliseconds",
+    3: "matminer itself, up to minutes",
+}
+_BY_MATMINER = 3
+_MODULE_PREFIX = re.compile(r"[a-z_.]+:(?=\w)")
 
 _ALIASES = {"structure": "tier-1"}
 """Other names of a group."""
@@ -40,7 +52,9 @@ def featurizers() -> tuple[StructureFeaturizer, ...]:
     found: list[StructureFeaturizer] = []
     for module, names in _MENU.items():
         loaded = import_module(f"{_PACKAGE}.{module}")
-        found += [getattr(loaded, name) for name in names]
+        for name in names:
+            held = getattr(loaded, name)
+            found += held if isinstance(held, tuple) else [held]
     return tuple(sorted(found, key=lambda f: f.tier))
 
 
@@ -63,3 +77,34 @@ def groups_of(names: Iterable[str]) -> tuple[StructureFeaturizer, ...]:
             raise unknown_name("feature group", given, [*tiers, *_ALIASES, *(f.name for f in menu)])
         wanted |= chosen
     return tuple(f for f in menu if f.name in wanted)
+
+
+def describe_menu() -> str:
+    """Return the menu as Markdown: for each tier a table of name, number of columns, what it is, source and peer.
+
+    The table of ``docs/structure-features.md``, which a test keeps equal to this.
+    """
+    lines: list[str] = []
+    for tier, title in _TIERS.items():
+        lines += [f"### Tier {tier}: {title}", "", "| name | columns | describes | source | matminer |"]
+        lines += ["|---|---:|---|---|---|"]
+        lines += [_row(f) for f in featurizers() if f.tier == tier]
+        lines += [""]
+    lines += ["### Not on the menu", "", "| matminer | why not |", "|---|---|"]
+    lines += [f"| {names} | {reason} |" for names, reason in LEFT_OUT.items()]
+    return "\n".join(lines)
+
+
+def _row(featurizer: StructureFeaturizer) -> str:
+    if featurizer.tier == _BY_MATMINER:
+        peer = "computed by it"
+    elif featurizer.matminer:
+        within = f"within {featurizer.tolerance:g}" if featurizer.tolerance else "exactly"
+        peer = f"as `{_MODULE_PREFIX.sub('', featurizer.matminer)}` {within}"
+    else:
+        peer = "none"
+    extra = f" (extra `{featurizer.extra}`)" if featurizer.extra else ""
+    return (
+        f"| `{featurizer.name}`{extra} | {len(featurizer.columns)} | {featurizer.summary} | {featurizer.source} "
+        f"| {peer} |"
+    )

@@ -98,7 +98,7 @@ def likeliest_charges(counts: Mapping[str, int], states: Mapping[str, Mapping[in
     return dict(zip(order, totals.tolist(), strict=True)) if len(totals) else None
 
 
-def _balance(
+def _balance(  # noqa: C901 - compiled: one nest of loops
     atoms: IntArray, ends: IntArray, charges: IntArray, occurring: IntArray
 ) -> IntArray:  # pragma: no cover - runs compiled
     """Return the total charge of each element in the best neutral assignment; empty where there is none.

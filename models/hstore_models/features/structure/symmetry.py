@@ -28,9 +28,7 @@ _CENTROSYMMETRIC = (
 
 
 def crystal_system(space_group: int) -> int:
-    """Return the crystal system of a space group: 1 cubic, 2 hexagonal, 3 trigonal, 4 tetragonal,
-    5 orthorhombic, 6 monoclinic, 7 triclinic.
-    """
+    """Return the crystal system of a space group, numbered from 1 for cubic down to 7 for triclinic."""
     return next(system for first, system in _FIRST_GROUPS if space_group >= first)
 
 
@@ -52,7 +50,7 @@ SYMMETRY = StructureFeaturizer(
     tier=1,
     columns=("space_group", "crystal_system", "is_centrosymmetric", "symmetry_operations"),
     compute=_compute,
-    summary="Space group number, crystal system (1 cubic ... 7 triclinic), inversion, operations of the cell given",
+    summary="Space group, crystal system (1 cubic to 7 triclinic), inversion, number of operations of the cell",
     source="International Tables for Crystallography A, doi 10.1107/97809553602060000114",
     matminer="matminer.featurizers.structure.symmetry:GlobalSymmetryFeatures()",
     tolerance=0.0,
