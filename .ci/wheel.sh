@@ -23,5 +23,8 @@ hstore="$scratch/venv/bin/hstore"
 printf 'formula\nLaNi5\nTiFe\nMgH2\nNotAnElementXx\n' >mine.csv
 "$hstore" screen mine.csv --target stationary --out out
 test -s out/report.html && test "$(wc -l <out/candidates.csv)" = 4 && test "$(wc -l <out/rejected.csv)" = 2
+"$hstore" fetch prototypes --types rutile --elements Mg --features tier-1 --features-out features.csv
+test "$(wc -l <features.csv)" -ge 2
+"$hstore" describe mine.csv --features magpie --json | grep -q '"described": 3'
 "$scratch/venv/bin/python" -c 'import hstore_api.app as a; assert a.create_app().title'
 echo "wheel: installed into a fresh environment and run beside the user's own models.py, api.py and data/"

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _CAUSE_CHARACTERS = 300
 _PIECE = {1: 32, 2: 2, 3: 1}
 """Crystals handed to a worker at once, by the costliest tier asked for."""
+_ITEMS_PER_WORKER = {1: 20_000, 2: 2000, 3: 200}
+"""Crystals after which a worker is replaced: seldom where its kernels take longer to load than a crystal."""
 _HARD_LIMIT_FACTOR = 2.0
 """Wall time a crystal may take over the processor time of its featurizers; a busy machine needs some slack."""
 
@@ -101,11 +103,16 @@ class Describer:
         self.columns = tuple(f"{f.name}.{column}" for f in self.featurizers for column in f.columns)
         self._cache = cache
         seconds = sum(f.seconds for f in self.featurizers)
+        tier = max((f.tier for f in self.featurizers), default=1)
         self._crew: Crew[Task, Answer] = Crew(
             partial(_compute, {f.name: f for f in self.featurizers}),
             workers=workers,
-            limits=Limits(seconds=_HARD_LIMIT_FACTOR * max(seconds, 1.0), memory_mib=memory_mib),
-            piece=_PIECE[max((f.tier for f in self.featurizers), default=1)],
+            limits=Limits(
+                seconds=_HARD_LIMIT_FACTOR * max(seconds, 1.0),
+                memory_mib=memory_mib,
+                items_per_worker=_ITEMS_PER_WORKER[tier],
+            ),
+            piece=_PIECE[tier],
             preload=_modules(self.featurizers),
         )
 

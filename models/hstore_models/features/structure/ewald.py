@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hstore.errors import InputError
-from hstore_models.features.structure.close_pairs import close_pairs, compiled
+from hstore_models.features.structure.close_pairs import PRELOAD, close_pairs, compiled
 from hstore_models.features.structure.featurizer import StructureFeaturizer
 from hstore_models.features.structure.oxidation import oxidation_states
 
@@ -160,5 +160,5 @@ EWALD = StructureFeaturizer(
     tolerance=3e-4,  # matminer's own error; a converged sum (accuracy=12) agrees within 2e-5
     parameters=(("digits", DIGITS),),
     packages=("scipy",),
-    preload=("numba", "scipy.special"),
+    preload=(*PRELOAD, "scipy.special"),
 )

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hstore.elements import ATOMIC_MASS_G_PER_MOL, SYMBOLS
-from hstore_models.features.structure.close_pairs import close_pairs
+from hstore_models.features.structure.close_pairs import PRELOAD, close_pairs
 from hstore_models.features.structure.density import G_PER_CM3
 from hstore_models.features.structure.featurizer import StructureFeaturizer
 from hstore_models.features.structure.radii import atomic_radii_angstrom
@@ -184,5 +184,5 @@ HYDROGEN = StructureFeaturizer(
     summary="Distances of H to H and to the host, the 2.1 A rule, coordination of H, H and metal densities",
     source="Switendick 1979, doi 10.1524/zpch.1979.117.117.089; Westlake 1983, doi 10.1016/0022-5088(83)90091-7",
     parameters=(("coordination_reach", COORDINATION_REACH),),
-    preload=("numba",),
+    preload=PRELOAD,
 )

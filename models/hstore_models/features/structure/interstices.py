@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hstore.errors import InputError
-from hstore_models.features.structure.close_pairs import close_pairs
+from hstore_models.features.structure.close_pairs import PRELOAD, close_pairs
 from hstore_models.features.structure.featurizer import StructureFeaturizer
 from hstore_models.features.structure.hydrogen import HYDROGEN_SIZE_ANGSTROM
 from hstore_models.features.structure.radii import is_metal, metallic_radii_angstrom
@@ -333,5 +333,5 @@ INTERSTICES = StructureFeaturizer(
     summary="Holes of the host lattice by size and kind, those of 0.40 A, and the free radius around hydrogen",
     source="Westlake 1983, doi 10.1016/0022-5088(83)90091-7",
     packages=("scipy", "moyopy"),
-    preload=("numba", "scipy.spatial", "moyopy"),
+    preload=(*PRELOAD, "scipy.spatial", "moyopy"),
 )

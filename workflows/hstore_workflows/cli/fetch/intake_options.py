@@ -150,7 +150,14 @@ def _report(taken: Intake, total: int | None, extra: dict[str, Any], options: di
     said += f"records of the same material, {len(taken.rejected)} rejected"
     if options.get("features"):
         said += f"; {taken.described} described, {len(taken.undescribed)} groups without values"
-    click.echo(said + "".join(f"; {name.replace('_', ' ')}: {value}" for name, value in extra.items()))
+    click.echo(said + "".join(f"; {name.replace('_', ' ')}: {_plain(v)}" for name, v in extra.items() if v))
+
+
+def _plain(value: Any) -> str:
+    """Write a value of the JSON output for a reader."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_plain(part)}" for name, part in value.items())
+    return ", ".join(map(_plain, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def _show(word: str, rejects: Sequence[Rejected]) -> None:
