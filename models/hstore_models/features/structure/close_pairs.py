@@ -17,8 +17,17 @@ if TYPE_CHECKING:
     from hstore.crystal import Crystal
     from hstore_models.features.composition import BoolArray
 
-PRELOAD = ("numba", "numba.np.arraymath", "numba.np.linalg", "numba.np.polynomial", "numba.np.random.legacy",
-           "numba.typed.typedset", "numba.typed.typeddict", "numba.cpython.unicode", "numba.experimental.jitclass")  # fmt: skip
+PRELOAD = (
+    "numba",
+    "numba.np.arraymath",
+    "numba.np.linalg",
+    "numba.np.polynomial",
+    "numba.np.random.legacy",
+    "numba.typed.typedset",
+    "numba.typed.typeddict",
+    "numba.cpython.unicode",
+    "numba.experimental.jitclass",
+)
 """What numba loads before it runs its first function; half a second that workers need not spend each."""
 _MOST_SITES = 250
 """Up to here the plain search is faster than vesin's cell lists."""
