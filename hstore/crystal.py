@@ -144,8 +144,8 @@ class Crystal:
     @cached_property
     def amounts(self) -> dict[str, float]:
         """Atoms of each element in the cell."""
-        numbers, counts = np.unique(self.numbers, return_counts=True)
-        return {SYMBOLS[z - 1]: float(n) for z, n in zip(numbers, counts, strict=True)}
+        counts = np.bincount(self.numbers)
+        return {SYMBOLS[z - 1]: float(counts[z]) for z in np.flatnonzero(counts).tolist()}
 
     @property
     def formula(self) -> str:

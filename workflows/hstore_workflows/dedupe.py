@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _MEMORY_MIB = 2048
 _LOADING_SECONDS = 60.0
-"""A worker that was not forked from a server with pymatgen loads it within its first comparison."""
+"""A worker loads pymatgen within its first comparison of two structures; most need none."""
 _SHARE_OF_A_CORE = 5.0
 """A worker on a crowded machine may need so many times its processor time."""
 
@@ -83,7 +83,7 @@ class Deduplicator:
             partial(work, match_seconds=match_seconds),
             workers=workers,
             limits=Limits(seconds=_SHARE_OF_A_CORE * match_seconds + _LOADING_SECONDS, memory_mib=_MEMORY_MIB),
-            preload=("pymatgen.analysis.structure_matcher", "moyopy", work.__module__),
+            preload=("moyopy", work.__module__),  # and pymatgen only where fingerprints collide
         )
 
     def __enter__(self) -> Self:

@@ -15,6 +15,7 @@ import os
 import uuid
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -285,6 +286,7 @@ def stamp_of(featurizer: StructureFeaturizer) -> dict[str, Any]:
     }
 
 
+@cache
 def _installed(name: str) -> str:
     try:
         return version(name)
