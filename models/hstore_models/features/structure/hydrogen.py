@@ -13,7 +13,6 @@ within, their second shells outside.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -98,46 +97,49 @@ def _compute(geometry: Geometry) -> FloatArray:
     ]
     if not n_hydrogen:
         return np.array([*amounts, _shortest(crystal, metal, metal), *[np.nan] * (len(_COLUMNS) - 5)])
-    pairs = _Pairs.within(crystal, kinds, _CUTOFF_ANGSTROM)
+    return np.array([*amounts, *_around_hydrogen(crystal, kinds)])
+
+
+def _around_hydrogen(crystal: Crystal, kinds: IntArray) -> FloatArray:
+    """Return the columns that need pairs of sites, for a crystal with hydrogen."""
+    metal, hydrogen = kinds < _NONMETAL, kinds == _HYDROGEN
+    first, second, distance = close_pairs(crystal, _CUTOFF_ANGSTROM)
+    turned = kinds[first] > kinds[second]  # metals first, then nonmetals, then hydrogen
+    first, second = np.where(turned, second, first), np.where(turned, first, second)
+    kind, other = kinds[first], kinds[second]
+    of_hydrogen = other == _HYDROGEN
+
+    def shortest(chosen: BoolArray, some: BoolArray, others: BoolArray) -> float:
+        return float(distance[chosen].min()) if chosen.any() else _shortest(crystal, some, others)
+
+    both = of_hydrogen & (kind == _HYDROGEN)
+    close = both & (distance < HYDROGEN_APART_ANGSTROM)
+    held = of_hydrogen & (kind < _NONMETAL)
+    reach = COORDINATION_REACH * (atomic_radii_angstrom()[crystal.numbers[first]] + HYDROGEN_SIZE_ANGSTROM)
+    near = held & (distance <= reach)
+    counts = np.bincount(second[near], minlength=len(crystal))[hydrogen]
     return np.array(
         [
-            *amounts,
-            pairs.shortest(metal, metal),
-            *_hydrogen_apart(pairs, hydrogen),
-            pairs.shortest(kinds == _NONMETAL, hydrogen),
-            pairs.shortest(metal, hydrogen),
-            *_coordination(pairs, metal, hydrogen),
-        ]
+            shortest(other < _NONMETAL, metal, metal),
+            shortest(both, hydrogen, hydrogen),
+            len({*first[close].tolist(), *second[close].tolist()}) / int(hydrogen.sum()),
+            not close.any(),
+            shortest(of_hydrogen & (kind == _NONMETAL), kinds == _NONMETAL, hydrogen),
+            shortest(held, metal, hydrogen),
+            *_class_means(kind[near], distance[near]),
+            counts.mean(),
+            counts.min(),
+            counts.max(),
+        ],
+        dtype=float,
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Pairs:
-    """Pairs of sites within the cutoff, each once."""
-
-    crystal: Crystal
-    kinds: IntArray
-    first: IntArray
-    second: IntArray
-    distance: FloatArray
-
-    @classmethod
-    def within(cls, crystal: Crystal, kinds: IntArray, cutoff_angstrom: float) -> _Pairs:
-        return cls(crystal, kinds, *close_pairs(crystal, cutoff_angstrom))
-
-    def between(self, some: BoolArray, others: BoolArray) -> tuple[IntArray, IntArray, FloatArray]:
-        """Return the pairs of one kind of site with another, sites of the first kind first."""
-        ahead = some[self.first] & others[self.second]
-        behind = some[self.second] & others[self.first] & ~ahead
-        return (
-            np.concatenate([self.first[ahead], self.second[behind]]),
-            np.concatenate([self.second[ahead], self.first[behind]]),
-            np.concatenate([self.distance[ahead], self.distance[behind]]),
-        )
-
-    def shortest(self, some: BoolArray, others: BoolArray) -> float:
-        distance = self.between(some, others)[2]
-        return float(distance.min()) if len(distance) else _shortest(self.crystal, some, others)
+def _class_means(classes: IntArray, distance: FloatArray) -> FloatArray:
+    """Return the mean distance for each class of metals, NaN for those that are not there."""
+    counts = np.bincount(classes, minlength=len(METAL_CLASSES))
+    sums = np.bincount(classes, weights=distance, minlength=len(METAL_CLASSES))
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
 def _shortest(crystal: Crystal, some: BoolArray, others: BoolArray) -> float:
@@ -151,29 +153,6 @@ def _shortest(crystal: Crystal, some: BoolArray, others: BoolArray) -> float:
         if wanted.any():
             return float(distance[wanted].min())
         cutoff *= 1.6
-
-
-def _hydrogen_apart(pairs: _Pairs, hydrogen: BoolArray) -> list[float]:
-    """Return the shortest H-H distance, the share of H atoms with another too close, and 1 if there is none."""
-    first, second, distance = pairs.between(hydrogen, hydrogen)
-    close = distance < HYDROGEN_APART_ANGSTROM
-    share = len(np.union1d(first[close], second[close])) / int(hydrogen.sum())
-    return [pairs.shortest(hydrogen, hydrogen), share, float(not close.any())]
-
-
-def _coordination(pairs: _Pairs, metal: BoolArray, hydrogen: BoolArray) -> list[float]:
-    """Return mean distances of H to each class of metals, then mean, least and largest number of metals at H."""
-    metals, hydrogens, distance = pairs.between(metal, hydrogen)
-    radii = atomic_radii_angstrom()[pairs.crystal.numbers[metals]]
-    near = distance <= COORDINATION_REACH * (radii + HYDROGEN_SIZE_ANGSTROM)
-    kinds = pairs.kinds[metals]
-    means = [_mean(distance[near & (kinds == place)]) for place in range(len(METAL_CLASSES))]
-    counts = np.bincount(hydrogens[near], minlength=len(hydrogen))[hydrogen]
-    return [*means, float(counts.mean()), float(counts.min()), float(counts.max())]
-
-
-def _mean(values: FloatArray) -> float:
-    return float(values.mean()) if len(values) else np.nan
 
 
 HYDROGEN = StructureFeaturizer(
