@@ -17,8 +17,8 @@ screen: $(VENV)/.default ## Rank candidates for onboard storage on embedded data
 	$(BIN)/hstore screen onboard --out $(OUT)
 
 .PHONY: test
-test: $(VENV)/.dev ## Run the test suite
-	$(BIN)/pytest
+test: $(VENV)/.dev ## Run the test suite, one process per core
+	$(BIN)/pytest -n auto --dist loadfile
 
 .PHONY: lint
 lint: $(VENV)/.dev ## Check style, types, layers, cards and the API contract

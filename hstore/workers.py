@@ -15,7 +15,7 @@ import signal
 import sys
 import time
 from collections import deque
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
-    from types import TracebackType
+    from types import FrameType, TracebackType
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -37,6 +37,8 @@ _GRACE_SECONDS = 2.0
 """After the time limit and this, a worker whose caller has gone ends itself."""
 _PIECES_IN_FLIGHT = 8
 """Pieces that may be ahead of the oldest unfinished one, for each worker."""
+_ANSWER_SECONDS = 0.02
+"""Answers of quick items travel together; one waits no longer than this, once its worker is free to send it."""
 _CAUSE_CHARACTERS = 300
 _MIB = 1024 * 1024
 
@@ -81,12 +83,13 @@ class _Worker(Generic[T]):
 
     process: BaseProcess
     connection: Connection
-    started: float
+    current: Any
+    """Shared number: the index of the item in progress."""
     deadline: float
     ready: bool = False
     done: int = 0
     queue: deque[tuple[int, T]] = field(default_factory=deque)
-    """Items it holds; the first is in progress."""
+    """Items it holds whose answers have not arrived."""
 
 
 class Crew(Generic[T, R]):
@@ -188,21 +191,23 @@ class Crew(Generic[T, R]):
                 worker.connection.send(batch)
             except OSError:  # it has died; listening finds out how
                 continue
-        if self._waiting and len(self._workers) < self._size:
+        pieces = -(-len(self._waiting) // self._piece)
+        starting = sum(not w.ready for w in self._workers)
+        for _ in range(min(self._size - len(self._workers), pieces - starting)):
             self._start()
 
     def _start(self) -> None:
         ours, theirs = self._context.Pipe()
+        current = self._context.RawValue("q", -1)
         process = self._context.Process(
             target=_serve,
-            args=(theirs, self._function, self._limits, self._preload),
+            args=(theirs, current, self._function, self._limits, self._preload),
             daemon=True,
             name="hstore-worker",
         )
         process.start()
         theirs.close()
-        now = time.monotonic()
-        self._workers.append(_Worker(process, ours, now, now + _START_SECONDS))
+        self._workers.append(_Worker(process, ours, current, time.monotonic() + _START_SECONDS))
 
     def _listen(self) -> None:
         """Wait for the next message, death or deadline, and act on it."""
@@ -223,15 +228,13 @@ class Crew(Generic[T, R]):
             worker.process.join(1.0)
             self._lose(worker, self._death(worker.process.exitcode))
             return
-        if message[0] == "ready":
-            worker.ready = True
-            return
-        index, value, cause = message
-        first, _ = worker.queue.popleft()
-        assert first == index
-        worker.done += 1
+        worker.ready = True
+        for index, value, cause in message:
+            first, _ = worker.queue.popleft()
+            assert first == index
+            worker.done += 1
+            self._finished[index] = Outcome(index, value, cause)
         worker.deadline = time.monotonic() + self._limits.seconds
-        self._finished[index] = Outcome(index, value, cause)
         if not worker.queue and worker.done >= self._limits.items_per_worker:
             self._dismiss(worker)
 
@@ -250,9 +253,11 @@ class Crew(Generic[T, R]):
                 f"a worker process cannot start: {cause}; the function it runs must be importable, "
                 "at the top level of a module"
             )
-        index, _ = worker.queue.popleft()
-        self._finished[index] = Outcome(index, None, cause)
-        self._waiting.extendleft(reversed(worker.queue))
+        blamed = worker.current.value
+        if all(index != blamed for index, _ in worker.queue):  # it died on receiving them
+            blamed = worker.queue[0][0]
+        self._finished[blamed] = Outcome(blamed, None, cause)
+        self._waiting.extendleft(item for item in reversed(worker.queue) if item[0] != blamed)
         self._dismiss(worker)
 
     def _dismiss(self, worker: _Worker[T]) -> None:
@@ -279,10 +284,40 @@ def run(function: Callable[[T], R], items: Iterable[T], **settings: Any) -> Iter
         yield from crew.map(items)
 
 
+class TooSlowError(BaseException):
+    """Raised at the end of :func:`processor_time`; no ``except Exception`` of a library may swallow it."""
+
+
+@contextmanager
+def processor_time(seconds: float) -> Iterator[None]:
+    """Give the block so much processor time, which does not depend on what else the machine does.
+
+    For the main thread of a process. Code in C is stopped when it returns; the wall time of :class:`Limits` ends
+    what never does.
+
+    Raises:
+        TooSlowError: the time is over.
+    """
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        raise TooSlowError
+
+    signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
 def _serve(
-    connection: Connection, function: Callable[[Any], Any], limits: Limits, preload: tuple[str, ...]
+    connection: Connection,
+    current: Any,
+    function: Callable[[Any], Any],
+    limits: Limits,
+    preload: tuple[str, ...],
 ) -> None:
-    """Worker side: take pieces, answer item by item, until the caller goes."""
+    """Worker side: take pieces and answer them until the caller goes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller decides what an interrupt means
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     for name in preload:
@@ -290,20 +325,22 @@ def _serve(
             importlib.import_module(name)
     _one_thread()
     _limit_memory(limits.memory_mib)
-    connection.send(("ready",))
-    while True:
-        try:
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the caller has gone
+        connection.send([])
+        while True:
             batch = connection.recv()
-        except (EOFError, ConnectionResetError):
-            return
-        for index, item in batch:
-            signal.setitimer(signal.ITIMER_REAL, limits.seconds + _GRACE_SECONDS)
-            answer = _answer(function, index, item)
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            try:
-                connection.send(answer)
-            except (BrokenPipeError, ConnectionResetError):
-                return
+            answers: list[tuple[int, Any, str]] = []
+            sent = time.monotonic()
+            for index, item in batch:
+                current.value = index
+                signal.setitimer(signal.ITIMER_REAL, limits.seconds + _GRACE_SECONDS)
+                answers.append(_answer(function, index, item))
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                if time.monotonic() - sent > _ANSWER_SECONDS:
+                    connection.send(answers)
+                    answers, sent = [], time.monotonic()
+            if answers:
+                connection.send(answers)
 
 
 def _answer(function: Callable[[Any], Any], index: int, item: Any) -> tuple[int, Any, str]:

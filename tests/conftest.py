@@ -108,8 +108,13 @@ def build():
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
-    """Settings of a home whose models train on the embedded data when a test first asks for them."""
-    return Settings(home=tmp_path_factory.mktemp("trained"), data_mirror=None, database_url=None, seed=0)
+    """Settings of a home whose models train on the embedded data when a test first asks for them.
+
+    The processes of one parallel run share it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    home = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "trained"
+    return Settings(home=home, data_mirror=None, database_url=None, seed=0)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ were chosen from.
 
 from __future__ import annotations
 
-import signal
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -19,11 +18,11 @@ from hstore.crystal import Crystal
 from hstore.errors import InputError
 from hstore.formula import parse_formula
 from hstore.records import Family
+from hstore.workers import TooSlowError, processor_time
 from hstore_models.invariants import Fingerprint, fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from types import FrameType
 
     from numpy.typing import NDArray
 
@@ -73,14 +72,11 @@ def same_structure(one: Crystal, other: Crystal, *, match_seconds: float = MATCH
         return True
     matcher = _matcher()
     structures = [crystal.to_pymatgen() for crystal in equal_cells(one, other)]
-    signal.signal(signal.SIGPROF, _stop)
-    signal.setitimer(signal.ITIMER_PROF, match_seconds)
     try:
-        return bool(matcher.fit(*structures))
-    except _TooSlowError:
+        with processor_time(match_seconds):
+            return bool(matcher.fit(*structures))
+    except TooSlowError:
         raise InputError(f"there was no answer after {match_seconds:g} s of processor time") from None
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def equal_cells(one: Crystal, other: Crystal) -> tuple[Crystal, Crystal]:
@@ -110,14 +106,6 @@ def _matcher() -> Any:
     from pymatgen.analysis.structure_matcher import StructureMatcher
 
     return StructureMatcher()
-
-
-class _TooSlowError(BaseException):
-    """Raised inside the matcher at the time limit; no ``except Exception`` of a library may swallow it."""
-
-
-def _stop(_signal: int, _frame: FrameType | None) -> None:
-    raise _TooSlowError
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
@@ -11,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from hstore.errors import HstoreError
-from hstore.workers import Crew, Limits
+from hstore.workers import Crew, Limits, TooSlowError, processor_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from types import FrameType, TracebackType
+    from types import TracebackType
 
     from hstore.arrays import FloatArray
     from hstore.crystal import Crystal
@@ -240,10 +238,6 @@ def _failures(results: list[_Rows]) -> Iterator[Failure]:
 _TOO_SLOW = "took longer than"
 
 
-class _TooSlowError(BaseException):
-    """Raised inside a featurizer at its time limit; no ``except Exception`` of a library may swallow it."""
-
-
 def _compute(featurizers: Mapping[str, StructureFeaturizer], task: Task) -> Answer:
     """Worker side: the wanted featurizers of one crystal, each within its own time."""
     from hstore_models.features.structure.geometry import Geometry
@@ -255,9 +249,9 @@ def _compute(featurizers: Mapping[str, StructureFeaturizer], task: Task) -> Answ
 
 def _one(featurizer: StructureFeaturizer, geometry: Any) -> tuple[FloatArray | None, str]:
     try:
-        with _processor_time(featurizer.seconds), np.errstate(all="ignore"):
+        with processor_time(featurizer.seconds), np.errstate(all="ignore"):
             values = np.asarray(featurizer.compute(geometry), dtype=float)
-    except _TooSlowError:
+    except TooSlowError:
         return None, f"{_TOO_SLOW} its limit of {featurizer.seconds:g} s"
     except HstoreError as error:
         return None, str(error)
@@ -267,18 +261,3 @@ def _one(featurizer: StructureFeaturizer, geometry: Any) -> tuple[FloatArray | N
     if values.shape != expected:
         return None, f"gave {values.shape} values where {expected} were announced"
     return values, ""
-
-
-@contextmanager
-def _processor_time(seconds: float) -> Iterator[None]:
-    """Raise :class:`_TooSlowError` after so much processor time; code in C is stopped when it returns."""
-
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        raise _TooSlowError
-
-    signal.signal(signal.SIGPROF, stop)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
