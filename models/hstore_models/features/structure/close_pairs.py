@@ -5,30 +5,17 @@ Compiled by numba at first use and kept on disk where numba can write.
 
 from __future__ import annotations
 
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from hstore_models.compiled import compiled
 
+if TYPE_CHECKING:
     from hstore.arrays import FloatArray, IntArray
     from hstore.crystal import Crystal
     from hstore_models.features.composition import BoolArray
 
-PRELOAD = (
-    "numba",
-    "numba.np.arraymath",
-    "numba.np.linalg",
-    "numba.np.polynomial",
-    "numba.np.random.legacy",
-    "numba.typed.typedset",
-    "numba.typed.typeddict",
-    "numba.cpython.unicode",
-    "numba.experimental.jitclass",
-)
-"""What numba loads before it runs its first function; half a second that workers need not spend each."""
 _MOST_SITES = 250
 """Up to here the plain search is faster than vesin's cell lists."""
 
@@ -63,18 +50,6 @@ def close_pairs(
         )
         first, second = first.astype(np.int64), second.astype(np.int64)
     return places[first], places[second], distance
-
-
-@cache
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a function of arrays and numbers with numba."""
-    import numba
-
-    try:
-        made: Callable[..., Any] = numba.njit(cache=True)(function)
-    except RuntimeError:  # no folder to keep the result in: it is compiled once for each process
-        made = numba.njit(function)
-    return made
 
 
 def _search(  # noqa: C901 - compiled: one nest of loops

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hstore.errors import InputError
-from hstore_models.features.structure.close_pairs import PRELOAD, close_pairs, compiled
+from hstore_models.compiled import PRELOAD, compiled
+from hstore_models.features.structure.close_pairs import close_pairs
 from hstore_models.features.structure.featurizer import StructureFeaturizer
 from hstore_models.features.structure.oxidation import oxidation_states
 

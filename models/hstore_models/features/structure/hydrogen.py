@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hstore.elements import ATOMIC_MASS_G_PER_MOL, SYMBOLS
-from hstore_models.features.structure.close_pairs import PRELOAD, close_pairs
+from hstore_models.compiled import PRELOAD
+from hstore_models.features.structure.close_pairs import close_pairs
 from hstore_models.features.structure.density import G_PER_CM3
 from hstore_models.features.structure.featurizer import StructureFeaturizer
 from hstore_models.features.structure.radii import atomic_radii_angstrom

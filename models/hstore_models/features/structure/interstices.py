@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hstore.errors import InputError
-from hstore_models.features.structure.close_pairs import PRELOAD, close_pairs
+from hstore_models.compiled import PRELOAD
+from hstore_models.features.structure.close_pairs import close_pairs
 from hstore_models.features.structure.featurizer import StructureFeaturizer
 from hstore_models.features.structure.hydrogen import HYDROGEN_SIZE_ANGSTROM
 from hstore_models.features.structure.radii import is_metal, metallic_radii_angstrom

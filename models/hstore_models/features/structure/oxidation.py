@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hstore_models.features.structure.close_pairs import compiled
+from hstore_models.compiled import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

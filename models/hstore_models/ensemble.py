@@ -1,0 +1,266 @@
+"""Ensembles of unlike learners that know how wrong they may be.
+
+A recipe names learners. Each is fitted with whole groups held out; from those out-of-fold answers come the weights
+of the learners (a stack: Wolpert 1992, doi 10.1016/S0893-6080(05)80023-1, with weights that are not negative and
+sum to one: Breiman 1996, doi 10.1007/BF00117832) and the calibration of the intervals. Then each learner is fitted
+on all rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hstore.errors import InputError, unknown_name
+from hstore_models.calibration import Calibration, calibrate
+from hstore_models.censored import impute_censored
+from hstore_models.learners import Learner, check_learner, fit_learner
+from hstore_models.splits import grouped_folds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from hstore.arrays import FloatArray, IntArray
+    from hstore_models.splits import Groups
+
+TRANSFORMS = ("none", "log", "sqrt")
+"""What may be done to a target before learning."""
+
+_LOWEST_FOR_LOG = 1e-3
+_EVEN_PULL = 0.05
+"""Part of the error by which a stack on one learner alone must be better than the even mean."""
+_CENSORED_PASSES = 2
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one target is learned."""
+
+    learners: tuple[Learner, ...]
+    """Unlike learners whose answers are averaged."""
+    transform: str = "none"
+    """What is learned: the target itself (``none``), its natural logarithm (``log``) or its root (``sqrt``)."""
+    n_folds: int = 5
+    """Folds of the out-of-fold answers."""
+    seed: int = 0
+    """Seed of learners and folds."""
+
+    def __post_init__(self) -> None:
+        """Check what can be checked before anything heavy runs."""
+        if not self.learners:
+            raise InputError("a recipe needs at least one learner, such as Learner('extra_trees')")
+        if self.transform not in TRANSFORMS:
+            raise unknown_name("transform of the target", self.transform, TRANSFORMS)
+        if self.n_folds < 2:
+            raise InputError(f"n_folds must be at least 2, got {self.n_folds}")
+
+    def check(self) -> None:
+        """Check that every learner can be built.
+
+        Raises:
+            InputError: one cannot.
+        """
+        for learner in self.learners:
+            check_learner(learner)
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """A fitted recipe; every field can be saved without pickle."""
+
+    learners: dict[str, Any]
+    """Name -> fitted learner."""
+    columns: dict[str, IntArray]
+    """Name -> columns of the features the learner sees."""
+    weights: dict[str, float]
+    """Name -> weight of the learner's answer."""
+    transform: str
+    """What the learners answer, see :class:`Recipe`."""
+    calibration: Calibration
+    """How spread becomes a standard deviation."""
+    target: FloatArray
+    """Training values, shape ``(n,)``; what stands for a censored one is its expectation."""
+    oof_mean: FloatArray
+    """Out-of-fold answer for each training row, shape ``(n,)``."""
+    oof_spread: FloatArray
+    """Out-of-fold spread for each training row, shape ``(n,)``."""
+    folds: IntArray
+    """Fold of each training row, shape ``(n,)``."""
+
+    def mean_and_spread(self, features: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the answer and how far learners and trees disagree, each of shape ``(n,)``, in the target's unit.
+
+        Args:
+            features: shape ``(n, d)``, NaN where missing.
+        """
+        answers = {name: fitted.predict(features[:, self.columns[name]]) for name, fitted in self.learners.items()}
+        return _combined(answers, self.weights, self.transform)
+
+    def predict(
+        self, features: FloatArray, families: Sequence[str] | NDArray[np.object_] | None = None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return mean and standard deviation, each of shape ``(n,)``.
+
+        The central 90 % interval is the mean plus or minus ``NORMAL_QUANTILE`` standard deviations.
+        """
+        mean, spread = self.mean_and_spread(features)
+        return mean, self.calibration.std(spread, mean, families)
+
+
+def fit_ensemble(
+    features: FloatArray,
+    target: FloatArray,
+    groups: Groups,
+    recipe: Recipe,
+    *,
+    blocks: Mapping[str, Sequence[int] | IntArray] | None = None,
+    weights: FloatArray | None = None,
+    scored: NDArray[np.bool_] | None = None,
+    bounds: NDArray[np.bool_] | None = None,
+    families: Sequence[str] | NDArray[np.object_] | None = None,
+) -> Ensemble:
+    """Fit a recipe and calibrate its intervals on out-of-fold residuals.
+
+    Args:
+        features: shape ``(n, d)``, NaN where missing.
+        target: shape ``(n,)``.
+        groups: chemical system (or other group) of each row, shape ``(n,)``; whole groups are held out.
+        recipe: the learners.
+        blocks: name -> columns; needed when a learner sees only some.
+        weights: weight of each row, shape ``(n,)``, above 0; equal when None.
+        scored: rows that choose the weights of learners and the intervals, shape ``(n,)``; the others only train.
+        bounds: rows whose target is an upper bound of the value, shape ``(n,)``; no row when None.
+        families: family of each row, for intervals that hold in each.
+
+    Raises:
+        InputError: fewer than two groups, or a learner wants a block that is not there.
+    """
+    blocks = blocks or {}
+    weights = np.ones(len(target)) if weights is None else np.asarray(weights, dtype=np.float64)
+    scored = np.ones(len(target), dtype=bool) if scored is None else scored
+    names = _names(recipe.learners)
+    columns = {n: _columns(w, blocks, features.shape[1]) for n, w in zip(names, recipe.learners, strict=True)}
+    folds = grouped_folds(groups, n_folds=recipe.n_folds, seed=recipe.seed)
+    known = np.asarray(target, dtype=np.float64).copy()
+    values = forward(known, recipe.transform)
+    censored = bounds is not None and bool(np.any(bounds))
+    for _ in range(_CENSORED_PASSES if censored else 1):
+        answers = _out_of_fold(recipe, names, columns, features, values, weights, folds)
+        shares = _stack(answers, known, scored, recipe.transform)
+        mean, spread = _combined(answers, shares, recipe.transform)
+        if censored:
+            assert bounds is not None
+            error = np.std((known - mean)[~bounds & scored])
+            known = impute_censored(np.asarray(target, dtype=np.float64), bounds, mean, np.full(len(mean), error))
+            values = forward(known, recipe.transform)
+    kept = [n for n in names if shares[n] > 0]
+    by_name = dict(zip(names, recipe.learners, strict=True))
+    fitted = {n: fit_learner(by_name[n], features[:, columns[n]], values, weights, seed=recipe.seed) for n in kept}
+    return Ensemble(
+        learners=fitted,
+        columns={n: columns[n] for n in kept},
+        weights={n: shares[n] for n in kept},
+        transform=recipe.transform,
+        calibration=calibrate(known, mean, spread, families=families, weights=scored.astype(float)),
+        target=known,
+        oof_mean=mean,
+        oof_spread=spread,
+        folds=folds,
+    )
+
+
+def forward(target: FloatArray, transform: str) -> FloatArray:
+    """Return what is learned for a target, shape ``(n,)``."""
+    if transform == "log":
+        return np.asarray(np.log(np.maximum(target, _LOWEST_FOR_LOG)))
+    return np.asarray(np.sqrt(np.maximum(target, 0.0))) if transform == "sqrt" else np.asarray(target)
+
+
+def _back(values: FloatArray, transform: str) -> tuple[FloatArray, FloatArray]:
+    """Return the target for what was learned, and its slope."""
+    if transform == "log":
+        grown = np.exp(np.clip(values, -50.0, 50.0))
+        return grown, grown
+    if transform == "sqrt":
+        root = np.maximum(values, 0.0)
+        return root**2, 2.0 * root
+    return values, np.ones(len(values))
+
+
+_Answers = dict[str, tuple["FloatArray", "FloatArray"]]
+
+
+def _combined(answers: _Answers, weights: Mapping[str, float], transform: str) -> tuple[FloatArray, FloatArray]:
+    """Average the learners; the spread joins that of their trees and their disagreement."""
+    share = np.array([weights[name] for name in answers])[:, None]
+    means = np.array([mean for mean, _ in answers.values()])
+    spreads = np.array([spread for _, spread in answers.values()])
+    middle = (share * means).sum(axis=0)
+    variance = (share * (spreads**2 + (means - middle) ** 2)).sum(axis=0)
+    result, slope = _back(middle, transform)
+    return result, np.sqrt(variance) * np.abs(slope)
+
+
+def _out_of_fold(
+    recipe: Recipe,
+    names: list[str],
+    columns: dict[str, IntArray],
+    features: FloatArray,
+    values: FloatArray,
+    weights: FloatArray,
+    folds: IntArray,
+) -> _Answers:
+    answers: _Answers = {name: (np.empty(len(values)), np.empty(len(values))) for name in names}
+    for fold in np.unique(folds):
+        out, kept = folds == fold, folds != fold
+        for name, learner in zip(names, recipe.learners, strict=True):
+            seen = features[:, columns[name]]
+            fitted = fit_learner(learner, seen[kept], values[kept], weights[kept], seed=recipe.seed)
+            answers[name][0][out], answers[name][1][out] = fitted.predict(seen[out])
+    return answers
+
+
+def _stack(answers: _Answers, target: FloatArray, scored: NDArray[np.bool_], transform: str) -> dict[str, float]:
+    """Return weights, not negative and of sum one, of least absolute error, pulled a little towards even ones."""
+    from scipy.optimize import minimize
+
+    names = list(answers)
+    if len(names) == 1:
+        return {names[0]: 1.0}
+    wanted = forward(target[scored], transform)
+    means = np.array([answers[name][0][scored] for name in names])
+    even = np.full(len(names), 1.0 / len(names))
+    typical = float(np.mean(np.abs(wanted - even @ means))) or 1.0
+
+    def loss(weights: FloatArray) -> float:
+        error = float(np.mean(np.abs(wanted - weights @ means))) / typical
+        return error + _EVEN_PULL * float(((weights - even) ** 2).sum())
+
+    best = minimize(
+        loss, even, method="SLSQP", bounds=[(0.0, 1.0)] * len(names),
+        constraints={"type": "eq", "fun": lambda weights: weights.sum() - 1.0},
+    )  # fmt: skip
+    weights = np.where(best.x > 0.02, best.x, 0.0) if best.success else even
+    return dict(zip(names, (weights / weights.sum()).tolist(), strict=True))
+
+
+def _names(learners: Sequence[Learner]) -> list[str]:
+    """Name learners by kind and blocks, with a number where two are alike."""
+    names: list[str] = []
+    for learner in learners:
+        words = " ".join([learner.kind.rpartition(".")[2], *learner.blocks])
+        names.append(words if words not in names else f"{words} {len(names) + 1}")
+    return names
+
+
+def _columns(learner: Learner, blocks: Mapping[str, Sequence[int] | IntArray], width: int) -> IntArray:
+    if not learner.blocks:
+        return np.arange(width)
+    for name in learner.blocks:
+        if name not in blocks:
+            raise unknown_name("block of features", name, list(blocks))
+    return np.unique(np.concatenate([np.asarray(blocks[name], dtype=np.int64) for name in learner.blocks]))
