@@ -4,34 +4,11 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from hstore_models.score import Score
+
 
 class _Card(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class Score(_Card):
-    """Out-of-fold scores of one property; whole groups were held out."""
-
-    n: int
-    """Rows scored."""
-    unit: str
-    """Unit of the errors; pressures are scored in natural logarithm."""
-    mae: float
-    """Mean absolute error."""
-    median_error: float
-    """Median absolute error."""
-    rmse: float
-    """Root mean square error."""
-    r2: float | None
-    """Coefficient of determination; None when not defined."""
-    spearman: float | None
-    """Rank correlation; None when not defined."""
-    mae_mean_predictor: float
-    """Mean absolute error of always answering the training mean."""
-    coverage: float
-    """Share of values inside their 90 % interval."""
-    mean_width: float
-    """Mean width of the 90 % interval."""
 
 
 class ModelCard(_Card):

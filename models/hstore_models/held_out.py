@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from hstore.properties import get_property
-from hstore_models.card import Score
 from hstore_models.conductivity import Conductivity
 from hstore_models.forest import NORMAL_QUANTILE, CalibratedForest
 from hstore_models.hydride import HydrideCapacity, HydrideThermodynamics
 from hstore_models.metrics import interval_scores, regression_scores
+from hstore_models.score import Score
 from hstore_models.sorbent import SorbentUptake, left_out_uptakes, regime, with_texture
 
 if TYPE_CHECKING:

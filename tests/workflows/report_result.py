@@ -11,7 +11,8 @@ from hstore.hydride import swing_probability
 from hstore.objective import probability_at_least
 from hstore.thermo import ln_plateau_pressure, ln_plateau_pressure_std
 from hstore_data.table import RejectedRow
-from hstore_models.card import ModelCard, Score
+from hstore_models.card import ModelCard
+from hstore_models.score import Score
 from hstore_workflows.screen import ScreenResult, rank
 from hstore_workflows.target import load_target
 
