@@ -32,6 +32,10 @@ class MissingExtraError(HstoreError, ImportError):
     """A feature needs an optional package that is not installed."""
 
 
+class LeakError(InputError):
+    """Training rows nearly repeat rows that are to be scored, so the score would say nothing of new materials."""
+
+
 class DataError(HstoreError):
     """A data set is missing, damaged or not in the layout its card states."""
 

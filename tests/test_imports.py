@@ -39,6 +39,9 @@ ON_DEMAND = {
 }  # fmt: skip
 """Libraries that are imported inside the functions that need them."""
 
+ABOUT = {"hstore_models.estimator": {"sklearn"}}
+"""Module -> libraries that it is about: a regressor of scikit-learn is a subclass of its base classes."""
+
 CHILD = """
 import gc, importlib, json, os, sys
 
@@ -139,7 +142,7 @@ def test_importing_does_nothing(finds, folder):
 
 
 def test_heavy_libraries_wait_until_they_are_needed(finds):
-    loaded = {entry["module"]: tops(entry) & ON_DEMAND for entry in finds}
+    loaded = {(name := entry["module"]): tops(entry) & ON_DEMAND - ABOUT.get(name, set()) for entry in finds}
     assert {module: names for module, names in loaded.items() if names} == {}
 
 

@@ -26,7 +26,7 @@ class Domain:
     ranges: dict[str, tuple[float, float]]
     """Condition or descriptor column -> lowest and highest training value."""
     spread_limit: float
-    """Tree spread beyond which a row is unlike the training rows."""
+    """Spread of the ensemble beyond which a row is unlike the training rows."""
 
     def reasons(
         self,
@@ -38,7 +38,7 @@ class Domain:
 
         Args:
             amounts: amounts of elements of each row, ``(n,)``.
-            spread: tree spread of each row, shape ``(n,)``.
+            spread: spread of the ensemble for each row, in the unit of ``spread_limit``, shape ``(n,)``.
             conditions: column -> value of each row, shape ``(n,)``; NaN means not stated and is not judged.
         """
         notes = [self._element_reason(row) for row in amounts]
@@ -48,8 +48,12 @@ class Domain:
             for row in np.flatnonzero((values < low - margin) | (values > high + margin)):
                 notes[row].append(f"{column} {values[row]:g} outside {low:g} to {high:g}")
         for row in np.flatnonzero(spread > self.spread_limit):
-            notes[row].append("unlike the training materials (the trees of the forest disagree)")
+            notes[row].append("unlike the training materials (the learners disagree)")
         return ["; ".join(note) for note in notes]
+
+    def strange_elements(self, amounts: Sequence[dict[str, float]]) -> NDArray[np.bool_]:
+        """Mark rows with an element that no or hardly any training material contains, shape ``(n,)``."""
+        return _holding_rare(amounts, self.element_rows)
 
     def _element_reason(self, amounts: dict[str, float]) -> list[str]:
         unseen = [el for el in amounts if self.element_rows.get(el, 0) == 0 and el != "H"]
@@ -70,13 +74,37 @@ def domain_of(
 
     Args:
         amounts: amounts of elements of each training row.
-        spread_limit: tree spread beyond which rows count as outside.
+        spread_limit: spread of the ensemble beyond which rows count as outside.
         ranges: column -> training values, NaN where not stated.
     """
-    counts = Counter(el for row in {tuple(sorted(a.items())) for a in amounts} for el, _ in row)
     limits = {
         name: (float(np.nanmin(values)), float(np.nanmax(values)))
         for name, values in (ranges or {}).items()
         if np.isfinite(values).any()
     }
-    return Domain(dict(sorted(counts.items())), limits, spread_limit)
+    return Domain(_element_rows(amounts), limits, spread_limit)
+
+
+def strange_elements_in_folds(amounts: Sequence[dict[str, float]], folds: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Mark rows with an element that no or hardly any material of the other folds contains, shape ``(n,)``.
+
+    Args:
+        amounts: amounts of elements of each row.
+        folds: fold of each row, shape ``(n,)``.
+    """
+    marked = np.zeros(len(amounts), dtype=bool)
+    for fold in np.unique(folds):
+        others = [row for row, number in zip(amounts, folds, strict=True) if number != fold]
+        inside = np.flatnonzero(folds == fold)
+        marked[inside] = _holding_rare([amounts[row] for row in inside.tolist()], _element_rows(others))
+    return marked
+
+
+def _holding_rare(amounts: Sequence[dict[str, float]], element_rows: dict[str, int]) -> NDArray[np.bool_]:
+    frequent = {el for el, rows in element_rows.items() if rows >= MIN_ROWS_PER_ELEMENT} | {"H"}
+    return np.array([not frequent.issuperset(row) for row in amounts], dtype=bool)
+
+
+def _element_rows(amounts: Sequence[dict[str, float]]) -> dict[str, int]:
+    counts = Counter(el for row in {tuple(sorted(a.items())) for a in amounts} for el, _ in row)
+    return dict(sorted(counts.items()))

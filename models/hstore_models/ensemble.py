@@ -8,16 +8,18 @@ on all rows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hstore.errors import InputError, unknown_name
-from hstore_models.calibration import Calibration, calibrate
 from hstore_models.censored import impute_censored
+from hstore_models.conformal import calibrate
+from hstore_models.domain import strange_elements_in_folds
 from hstore_models.learners import Learner, check_learner, fit_learner
 from hstore_models.splits import grouped_folds
+from hstore_models.trees import Trees
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hstore.arrays import FloatArray, IntArray
+    from hstore_models.calibration import Calibration
     from hstore_models.splits import Groups
 
 TRANSFORMS = ("none", "log", "sqrt")
@@ -44,6 +47,13 @@ class Recipe:
     """Unlike learners whose answers are averaged."""
     transform: str = "none"
     """What is learned: the target itself (``none``), its natural logarithm (``log``) or its root (``sqrt``)."""
+    low: float = -np.inf
+    """Physical lower limit of the answer."""
+    high: float = np.inf
+    """Physical upper limit of the answer."""
+    monotonic: Mapping[int, int] = field(default_factory=dict)
+    """Column of the features -> 1 where the answer may only rise with it, -1 where it may only fall; kept by
+    learners of the kind ``boosting``."""
     n_folds: int = 5
     """Folds of the out-of-fold answers."""
     seed: int = 0
@@ -80,6 +90,10 @@ class Ensemble:
     """Name -> weight of the learner's answer."""
     transform: str
     """What the learners answer, see :class:`Recipe`."""
+    low: float
+    """Lower limit of the answer."""
+    high: float
+    """Upper limit of the answer."""
     calibration: Calibration
     """How spread becomes a standard deviation."""
     target: FloatArray
@@ -98,74 +112,133 @@ class Ensemble:
             features: shape ``(n, d)``, NaN where missing.
         """
         answers = {name: fitted.predict(features[:, self.columns[name]]) for name, fitted in self.learners.items()}
-        return _combined(answers, self.weights, self.transform)
+        return _combined(answers, self.weights, self)
+
+    def importances(self, n_features: int) -> FloatArray:
+        """Return the share of each feature in what its forests have learned, shape ``(d,)``; 0 without forests."""
+        total = np.zeros(n_features)
+        for name, fitted in self.learners.items():
+            if isinstance(fitted, Trees):
+                total[self.columns[name]] += self.weights[name] * fitted.importances
+        return total / total.sum() if total.sum() > 0 else total
 
     def predict(
-        self, features: FloatArray, families: Sequence[str] | NDArray[np.object_] | None = None
+        self,
+        features: FloatArray,
+        families: Sequence[str] | NDArray[Any] | None = None,
+        strange: NDArray[np.bool_] | None = None,
     ) -> tuple[FloatArray, FloatArray]:
         """Return mean and standard deviation, each of shape ``(n,)``.
 
         The central 90 % interval is the mean plus or minus ``NORMAL_QUANTILE`` standard deviations.
+
+        Args:
+            features: shape ``(n, d)``, NaN where missing.
+            families: family of each row, as in the fit.
+            strange: rows with an element that hardly any training material contains.
         """
         mean, spread = self.mean_and_spread(features)
-        return mean, self.calibration.std(spread, mean, families)
+        return mean, self.calibration.std(spread, mean, families, strange)
 
 
-def fit_ensemble(
-    features: FloatArray,
-    target: FloatArray,
-    groups: Groups,
-    recipe: Recipe,
-    *,
-    blocks: Mapping[str, Sequence[int] | IntArray] | None = None,
-    weights: FloatArray | None = None,
-    scored: NDArray[np.bool_] | None = None,
-    bounds: NDArray[np.bool_] | None = None,
-    families: Sequence[str] | NDArray[np.object_] | None = None,
-) -> Ensemble:
+@dataclass(frozen=True)
+class Task:
+    """What is learned from: rows with known values, and what is known of them."""
+
+    features: FloatArray
+    """Shape ``(n, d)``, NaN where missing."""
+    target: FloatArray
+    """Known values, shape ``(n,)``."""
+    groups: Groups
+    """Chemical system (or other group) of each row, shape ``(n,)``; whole groups are held out."""
+    blocks: Mapping[str, Sequence[int] | IntArray] = field(default_factory=dict)
+    """Name of a block of features -> its columns; needed when a learner sees only some."""
+    weights: FloatArray | None = None
+    """Weight of each row, shape ``(n,)``, above 0; equal when None."""
+    scored: NDArray[np.bool_] | None = None
+    """Rows that choose the weights of learners and the intervals, shape ``(n,)``; the others only train."""
+    bounds: NDArray[np.bool_] | None = None
+    """Rows whose target is an upper bound of the value, shape ``(n,)``; no row when None."""
+    families: Sequence[str] | NDArray[Any] | None = None
+    """Family of each row, for intervals that hold in each."""
+    amounts: Sequence[dict[str, float]] | None = None
+    """Amounts of elements of each row, for intervals that widen where an element is rare."""
+
+    @property
+    def row_weights(self) -> FloatArray:
+        """Weight of each row, shape ``(n,)``."""
+        return np.ones(len(self.target)) if self.weights is None else np.asarray(self.weights, dtype=np.float64)
+
+    @property
+    def counted(self) -> NDArray[np.bool_]:
+        """Rows that choose weights of learners and intervals, shape ``(n,)``."""
+        return np.ones(len(self.target), dtype=bool) if self.scored is None else self.scored
+
+    def columns(self, learner: Learner) -> IntArray:
+        """Return the columns a learner sees.
+
+        Raises:
+            UnknownNameError: it wants a block that is not there.
+        """
+        if not learner.blocks:
+            return np.arange(self.features.shape[1])
+        for name in learner.blocks:
+            if name not in self.blocks:
+                raise unknown_name("block of features", name, list(self.blocks))
+        return np.unique(
+            np.concatenate([np.asarray(self.blocks[name], dtype=np.int64) for name in learner.blocks])
+        )
+
+
+def fit_ensemble(task: Task, recipe: Recipe) -> Ensemble:
     """Fit a recipe and calibrate its intervals on out-of-fold residuals.
 
     Args:
-        features: shape ``(n, d)``, NaN where missing.
-        target: shape ``(n,)``.
-        groups: chemical system (or other group) of each row, shape ``(n,)``; whole groups are held out.
+        task: the rows.
         recipe: the learners.
-        blocks: name -> columns; needed when a learner sees only some.
-        weights: weight of each row, shape ``(n,)``, above 0; equal when None.
-        scored: rows that choose the weights of learners and the intervals, shape ``(n,)``; the others only train.
-        bounds: rows whose target is an upper bound of the value, shape ``(n,)``; no row when None.
-        families: family of each row, for intervals that hold in each.
 
     Raises:
         InputError: fewer than two groups, or a learner wants a block that is not there.
     """
-    blocks = blocks or {}
-    weights = np.ones(len(target)) if weights is None else np.asarray(weights, dtype=np.float64)
-    scored = np.ones(len(target), dtype=bool) if scored is None else scored
     names = _names(recipe.learners)
-    columns = {n: _columns(w, blocks, features.shape[1]) for n, w in zip(names, recipe.learners, strict=True)}
-    folds = grouped_folds(groups, n_folds=recipe.n_folds, seed=recipe.seed)
-    known = np.asarray(target, dtype=np.float64).copy()
-    values = forward(known, recipe.transform)
-    censored = bounds is not None and bool(np.any(bounds))
+    columns = {name: task.columns(learner) for name, learner in zip(names, recipe.learners, strict=True)}
+    folds = grouped_folds(task.groups, n_folds=recipe.n_folds, seed=recipe.seed)
+    given = np.asarray(task.target, dtype=np.float64)
+    known, counted = given.copy(), task.counted
+    censored = task.bounds is not None and bool(np.any(task.bounds))
     for _ in range(_CENSORED_PASSES if censored else 1):
-        answers = _out_of_fold(recipe, names, columns, features, values, weights, folds)
-        shares = _stack(answers, known, scored, recipe.transform)
-        mean, spread = _combined(answers, shares, recipe.transform)
+        values = forward(known, recipe.transform)
+        answers = _out_of_fold(task, recipe, names, columns, values, folds)
+        shares = _stack(answers, known, counted, recipe.transform)
+        mean, spread = _combined(answers, shares, recipe)
         if censored:
-            assert bounds is not None
-            error = np.std((known - mean)[~bounds & scored])
-            known = impute_censored(np.asarray(target, dtype=np.float64), bounds, mean, np.full(len(mean), error))
-            values = forward(known, recipe.transform)
-    kept = [n for n in names if shares[n] > 0]
-    by_name = dict(zip(names, recipe.learners, strict=True))
-    fitted = {n: fit_learner(by_name[n], features[:, columns[n]], values, weights, seed=recipe.seed) for n in kept}
+            assert task.bounds is not None
+            error = np.std((known - mean)[~task.bounds & counted])
+            known = impute_censored(given, task.bounds, mean, np.full(len(mean), error))
+    values = forward(known, recipe.transform)
+    learners = {
+        name: fit_learner(
+            _bound(learner, columns[name], recipe),
+            task.features[:, columns[name]],
+            values,
+            task.row_weights,
+            seed=recipe.seed,
+        )
+        for name, learner in zip(names, recipe.learners, strict=True)
+        if shares[name] > 0
+    }
+    strange = None if task.amounts is None else strange_elements_in_folds(task.amounts, folds)
+    calibration = calibrate(
+        given, mean, spread, families=task.families, groups=task.groups, strange=strange, counted=counted
+    )
     return Ensemble(
-        learners=fitted,
-        columns={n: columns[n] for n in kept},
-        weights={n: shares[n] for n in kept},
+        learners=learners,
+        columns={name: columns[name] for name in learners},
+        weights={name: shares[name] for name in learners},
         transform=recipe.transform,
-        calibration=calibrate(known, mean, spread, families=families, weights=scored.astype(float)),
+        low=recipe.low,
+        high=recipe.high,
+        calibration=calibration,
         target=known,
         oof_mean=mean,
         oof_spread=spread,
@@ -194,34 +267,45 @@ def _back(values: FloatArray, transform: str) -> tuple[FloatArray, FloatArray]:
 _Answers = dict[str, tuple["FloatArray", "FloatArray"]]
 
 
-def _combined(answers: _Answers, weights: Mapping[str, float], transform: str) -> tuple[FloatArray, FloatArray]:
+def _combined(
+    answers: _Answers, weights: Mapping[str, float], form: Recipe | Ensemble
+) -> tuple[FloatArray, FloatArray]:
     """Average the learners; the spread joins that of their trees and their disagreement."""
     share = np.array([weights[name] for name in answers])[:, None]
     means = np.array([mean for mean, _ in answers.values()])
     spreads = np.array([spread for _, spread in answers.values()])
     middle = (share * means).sum(axis=0)
     variance = (share * (spreads**2 + (means - middle) ** 2)).sum(axis=0)
-    result, slope = _back(middle, transform)
-    return result, np.sqrt(variance) * np.abs(slope)
+    result, slope = _back(middle, form.transform)
+    return np.clip(result, form.low, form.high), np.sqrt(variance) * np.abs(slope)
 
 
 def _out_of_fold(
+    task: Task,
     recipe: Recipe,
     names: list[str],
     columns: dict[str, IntArray],
-    features: FloatArray,
     values: FloatArray,
-    weights: FloatArray,
     folds: IntArray,
 ) -> _Answers:
     answers: _Answers = {name: (np.empty(len(values)), np.empty(len(values))) for name in names}
+    weights = task.row_weights
     for fold in np.unique(folds):
         out, kept = folds == fold, folds != fold
         for name, learner in zip(names, recipe.learners, strict=True):
-            seen = features[:, columns[name]]
-            fitted = fit_learner(learner, seen[kept], values[kept], weights[kept], seed=recipe.seed)
+            seen = task.features[:, columns[name]]
+            bound = _bound(learner, columns[name], recipe)
+            fitted = fit_learner(bound, seen[kept], values[kept], weights[kept], seed=recipe.seed)
             answers[name][0][out], answers[name][1][out] = fitted.predict(seen[out])
     return answers
+
+
+def _bound(learner: Learner, columns: IntArray, recipe: Recipe) -> Learner:
+    """Tell a boosting learner which of its columns the answer may only rise or fall with."""
+    if learner.kind != "boosting" or not recipe.monotonic:
+        return learner
+    signs = [recipe.monotonic.get(int(column), 0) for column in columns]
+    return replace(learner, parameters={**learner.parameters, "monotonic_cst": signs})
 
 
 def _stack(answers: _Answers, target: FloatArray, scored: NDArray[np.bool_], transform: str) -> dict[str, float]:
@@ -255,12 +339,3 @@ def _names(learners: Sequence[Learner]) -> list[str]:
         words = " ".join([learner.kind.rpartition(".")[2], *learner.blocks])
         names.append(words if words not in names else f"{words} {len(names) + 1}")
     return names
-
-
-def _columns(learner: Learner, blocks: Mapping[str, Sequence[int] | IntArray], width: int) -> IntArray:
-    if not learner.blocks:
-        return np.arange(width)
-    for name in learner.blocks:
-        if name not in blocks:
-            raise unknown_name("block of features", name, list(blocks))
-    return np.unique(np.concatenate([np.asarray(blocks[name], dtype=np.int64) for name in learner.blocks]))

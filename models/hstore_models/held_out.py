@@ -8,21 +8,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hstore.properties import get_property
-from hstore_models.conductivity import Conductivity
-from hstore_models.forest import NORMAL_QUANTILE, CalibratedForest
-from hstore_models.hydride import HydrideCapacity, HydrideThermodynamics
+from hstore_models.calibration import NORMAL_QUANTILE
+from hstore_models.coverage import by_family
 from hstore_models.metrics import interval_scores, regression_scores
-from hstore_models.score import Score
-from hstore_models.sorbent import SorbentUptake, left_out_uptakes, regime, with_texture
+from hstore_models.prediction import Query
+from hstore_models.score import Score, family_scores
+from hstore_models.splits import split_hash
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-    from hstore_models.registry import PropertyModel
-    from hstore_models.training_data import TrainingData
-
-_ENTHALPY = "desorption_enthalpy_kj_per_mol_h2"
+    from hstore.arrays import FloatArray
+    from hstore_models.ensemble import Ensemble
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,10 @@ class HeldOut:
     """Formula or name of each row."""
     source: NDArray[np.object_]
     """Data set of each row."""
+    group: NDArray[np.object_]
+    """What was held out together with each row, such as its chemical system."""
+    family: NDArray[np.object_]
+    """Family or alloy class of each row, as the model sees it."""
     truth: NDArray[np.float64]
     """Known value."""
     mean: NDArray[np.float64]
@@ -43,6 +46,14 @@ class HeldOut:
     """Standard deviation of that prediction."""
     folds: NDArray[np.int64]
     """Fold of each row."""
+    asked: pd.DataFrame
+    """What another model has to be asked to be compared: ``amounts`` where rows have a formula, conditions and
+    descriptors."""
+
+    def query(self) -> Query:
+        """Ask for the same rows again."""
+        amounts = list(self.asked["amounts"]) if "amounts" in self.asked else [{}] * len(self.asked)
+        return Query.of(amounts, self.asked)
 
     def score(self) -> Score:
         """Score the predictions; the baseline of a fold is the mean of the other folds."""
@@ -52,10 +63,21 @@ class HeldOut:
         half = NORMAL_QUANTILE * self.std
         values: dict[str, Any] = regression_scores(self.truth, self.mean, baseline=baseline)
         values |= interval_scores(self.truth, self.mean - half, self.mean + half)
-        return Score(unit=self.unit, **{k: round(v, 4) if np.isfinite(v) else None for k, v in values.items()})
+        error, groups = np.abs(self.truth - self.mean), self.group.astype(str)
+        sources = ", ".join(sorted({str(name) for name in self.source}))
+        return Score(
+            unit=self.unit,
+            subset=f"training rows of {sources}, with whole groups held out",
+            split_hash=split_hash([str(label) for label in self.label], self.folds),
+            by_family=family_scores(by_family(self.family.astype(str), error, error <= half, 2.0 * half, groups)),
+            **{k: round(v, 4) if np.isfinite(v) else None for k, v in values.items()},
+        )
 
     def frame(self, property_name: str) -> pd.DataFrame:
-        """Return columns ``property, unit, label, source, measured, predicted, lower, upper``."""
+        """Return the rows, one for each known value.
+
+        Columns: ``property, unit, label, source, group, family, measured, predicted, lower, upper, fold``.
+        """
         half = NORMAL_QUANTILE * self.std
         return pd.DataFrame(
             {
@@ -63,76 +85,55 @@ class HeldOut:
                 "unit": self.unit,
                 "label": self.label,
                 "source": self.source,
+                "group": self.group,
+                "family": self.family,
                 "measured": self.truth,
                 "predicted": self.mean,
                 "lower": self.mean - half,
                 "upper": self.mean + half,
+                "fold": self.folds,
             }
         )
 
 
-def out_of_fold(model: PropertyModel, data: TrainingData) -> dict[str, HeldOut]:
-    """Return the held-out predictions of each property of a freshly fitted or saved model.
+def of_ensemble(
+    ensemble: Ensemble, rows: pd.DataFrame, unit: str, *, group: str, strange: NDArray[np.bool_] | None = None
+) -> HeldOut:
+    """Return the out-of-fold predictions of an ensemble for the rows it was fitted on.
 
     Args:
-        model: the model.
-        data: the rows it was trained on, in the same order.
+        ensemble: the ensemble.
+        rows: its training rows, in order, with the columns ``formula``, ``source`` and ``family``.
+        unit: unit in which truth and prediction are compared.
+        group: column of what was held out together.
+        strange: rows with an element that hardly any row of the other folds contains.
     """
-    if isinstance(model, HydrideThermodynamics):
-        return _thermodynamics(model, data.rows)
-    if isinstance(model, HydrideCapacity):
-        alloys = data.rows[["H" not in a for a in data.rows["amounts"]]]
-        truth = alloys["h2_capacity_wt_pct"].to_numpy(dtype=float)
-        return {"h2_capacity_wt_pct": _of_forest(model.forest, alloys, truth, "wt%")}
-    if isinstance(model, Conductivity):
-        truth = model.reference.target
-        return {
-            "log10_conductivity_s_per_cm": _of_forest(model.reference, data.rows, truth, "log10(S/cm) at 25 degC")
-        }
-    return _sorbent(model, data)
+    families = rows["family"].to_numpy(dtype=str)
+    std = ensemble.calibration.std(ensemble.oof_spread, ensemble.oof_mean, families, strange)
+    return of_rows(rows, ensemble.target, (ensemble.oof_mean, std, ensemble.folds), unit, group=group)
 
 
-def _thermodynamics(model: HydrideThermodynamics, rows: pd.DataFrame) -> dict[str, HeldOut]:
-    found: dict[str, HeldOut] = {}
-    for target, forest in model.forests.items():
-        known = rows[rows[target].notna()]
-        truth = known[target].to_numpy(dtype=float)
-        if target == _ENTHALPY:
-            mean = np.exp(forest.oof_mean)
-            std = mean * forest.std_from_spread(forest.oof_spread)
-            found[target] = _rows(known, truth, (mean, std, forest.folds), get_property(target).unit)
-        elif target.startswith("ln_"):
-            found["plateau_pressure_bar"] = _of_forest(forest, known, truth, "ln(P / bar) at 25 degC")
-        else:
-            found[target] = _of_forest(forest, known, truth, get_property(target).unit)
-    return found
-
-
-def _sorbent(model: SorbentUptake, data: TrainingData) -> dict[str, HeldOut]:
-    truth, mean, folds = left_out_uptakes(data.rows)
-    rows = with_texture(data.rows)
-    states = regime(rows["temperature_k"].to_numpy(dtype=float), rows["pressure_bar"].to_numpy(dtype=float))
-    std = mean * np.array([model.relative_std[name] for name in states])
-    words = zip(rows["name"], rows["temperature_k"], rows["pressure_bar"], strict=True)
-    rows = rows.assign(formula=[f"{name}, {t:g} K, {p:g} bar" for name, t, p in words])
-    found = {"h2_uptake_wt_pct": _rows(rows, truth, (mean, std, folds), "wt% of the sorbent")}
-    if data.simulated is not None:
-        named = data.simulated.rename(columns={"core_mof_2019_asr": "formula"})
-        for name, forest in model.corrections.items():
-            truth = named[name].to_numpy(dtype=float)
-            found[name] = _of_forest(forest, named, truth, get_property(name).unit)
-    return found
-
-
-def _of_forest(forest: CalibratedForest, rows: pd.DataFrame, truth: NDArray[np.float64], unit: str) -> HeldOut:
-    return _rows(rows, truth, (forest.oof_mean, forest.std_from_spread(forest.oof_spread), forest.folds), unit)
-
-
-def _rows(
+def of_rows(
     rows: pd.DataFrame,
-    truth: NDArray[np.float64],
-    answer: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]],
+    truth: FloatArray,
+    answer: tuple[FloatArray, FloatArray, NDArray[np.int64]],
     unit: str,
+    *,
+    group: str,
+    unasked: Sequence[str] = (),
 ) -> HeldOut:
-    label, source = rows["formula"].to_numpy(dtype=object), rows["source"].to_numpy(dtype=object)
-    return HeldOut(unit, label, source, truth, *answer)
+    """Return held-out predictions of rows with the columns ``formula``, ``source`` and ``family``.
+
+    Args:
+        rows: the rows, in order.
+        truth: known values, shape ``(n,)``.
+        answer: mean, standard deviation and fold of each row, each of shape ``(n,)``.
+        unit: unit in which truth and prediction are compared.
+        group: column of what was held out together.
+        unasked: columns that are no conditions of the answer, such as a temperature the values do not belong to.
+    """
+    label, source, groups, family = (
+        rows[name].to_numpy(dtype=object) for name in ("formula", "source", group, "family")
+    )
+    asked = rows.drop(columns=list(unasked), errors="ignore").reset_index(drop=True)
+    return HeldOut(unit, label, source, groups, family, truth, *answer, asked)

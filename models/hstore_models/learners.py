@@ -1,7 +1,7 @@
 """Learners an ensemble is made of: what they are asked to be, how they are fitted, and what is kept of them.
 
-Trees and Gaussian processes are kept as arrays (:class:`~hstore_models.trees.Trees`, :class:`KernelMachine`); any
-other estimator with scikit-learn's ``fit`` and ``predict`` is kept as it is (:class:`Estimator`).
+Trees and Gaussian processes are kept as arrays (see :mod:`~hstore_models.trees` and ``gaussian_process``);
+any other estimator with scikit-learn's ``fit`` and ``predict`` is kept as it is (:class:`Estimator`).
 """
 
 from __future__ import annotations
@@ -15,17 +15,13 @@ import numpy as np
 
 from hstore.errors import InputError
 from hstore.workers import default_workers
+from hstore_models.gaussian_process import fit_process
 from hstore_models.trees import pack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hstore.arrays import FloatArray
-
-_ROWS_AT_ONCE = 2000
-_FAR_STDS = 6.0
-"""Inputs of a Gaussian process are held within so many standard deviations of the training mean."""
-_SQRT3, _SQRT5 = 3.0**0.5, 5.0**0.5
 
 KINDS: Mapping[str, str] = {
     "extra_trees": "sklearn.ensemble.ExtraTreesRegressor",
@@ -36,8 +32,8 @@ KINDS: Mapping[str, str] = {
 """Short name of a learner -> what fits it; any other estimator is named by its import path."""
 
 _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
-    "extra_trees": {"n_estimators": 300, "max_features": 0.35},
-    "random_forest": {"n_estimators": 300, "max_features": 0.35},
+    "extra_trees": {"n_estimators": 300, "max_features": 0.35, "trim": 0.0},
+    "random_forest": {"n_estimators": 300, "max_features": 0.35, "trim": 0.0},
     "boosting": {
         "max_iter": 300,
         "learning_rate": 0.05,
@@ -46,8 +42,11 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "max_features": 0.3,
         "early_stopping": False,
     },
-    "gaussian_process": {"kernel": "matern52"},
+    "gaussian_process": {"kernel": "matern52", "robust_passes": 0},
 }
+
+_OURS = frozenset({"trim"})
+"""Parameters of forests that are used after the fit, see :class:`~hstore_models.trees.Trees`."""
 
 
 @dataclass(frozen=True)
@@ -61,57 +60,16 @@ class Learner:
     blocks: tuple[str, ...] = ()
     """Blocks of features it sees, such as ``hydride``; all when empty."""
 
+    def setting(self, name: str) -> Any:
+        """Return the value of a parameter, the default one where none is given; None where it has neither."""
+        return _parameters(self).get(name)
+
 
 class Fitted(Protocol):
     """A fitted learner."""
 
     def predict(self, features: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the answer and how far its parts differ from it (0 where it has none), each of shape ``(n,)``."""
-
-
-@dataclass(frozen=True)
-class KernelMachine:
-    """Mean of a Gaussian process on standardised columns."""
-
-    kernel: str
-    """``rbf``, ``matern32`` or ``matern52``."""
-    centre: FloatArray
-    """Training mean of each column, shape ``(d,)``; stands in for missing values."""
-    spread: FloatArray
-    """Training standard deviation of each column, shape ``(d,)``."""
-    length: float
-    """Length scale, in standard deviations over all columns."""
-    inputs: FloatArray
-    """Training rows in length scales, shape ``(n, d)``."""
-    coefficients: FloatArray
-    """Weight of the kernel with each training row, shape ``(n,)``."""
-    mean: float
-    """Answer far from every training row."""
-
-    def predict(self, features: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the posterior mean; the second array is 0."""
-        answer = np.empty(len(features))
-        norms = np.einsum("ij,ij->i", self.inputs, self.inputs)
-        for start in range(0, len(features), _ROWS_AT_ONCE):
-            rows = _standardised(features[start : start + _ROWS_AT_ONCE], self.centre, self.spread) / self.length
-            squares = np.einsum("ij,ij->i", rows, rows)[:, None] + norms - 2.0 * rows @ self.inputs.T
-            answer[start : start + len(rows)] = _kernel(self.kernel, squares) @ self.coefficients
-        return self.mean + answer, np.zeros(len(features))
-
-
-def _standardised(features: FloatArray, centre: FloatArray, spread: FloatArray) -> FloatArray:
-    shifted = np.where(np.isnan(features), 0.0, (features - centre) / spread)
-    return np.asarray(np.clip(shifted, -_FAR_STDS, _FAR_STDS))
-
-
-def _kernel(name: str, squares: FloatArray) -> FloatArray:
-    """Turn squared distances in length scales into covariances of unit variance."""
-    if name == "rbf":
-        return np.asarray(np.exp(-0.5 * np.maximum(squares, 0.0)))
-    distance = np.sqrt(np.maximum(squares, 0.0))
-    if name == "matern32":
-        return np.asarray((1.0 + _SQRT3 * distance) * np.exp(-_SQRT3 * distance))
-    return np.asarray((1.0 + _SQRT5 * distance + 5.0 / 3.0 * distance**2) * np.exp(-_SQRT5 * distance))
 
 
 @dataclass(frozen=True)
@@ -155,11 +113,12 @@ def fit_learner(
         seed: seed of its randomness.
     """
     if learner.kind == "gaussian_process":
-        return _fit_process(learner, features, target, weights)
+        return fit_process(features, target, weights, **_parameters(learner))
     estimator = _built(learner, seed=seed)
     if learner.kind in KINDS:
         rounded = features.astype(np.float32).astype(np.float64)
-        return pack(estimator.fit(rounded, target, sample_weight=weights))
+        trim = float(_parameters(learner).get("trim", 0.0))
+        return pack(estimator.fit(rounded, target, sample_weight=weights), trim=trim)
     medians = _medians(features)
     filled = np.where(np.isnan(features), medians, features)
     with warnings.catch_warnings():
@@ -169,6 +128,10 @@ def fit_learner(
         else:
             _fit_weighted(estimator, filled, target, weights)
     return Estimator(estimator, medians)
+
+
+def _parameters(learner: Learner) -> dict[str, Any]:
+    return {**_DEFAULTS.get(learner.kind, {}), **learner.parameters}
 
 
 def _fit_weighted(estimator: Any, features: FloatArray, target: FloatArray, weights: FloatArray) -> None:
@@ -196,7 +159,7 @@ def _built(learner: Learner, *, seed: int) -> Any:
         ) from error
     if learner.kind == "gaussian_process":
         return made()
-    parameters = {**_DEFAULTS.get(learner.kind, {}), **learner.parameters}
+    parameters = {name: value for name, value in _parameters(learner).items() if name not in _OURS}
     try:
         estimator = made(**parameters)
         known = estimator.get_params()
@@ -206,52 +169,6 @@ def _built(learner: Learner, *, seed: int) -> Any:
         ) from error
     given = {"random_state": seed, "n_jobs": default_workers()}
     return estimator.set_params(**{k: v for k, v in given.items() if k in known and k not in learner.parameters})
-
-
-def _fit_process(learner: Learner, features: FloatArray, target: FloatArray, weights: FloatArray) -> KernelMachine:
-    """Fit length scale, amplitude and noise by marginal likelihood; a row of weight w has 1 / w of the noise."""
-    parameters = {**_DEFAULTS["gaussian_process"], **learner.parameters}
-    centre = np.nan_to_num(_columnwise(np.nanmean, features))
-    spread = np.nan_to_num(_columnwise(np.nanstd, features))
-    spread[spread < 1e-12 * np.maximum(1.0, np.abs(centre))] = np.inf  # a constant column says nothing
-    rows = _standardised(features, centre, spread)
-    mean, width = float(np.average(target, weights=weights)), float(np.std(target)) or 1.0
-    answers = (target - mean) / width
-    squares = np.einsum("ij,ij->i", rows, rows)
-    distances = np.maximum(squares[:, None] + squares - 2.0 * rows @ rows.T, 0.0)
-    length, ratio = _likeliest(str(parameters["kernel"]), distances, answers, weights)
-    covariance = _kernel(str(parameters["kernel"]), distances / length**2)
-    covariance[np.diag_indices_from(covariance)] += ratio / weights
-    coefficients = width * np.linalg.solve(covariance, answers)
-    scaled = np.asarray(rows / length, dtype=np.float64)
-    return KernelMachine(str(parameters["kernel"]), centre, spread, length, scaled, np.asarray(coefficients), mean)
-
-
-def _likeliest(
-    kernel: str, distances: FloatArray, answers: FloatArray, weights: FloatArray
-) -> tuple[float, float]:
-    """Return length scale and ratio of noise to signal variance of largest marginal likelihood."""
-    from scipy.linalg import LinAlgError, cho_factor, cho_solve
-    from scipy.optimize import minimize
-
-    typical = float(np.sqrt(np.median(distances[distances > 0]))) if (distances > 0).any() else 1.0
-    count = len(answers)
-
-    def loss(point: FloatArray) -> float:
-        covariance = _kernel(kernel, distances / (typical * np.exp(point[0])) ** 2)
-        covariance[np.diag_indices_from(covariance)] += np.exp(point[1]) / weights
-        try:
-            factor = cho_factor(covariance, lower=True, overwrite_a=True, check_finite=False)
-        except LinAlgError:
-            return 1e10
-        signal = float(answers @ cho_solve(factor, answers, check_finite=False)) / count
-        return float(0.5 * count * np.log(signal) + np.log(np.diag(factor[0])).sum())
-
-    best = minimize(
-        loss, np.array([0.5, -1.5]), method="Nelder-Mead", bounds=[(-2.5, 4.0), (-9.0, 3.0)],
-        options={"maxfev": 40, "xatol": 0.05, "fatol": 0.5},
-    )  # fmt: skip
-    return float(typical * np.exp(best.x[0])), float(np.exp(best.x[1]))
 
 
 def _columnwise(function: Any, features: FloatArray) -> FloatArray:

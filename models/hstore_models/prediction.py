@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from hstore.pairing import host_amounts
+from hstore_models.calibration import NORMAL_QUANTILE
 from hstore_models.features.composition import CompositionBatch
 from hstore_models.features.table import FeatureTable, featurize
-from hstore_models.forest import NORMAL_QUANTILE
 from hstore_models.representation import molecular_hydrogen_ratio
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Query:
     frame: pd.DataFrame
     """Conditions and descriptors of each row, in the columns of DESIGN section 4; may have no columns."""
     _features: dict[tuple[str, ...], FeatureTable] = field(default_factory=dict, repr=False)
+    _answers: dict[int, tuple[object, Any]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, amounts: Sequence[dict[str, float]], frame: pd.DataFrame | None = None) -> Query:
@@ -62,6 +65,13 @@ class Query:
         if key not in self._features:
             self._features[key] = featurize(self.host if host else self.composition, groups)
         return self._features[key]
+
+    def remembered(self, owner: object, compute: Callable[[], T]) -> T:
+        """Return what was computed for an owner before, else compute it: one pass for several properties."""
+        if id(owner) not in self._answers:
+            self._answers[id(owner)] = (owner, compute())
+        found: T = self._answers[id(owner)][1]
+        return found
 
     def column(self, name: str, default: float = np.nan) -> NDArray[np.float64]:
         """Return a numeric column, the default where it is absent or empty, shape ``(n,)``."""

@@ -1,48 +1,42 @@
-"""Trained models on disk: immutable, content-addressed, without pickle.
+"""Trained models on disk: immutable, content-addressed, signed, without pickle.
 
-``FOLDER/<model>/<model_id>/`` holds ``model.skops`` and ``card.json``; ``FOLDER/<model>/current`` names the
-model in use. A model file is loaded only when its checksum matches its card and it holds nothing but arrays,
-numbers, our own dataclasses and scikit-learn forests.
+``FOLDER/<model>/<model_id>/`` holds ``model.skops``, ``held_out.parquet``, ``golden.json`` and ``card.json``. The
+card states length and SHA-256 of the others and is signed with ``FOLDER/registry.key``. ``current`` and
+``history.jsonl`` (:mod:`hstore_models.ledger`) say which version is in use and which were before.
+
+Whoever reads states a scope. A model trained on a lab's unpublished rows is visible to that lab alone; for
+everybody else it does not exist. A lab may have a champion of its own, and sees the public one while it has none.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
+import io
+import re
 import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from pydantic import ValidationError
 
-from hstore.errors import ModelError
-from hstore_models.card import ModelCard
-from hstore_models.conductivity import Conductivity
-from hstore_models.domain import Domain
-from hstore_models.forest import CalibratedForest
-from hstore_models.hydride import HydrideCapacity, HydrideThermodynamics
-from hstore_models.sorbent import SorbentUptake, TextureIsotherm
+from hstore.errors import InputError, ModelError
+from hstore.records import PUBLIC_SCOPE, Scope, Visibility
+from hstore_models.golden import Golden, golden_predictions
+from hstore_models.integrity import CARD_FILE, first_of, read_card, read_checked, retrain, sealed
+from hstore_models.ledger import Ledger, Promotion
+from hstore_models.property_model import PropertyModel
+from hstore_models.serialization import from_bytes, to_bytes
 
-PropertyModel = HydrideThermodynamics | HydrideCapacity | SorbentUptake | Conductivity
-"""Any model the registry can hold."""
+if TYPE_CHECKING:
+    from hstore.records import Access
+    from hstore_models.card import ModelCard
 
-_CLASSES = {
-    cls.__name__: cls
-    for cls in (
-        CalibratedForest,
-        Conductivity,
-        Domain,
-        HydrideCapacity,
-        HydrideThermodynamics,
-        SorbentUptake,
-        TextureIsotherm,
-    )
-}
-_KIND = "hstore class"
-_TRUSTED = frozenset({"sklearn.tree._tree.Tree"})
+MODEL_FILE, HELD_OUT_FILE, GOLDEN_FILE = "model.skops", "held_out.parquet", "golden.json"
+_FILES = (MODEL_FILE, HELD_OUT_FILE, GOLDEN_FILE)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_EVERYTHING = Scope(everything=True)
 
 
 @dataclass(frozen=True)
@@ -54,8 +48,22 @@ class LoadedModel:
     card: ModelCard
     """Its card."""
     held_out: pd.DataFrame
-    """Known values and predictions made with the row's group held out: ``property, unit, label, source, measured,
-    predicted, lower, upper``."""
+    """Known values and predictions made with the row's group held out: ``property, unit, label, source, group,
+    family, measured, predicted, lower, upper, fold``, and ``parent_predicted`` where a champion was asked too."""
+    note: str = ""
+    """Why it serves in place of the champion; empty where it is the champion or was asked for by its id."""
+
+
+@dataclass(frozen=True)
+class RefusedModel:
+    """A version whose files are not what was saved."""
+
+    model: str
+    """Name of the model."""
+    model_id: str
+    """Version."""
+    reason: str
+    """What was found, what was expected, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -65,134 +73,291 @@ class Registry:
     folder: Path
     """Folder of the models, usually ``HSTORE_HOME/models``."""
 
-    def save(self, model: PropertyModel, card: ModelCard, held_out: pd.DataFrame) -> ModelCard:
-        """Write a model and make it the current one; a model already there is not written again.
+    def save(
+        self, model: PropertyModel, card: ModelCard, held_out: pd.DataFrame, golden: Golden | None = None
+    ) -> ModelCard:
+        """Write a version; where nothing is in use, it becomes the champion.
+
+        A version already there is kept as it is, unless its files are refused: then it is written anew.
 
         Args:
             model: the model.
-            card: its card.
+            card: its card; time, files and signature are filled in.
             held_out: its held-out predictions, see :class:`LoadedModel`.
+            golden: its golden predictions; those of the fixed probes when None.
 
         Returns:
-            The card, with the checksum of the model file filled in.
+            The card as saved.
+
+        Raises:
+            InputError: the model holds a type that could not be read back safely; nothing is written then.
         """
-        from zipfile import ZIP_DEFLATED
+        for part in (card.model, card.model_id):
+            if not _NAME.fullmatch(part):
+                raise InputError(f"a model's name and id are letters, digits, '.', '_' and '-', got {part!r}")
+        contents = {
+            MODEL_FILE: to_bytes(model),
+            HELD_OUT_FILE: held_out.to_parquet(index=False),
+            GOLDEN_FILE: (golden or golden_predictions(model)).model_dump_json(indent=1).encode(),
+        }
+        with self._ledger(card.model).locked():
+            if self.refusal(card.model, card.model_id):
+                self._write(card, contents)
+            if not self._serves_anything(card):
+                self._promote(card.model, card.model_id, "nothing else is in use", lab_id=owner(card.access))
+        return self.card(card.model, card.model_id, _EVERYTHING)
 
-        import skops.io
+    def promote(
+        self,
+        name: str,
+        model_id: str,
+        why: str,
+        *,
+        lab_id: str | None = None,
+        forced: bool = False,
+        scope: Scope = _EVERYTHING,
+    ) -> Promotion:
+        """Put a version into use.
 
-        place = self.folder / card.model / card.model_id
-        if not (place / "card.json").is_file():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            scratch = Path(tempfile.mkdtemp(prefix=".new-", dir=place.parent))
+        Args:
+            name: name of the model.
+            model_id: the version.
+            why: reason, kept in the history.
+            lab_id: lab whose champion it becomes; None for the public one, or for the lab that owns the version.
+            forced: noted in the history: the gate was against it.
+            scope: in whose name; the operator's when not given.
+
+        Returns:
+            The entry of the history.
+
+        Raises:
+            ModelError: no such version, its files are refused, or it belongs to another lab.
+        """
+        card = self._verified(name, model_id, scope)
+        lab = owner(card.access)
+        if lab is not None and lab_id not in {None, lab}:
+            raise ModelError(f"{model_id} belongs to another lab than {lab_id!r}; promote a public one for it")
+        with self._ledger(name).locked():
+            return self._promote(name, model_id, why, lab_id=lab_id or lab, forced=forced)
+
+    def rollback(self, name: str, why: str = "rolled back", *, lab_id: str | None = None) -> Promotion:
+        """Put the champion before the present one back into use; versions whose files are refused are passed over.
+
+        Returns:
+            The entry of the history.
+
+        Raises:
+            ModelError: there is no earlier champion that can be used.
+        """
+        ledger = self._ledger(name)
+        if not ledger.folder.is_dir():
+            raise self._unknown(name, "")
+        with ledger.locked():
+            line = ledger.champions(lab_id)
+            target = next((model_id for model_id in line[1:] if not self.refusal(name, model_id)), None)
+            if target is None:
+                raise ModelError(
+                    f"{name} has no earlier champion to roll back to{_of(lab_id)}; see: hstore models list, and "
+                    "promote another version with: hstore models promote ID"
+                )
+            entry = Promotion(model_id=target, previous=line[0], reason=why, action="rollback", lab_id=lab_id)
+            ledger.record(entry)
+        return entry
+
+    def serving(self, name: str, scope: Scope = PUBLIC_SCOPE) -> LoadedModel:
+        """Load the champion; where its files are refused, the newest earlier champion that can be used.
+
+        Args:
+            name: name of the model.
+            scope: in whose name; a lab is served its own champion where it has one.
+
+        Returns:
+            The model; its ``note`` says why another than the champion serves.
+
+        Raises:
+            ModelError: nothing is in use, or no champion, past or present, can be used.
+        """
+        refused = []
+        for model_id in self._line(name, scope):
             try:
-                skops.io.dump(_to_state(model), scratch / "model.skops", compression=ZIP_DEFLATED, compresslevel=1)
-                held_out.to_parquet(scratch / "held_out.parquet", index=False)
-                digest = _sha256(scratch / "model.skops")
-                text = card.model_copy(update={"model_sha256": digest}).model_dump_json(indent=2)
-                (scratch / "card.json").write_text(text + "\n", encoding="utf-8")
-                scratch.chmod(0o755)
-                shutil.rmtree(place, ignore_errors=True)
-                scratch.rename(place)
-            finally:
-                shutil.rmtree(scratch, ignore_errors=True)
-        self._point_to(card)
-        return self.card(card.model, card.model_id)
+                loaded = self.load(name, model_id, scope)
+            except ModelError as error:
+                refused.append(f"{model_id}: {error}")
+                continue
+            if not refused:
+                return loaded
+            note = f"{model_id} serves in place of the champion, which is refused ({refused[0]})"
+            return LoadedModel(loaded.model, loaded.card, loaded.held_out, note)
+        if refused:
+            raise ModelError(f"no version of {name} can be used; {refused[0]}")
+        raise ModelError(f"no version of {name} is in use under {self.folder}; train it with: hstore train {name}")
 
-    def current_id(self, name: str) -> str | None:
-        """Return the id of the model in use, or None when none was trained."""
-        pointer = self.folder / name / "current"
-        return pointer.read_text(encoding="utf-8").strip() if pointer.is_file() else None
-
-    def card(self, name: str, model_id: str) -> ModelCard:
-        """Read a card.
-
-        Raises:
-            ModelError: no such model, or the card is damaged.
-        """
-        path = self.folder / name / model_id / "card.json"
-        if not path.is_file():
-            raise ModelError(
-                f"no model {model_id!r} under {path.parent.parent}; train it with: hstore train {name}"
-            )
+    def usable(self, name: str, scope: Scope = PUBLIC_SCOPE) -> LoadedModel | None:
+        """Load what serves, as :meth:`serving` does; None where nothing is in use or can be used."""
         try:
-            return ModelCard.model_validate_json(path.read_text(encoding="utf-8"))
-        except (ValidationError, UnicodeDecodeError) as error:
-            raise ModelError(f"card {path} is damaged ({str(error).splitlines()[0]}); {_retrain(name)}") from error
+            return self.serving(name, scope)
+        except ModelError:
+            return None
 
-    def load(self, name: str, model_id: str) -> LoadedModel:
-        """Load a model after checking it.
+    def current_id(self, name: str, lab_id: str | None = None) -> str | None:
+        """Return the id of the version in use for a lab, or of the public one; None when none is."""
+        if not _NAME.fullmatch(name):
+            return None
+        own = None if lab_id is None else self._ledger(name).current(lab_id)
+        return own or self._ledger(name).current()
+
+    def pointers(self, name: str) -> dict[str | None, str]:
+        """Return lab (None: everybody) -> version in use."""
+        return self._ledger(name).pointers()
+
+    def history(self, name: str, scope: Scope = PUBLIC_SCOPE) -> list[Promotion]:
+        """Return the promotions and roll-backs of a model that a scope may see, oldest first."""
+        entries = self._ledger(name).history() if _NAME.fullmatch(name) else []
+        return [e for e in entries if e.lab_id is None or scope.everything or e.lab_id == scope.lab_id]
+
+    def card(self, name: str, model_id: str, scope: Scope = PUBLIC_SCOPE) -> ModelCard:
+        """Read a card and check its signature.
 
         Raises:
-            ModelError: missing, changed since it was saved, unreadable, or holding types that are not allowed.
+            ModelError: no such model in this scope, or the card is damaged, changed, or of another version.
         """
-        import skops.io
+        path = self._place(name, model_id) / CARD_FILE
+        if not path.is_file():
+            raise self._unknown(name, model_id)
+        card = read_card(path, self.folder)
+        if (card.model, card.model_id) != (name, model_id):
+            raise ModelError(f"card {path} is that of {card.model_id}, copied or renamed; {retrain(name)}")
+        if not scope.allows(card.access):
+            raise self._unknown(name, model_id)
+        return card
 
-        card = self.card(name, model_id)
-        path = self.folder / name / model_id / "model.skops"
-        found = _sha256(path) if path.is_file() else "no file"
-        if found != card.model_sha256:
-            raise ModelError(
-                f"model file {path} has SHA-256 {found}, its card states {card.model_sha256}; {_retrain(name)}"
-            )
-        unknown = set(skops.io.get_untrusted_types(file=path)) - _TRUSTED
-        if unknown:
-            raise ModelError(f"model file {path} holds types that are not allowed: {', '.join(sorted(unknown))}")
-        model = _from_state(skops.io.load(path, trusted=sorted(_TRUSTED)))
+    def load(self, name: str, model_id: str, scope: Scope = PUBLIC_SCOPE) -> LoadedModel:
+        """Load a version after checking it.
+
+        Raises:
+            ModelError: no such model in this scope, changed since it was saved, of another version of hstore, or
+                holding types that are not allowed.
+        """
+        card = self.card(name, model_id, scope)
+        contents = self._contents(card)
+        path = self._place(name, model_id) / MODEL_FILE
+        model = from_bytes(contents[MODEL_FILE], str(path))
         if not isinstance(model, PropertyModel):
             raise ModelError(
-                f"model file {path} holds a {type(model).__name__}, not a property model; {_retrain(name)}"
+                f"model file {path} holds a {type(model).__name__}, not a property model; {retrain(name)}"
             )
-        return LoadedModel(model, card, self._held_out(name, model_id))
-
-    def cards(self) -> list[ModelCard]:
-        """Return the cards of all models, current and earlier, by name and id."""
-        found = sorted(self.folder.glob("*/*/card.json"))
-        return [self.card(path.parent.parent.name, path.parent.name) for path in found]
-
-    def _held_out(self, name: str, model_id: str) -> pd.DataFrame:
-        path = self.folder / name / model_id / "held_out.parquet"
         try:
-            return pd.read_parquet(path)
+            held_out = pd.read_parquet(io.BytesIO(contents[HELD_OUT_FILE]))
         except (OSError, ValueError) as error:
-            raise ModelError(f"held-out table {path} cannot be read ({error}); {_retrain(name)}") from error
+            raise ModelError(f"held-out table of {model_id} cannot be read ({error}); {retrain(name)}") from error
+        return LoadedModel(model, card, held_out)
 
-    def _point_to(self, card: ModelCard) -> None:
-        pointer = self.folder / card.model / "current"
-        with tempfile.NamedTemporaryFile("w", dir=pointer.parent, delete=False, encoding="utf-8") as scratch:
-            scratch.write(card.model_id + "\n")
-        Path(scratch.name).chmod(0o644)
-        Path(scratch.name).replace(pointer)
+    def golden(self, name: str, model_id: str, scope: Scope = PUBLIC_SCOPE) -> Golden:
+        """Read the golden predictions of a version.
+
+        Raises:
+            ModelError: as for :meth:`load`.
+        """
+        content = self._contents(self.card(name, model_id, scope))[GOLDEN_FILE]
+        try:
+            return Golden.model_validate_json(content)
+        except ValidationError as error:
+            raise ModelError(
+                f"golden predictions of {model_id} cannot be read ({first_of(error)}); {retrain(name)}"
+            ) from error
+
+    def cards(self, scope: Scope = PUBLIC_SCOPE) -> list[ModelCard]:
+        """Return the cards a scope may see, in use and not, by name and id.
+
+        Cards that are refused are left out; files beside them are not read (see :meth:`refused`).
+        """
+        found = []
+        for name, model_id in self.versions():
+            try:
+                found.append(self.card(name, model_id, scope))
+            except ModelError:
+                continue  # hidden from this scope, or refused
+        return found
+
+    def refused(self) -> list[RefusedModel]:
+        """Return the versions that are not what was saved, with the reason; for the operator."""
+        reasons = [(name, model_id, self.refusal(name, model_id)) for name, model_id in self.versions()]
+        return [RefusedModel(name, model_id, reason) for name, model_id, reason in reasons if reason]
+
+    def refusal(self, name: str, model_id: str) -> str:
+        """Say why a version cannot be used (missing, damaged, changed, of another version); empty where it can."""
+        try:
+            self._verified(name, model_id, _EVERYTHING)
+        except ModelError as error:
+            return str(error)
+        return ""
+
+    def _verified(self, name: str, model_id: str, scope: Scope) -> ModelCard:
+        card = self.card(name, model_id, scope)
+        self._contents(card)
+        return card
+
+    def versions(self) -> list[tuple[str, str]]:
+        """Return model name and id of each version, refused ones included, in alphabetical order."""
+        paths = sorted(self.folder.glob(f"*/*/{CARD_FILE}"))
+        places = [(path.parent.parent.name, path.parent.name) for path in paths]
+        return [place for place in places if all(map(_NAME.fullmatch, place))]
+
+    def _place(self, name: str, model_id: str) -> Path:
+        if not (_NAME.fullmatch(name) and _NAME.fullmatch(model_id)):  # nothing outside the folder is looked at
+            raise self._unknown(name, model_id)
+        return self.folder / name / model_id
+
+    def _ledger(self, name: str) -> Ledger:
+        if not _NAME.fullmatch(name):
+            raise self._unknown(name, "")
+        return Ledger(self.folder / name)
+
+    def _unknown(self, name: str, model_id: str) -> ModelError:
+        return ModelError(f"no model {model_id!r} under {self.folder / name}; train it with: hstore train {name}")
+
+    def _line(self, name: str, scope: Scope) -> list[str]:
+        """Return what may serve a scope, best first: the lab's champions, then the public ones."""
+        ledger = self._ledger(name)
+        own = [] if scope.lab_id is None else ledger.champions(scope.lab_id)
+        return list(dict.fromkeys([*own, *ledger.champions()]))
+
+    def _serves_anything(self, card: ModelCard) -> bool:
+        scope = Scope(lab_id=owner(card.access), everything=True)
+        return any(not self.refusal(card.model, model_id) for model_id in self._line(card.model, scope))
+
+    def _promote(
+        self, name: str, model_id: str, why: str, *, lab_id: str | None, forced: bool = False
+    ) -> Promotion:
+        ledger = self._ledger(name)
+        previous = ledger.current(lab_id)
+        entry = Promotion(model_id=model_id, previous=previous, reason=why, lab_id=lab_id, forced=forced)
+        ledger.record(entry)
+        return entry
+
+    def _write(self, card: ModelCard, contents: dict[str, bytes]) -> None:
+        """Write a version beside its place and move it there whole; the caller holds the lock."""
+        place = self._place(card.model, card.model_id)
+        scratch = Path(tempfile.mkdtemp(prefix=".new-", dir=place.parent))
+        try:
+            for file, content in contents.items():
+                (scratch / file).write_bytes(content)
+            (scratch / CARD_FILE).write_text(sealed(card, contents, self.folder), encoding="utf-8")
+            scratch.chmod(0o755)
+            shutil.rmtree(place, ignore_errors=True)
+            scratch.rename(place)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def _contents(self, card: ModelCard) -> dict[str, bytes]:
+        place = self._place(card.model, card.model_id)
+        return {file: read_checked(place / file, card) for file in _FILES}
 
 
-def _retrain(name: str) -> str:
-    return f"retrain with: hstore train {name}"
+def owner(access: Access) -> str | None:
+    """Return the lab that alone may see and use a version; None for a public one."""
+    return access.lab_id if access.visibility is Visibility.LAB else None
 
 
-def _to_state(value: Any) -> Any:
-    """Turn nested dataclasses into dictionaries that name their class."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: _to_state(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        return {_KIND: type(value).__name__, **fields}
-    if isinstance(value, dict):
-        return {key: _to_state(item) for key, item in value.items()}
-    return value
-
-
-def _from_state(state: Any) -> Any:
-    if not isinstance(state, dict):
-        return state
-    values = {key: _from_state(item) for key, item in state.items() if key != _KIND}
-    kind = state.get(_KIND)
-    if kind is None:
-        return values
-    if kind not in _CLASSES:
-        raise ModelError(f"saved model names the class {kind!r}, which hstore does not know; retrain it")
-    try:
-        return _CLASSES[kind](**values)
-    except TypeError as error:
-        raise ModelError(f"saved {kind} does not fit this version of hstore ({error}); retrain it") from error
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def _of(lab_id: str | None) -> str:
+    return "" if lab_id is None else f" for lab {lab_id!r}"

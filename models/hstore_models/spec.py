@@ -16,13 +16,17 @@ import tomllib
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from hstore.errors import InputError, unknown_name
 from hstore_models.ensemble import TRANSFORMS, Recipe
 from hstore_models.learners import Learner
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 KINDS = ("hydride_thermodynamics", "hydride_capacity", "sorbent_uptake", "conductivity", "property")
 """Every kind of model."""
@@ -58,6 +62,9 @@ class TargetSpec(_Part):
     (``lattice``) or of the pores (``pores``); each is a block of the same name."""
     columns: tuple[str, ...] = ()
     """Columns of the table that are features too, such as ``temperature_k``; they are the block ``columns``."""
+    host: bool = False
+    """True for descriptors of the material without its hydrogen, by which an alloy and its hydride are one; read
+    by kind ``property`` only, the kinds with physics know."""
     learners: tuple[LearnerSpec, ...] = Field(min_length=1)
     """Unlike learners, stacked out of fold."""
     transform: str = "none"
@@ -149,17 +156,34 @@ class Spec(_Part):
             )
         return self
 
-    def recipe(self, target: str, *, seed: int = 0) -> Recipe:
+    def recipe(self, target: str, *, seed: int = 0, names: Sequence[str] = ()) -> Recipe:
         """Return how a target is learned.
 
+        Args:
+            target: column it is in.
+            seed: seed of learners and folds.
+            names: names of the features, by which monotonic constraints find theirs.
+
         Raises:
-            UnknownNameError: no such target.
+            UnknownNameError: no such target, or a constraint on a feature that is not there.
         """
         if target not in self.targets:
             raise unknown_name(f"target of {self.name}", target, self.targets)
         wanted = self.targets[target]
         learners = tuple(Learner(part.kind, part.parameters, part.blocks) for part in wanted.learners)
-        return Recipe(learners, transform=wanted.transform, n_folds=self.split.n_folds, seed=seed)
+        place = {name: column for column, name in enumerate(names)}
+        for name in wanted.monotonic if names else ():
+            if name not in place:
+                raise unknown_name("feature of a monotonic constraint", name, names)
+        return Recipe(
+            learners,
+            transform=wanted.transform,
+            low=-np.inf if wanted.low is None else wanted.low,
+            high=np.inf if wanted.high is None else wanted.high,
+            monotonic={place[name]: sign for name, sign in wanted.monotonic.items()} if names else {},
+            n_folds=self.split.n_folds,
+            seed=seed,
+        )
 
     def recipes(self, *, seed: int = 0) -> dict[str, Recipe]:
         """Return target -> how it is learned."""

@@ -1,11 +1,14 @@
-"""Grouped splits: a chemical system, a framework or a sorbent is never on both sides.
+"""Splits of rows into folds: a chemical system, a family, a paper or a framework is never on both sides.
 
-Every score names the hash of the split it was computed on, so two scores can be compared.
+Every score names its split and the hash of it, so two scores can be compared. What rows share is said by a label
+of each row; :func:`grouped_split` and :func:`family_split` turn labels into folds. Which labels there are is
+in :mod:`hstore_models.split_labels`.
 """
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,11 +16,105 @@ import numpy as np
 from hstore.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
     Groups = Sequence[str] | NDArray[Any]
+
+SPLITS: dict[str, str] = {
+    "chemical_system": "elements but hydrogen (sorbents: framework group)",
+    "composition": "composition, a hydride and its host being one",
+    "family": "alloy class or family, each left out in turn",
+    "doi": "paper the value is from",
+    "structure": "cluster of structures, or of compositions where no structure is known",
+    "random": "nothing: rows are dealt at random",
+    "official": "the split that the authors of the set published",
+}
+"""Name of a split -> what rows of one group share."""
+
+LEAST_FAMILY_ROWS = 20
+"""Families of fewer rows are left out together, in one fold."""
+
+OTHER_FAMILIES = "other families"
+"""Name of that fold."""
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Which row is in which fold, and why."""
+
+    name: str
+    """One of ``SPLITS``."""
+    subset: str
+    """Which rows are split, in words."""
+    folds: NDArray[np.int64]
+    """Fold of each row, shape ``(n,)``; a row is predicted by a model that saw no row of its fold."""
+    groups: NDArray[np.str_]
+    """Group of each row, shape ``(n,)``; no group is in two folds."""
+    hash: str
+    """Hash of which row is in which fold."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.folds)
+
+    def held_out(self) -> Iterator[tuple[int, NDArray[np.bool_]]]:
+        """Give the number of each fold and the mask of its rows, shape ``(n,)``."""
+        for fold in np.unique(self.folds).tolist():
+            yield fold, self.folds == fold
+
+    def __str__(self) -> str:
+        """Name subset, split and hash, as every printed score must."""
+        parts = len(np.unique(self.folds))
+        count = f"{parts} folds" if parts > 1 else "one part"
+        return f"{self.subset}; split by {self.name}, {count}, hash {self.hash}"
+
+
+def grouped_split(
+    name: str, subset: str, keys: Sequence[str], groups: Groups, *, n_folds: int = 5, seed: int = 0
+) -> Split:
+    """Deal whole groups to folds of about equal size.
+
+    Args:
+        name: name of the split.
+        subset: which rows these are, in words.
+        keys: what names each row, shape ``(n,)``.
+        groups: group of each row, shape ``(n,)``.
+        n_folds: number of folds wanted.
+        seed: seed of the deal.
+
+    Raises:
+        InputError: fewer than two groups.
+    """
+    folds = grouped_folds(groups, n_folds=n_folds, seed=seed)
+    return Split(name, subset, folds, np.asarray(groups, dtype=str), split_hash(keys, folds))
+
+
+def family_split(subset: str, keys: Sequence[str], families: Groups) -> Split:
+    """Leave out one family at a time; families of fewer than ``LEAST_FAMILY_ROWS`` rows go together.
+
+    Raises:
+        InputError: all rows are of one family.
+    """
+    labels = np.asarray(families, dtype=str)
+    names, counts = np.unique(labels, return_counts=True)
+    small = set(names[counts < LEAST_FAMILY_ROWS].tolist())
+    parts = [OTHER_FAMILIES if label in small else label for label in labels.tolist()]
+    order = {part: number for number, part in enumerate(sorted(set(parts)))}
+    if len(order) < 2:
+        raise InputError(
+            f"cannot leave out one family: {len(labels)} rows make up {len(order)} with "
+            f"{LEAST_FAMILY_ROWS} rows or more; choose another split of {', '.join(SPLITS)}"
+        )
+    folds = np.array([order[part] for part in parts], dtype=np.int64)
+    return Split("family", subset, folds, labels, split_hash(keys, folds))
+
+
+def official_split(subset: str, keys: Sequence[str], groups: Groups) -> Split:
+    """Return the split of a published test part: one fold, whose rows no model is trained on."""
+    folds = np.zeros(len(keys), dtype=np.int64)
+    return Split("official", subset, folds, np.asarray(groups, dtype=str), split_hash(keys, folds))
 
 
 def grouped_folds(groups: Groups, *, n_folds: int = 5, seed: int = 0) -> NDArray[np.int64]:

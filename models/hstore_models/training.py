@@ -1,39 +1,47 @@
 """Train the property models from the data present, and keep them up to date.
 
-A model's id is made from its data's checksums, its parameters, its features and the library versions, so the
-same inputs give the same id, and any change gives a new model beside the old one.
+A model's id is made from its spec, its data's checksums, its code, the seed and the library versions, so the same
+inputs give the same id, and any change gives a new version beside the old one.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import time
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
-from hstore.errors import ModelError, unknown_name
-from hstore_models.card import ModelCard
+from hstore.errors import InputError, ModelError, unknown_name
+from hstore_models.added_rows import AddedRows, read_added_rows
 from hstore_models.conductivity import Conductivity, fit_conductivity
-from hstore_models.forest import CalibratedForest, ForestSettings
-from hstore_models.held_out import out_of_fold
-from hstore_models.hydride import HydrideCapacity, HydrideThermodynamics, fit_capacity, fit_thermodynamics
-from hstore_models.registry import LoadedModel, PropertyModel, Registry
+from hstore_models.gate import compare, with_parent_answers
+from hstore_models.golden import golden_predictions
+from hstore_models.hydride_capacity import HydrideCapacity, fit_capacity
+from hstore_models.hydride_thermodynamics import HydrideThermodynamics, fit_thermodynamics
+from hstore_models.registry import LoadedModel, Registry
+from hstore_models.row_files import load_table, save_table
+from hstore_models.serialization import check_saveable
 from hstore_models.sorbent import SorbentUptake, fit_sorbent
-from hstore_models.splits import split_hash
+from hstore_models.spec import SHIPPED, Spec, shipped_spec
+from hstore_models.table_property import fit_table_property
+from hstore_models.training_card import make_card
 from hstore_models.training_data import TrainingData, load_training_data, training_checksums
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from hstore.settings import Settings
-    from hstore_models.held_out import HeldOut
+    from hstore_models.card import ModelCard
+    from hstore_models.property_model import PropertyModel
+    from hstore_models.verdict import Verdict
 
 MODELS: dict[str, tuple[str, ...]] = {
     "hydride_capacity": HydrideCapacity.properties,
@@ -41,195 +49,258 @@ MODELS: dict[str, tuple[str, ...]] = {
     "sorbent_uptake": SorbentUptake.properties,
     "conductivity": Conductivity.properties,
 }
-"""Model -> properties it predicts."""
+"""Shipped model -> properties it predicts."""
 
-_SUMMARIES = {
-    "hydride_capacity": "Extremely randomized trees on composition for alloys; stoichiometry times a learned "
-    "release share for formulas that state their hydrogen.",
-    "hydride_thermodynamics": "Extremely randomized trees for enthalpy, entropy and ln pressure at 25 degC, made "
-    "consistent by generalized least squares.",
-    "sorbent_uptake": "Langmuir-Freundlich isotherm scaled by surface area, plus pore gas; forests at the swing "
-    "of the simulated set when it is present.",
-    "conductivity": "Extremely randomized trees for activation energy and log10 conductivity at 25 degC, joined "
-    "by the Arrhenius law.",
-}
-_LIMITS = {
-    "hydride_capacity": (
-        "Kinetics, activation and cycling are not modelled.",
-        "Maximum capacity: BCC alloys keep about half of it as monohydride, alanates and amides release in steps.",
-        "For formulas with hydrogen the stated stoichiometry is taken as reachable.",
-        "Screens leave out hydrogen that stays in binary hydrides of alkali and heavier alkaline-earth metals.",
-    ),
-    "hydride_thermodynamics": (
-        "Composition only: polymorphs and microstructure share one answer.",
-        "dH and dS are taken as constant in temperature; multi-step releases are one step.",
-        "Many literature entropies are back-calculated from one point, so entropy is the least certain.",
-    ),
-    "sorbent_uptake": (
-        "Texture only: metal sites and chemistry are not seen.",
-        "Away from the trained swing the isotherm alone answers, with its wider interval.",
-    ),
-    "conductivity": (
-        "Composition only: total conductivity of unstated density; polymorphs share one answer.",
-        "Upper bounds count as values.",
-    ),
-}
-_LIBRARIES = ("hstore", "matminer", "numpy", "scikit-learn", "skops")
-_N_IMPORTANCES = 20
+ADDED = "added:"
+"""How the sources of rows that a user added begin."""
+
+LIBRARIES = ("hstore", "matminer", "numpy", "scikit-learn", "skops")
+"""Libraries whose version is part of a model's id."""
 
 
-def model_of(property_name: str) -> str:
+@dataclass(frozen=True)
+class Trained:
+    """What came of training."""
+
+    loaded: LoadedModel
+    """The version that was trained."""
+    added: tuple[AddedRows, ...]
+    """Rows the user added, table by table, with what was doubted."""
+    verdict: Verdict | None
+    """How it compares with the version in use; None where it is in use itself or nothing was."""
+
+
+def model_of(property_name: str, settings: Settings | None = None) -> str:
     """Return the name of the model that predicts a property.
+
+    Args:
+        property_name: canonical name of a property, or the target of a spec of the user's own.
+        settings: where models of the user's own are; only shipped ones when None.
 
     Raises:
         UnknownNameError: no model predicts it; the message lists those that are predicted.
     """
-    for name, properties in MODELS.items():
+    known = dict(MODELS)
+    if settings is not None and property_name not in {p for group in MODELS.values() for p in group}:
+        known |= {card.model: card.properties for card in Registry(settings.models_dir).cards()}
+    for name, properties in known.items():
         if property_name in properties:
             return name
-    raise unknown_name("predicted property", property_name, [p for group in MODELS.values() for p in group])
+    raise unknown_name("predicted property", property_name, [p for group in known.values() for p in group])
 
 
 def ensure(name: str, settings: Settings, *, say: Callable[[str], None] = lambda _: None) -> LoadedModel:
-    """Return the model of that name for the data present, training it when it is missing or out of date.
+    """Return the version in use, after training it anew where data, code or libraries have changed.
+
+    What a user has added to it, and a spec of the user's own, go into the new version as well.
 
     Args:
-        name: model name, a key of ``MODELS``.
+        name: model name.
         settings: where data and models are.
-        say: told in one line when a model is trained, and why.
+        say: told in one line when a model is trained, or another than the champion serves, and why.
 
     Raises:
         UnknownNameError: no such model.
         DataError: a data set it needs is damaged.
     """
     registry = Registry(settings.models_dir)
-    checksums = training_checksums(name, settings)
-    wanted = model_id(name, checksums, settings)
-    if (settings.models_dir / name / wanted / "card.json").is_file():
-        return registry.load(name, wanted)
-    say(f"training {name}: {_why(registry, name, checksums)}")
-    return train(name, settings)
+    champion = _champion(registry, name)
+    spec = Spec.model_validate(champion.spec) if champion and champion.own_spec else shipped_spec(name)
+    if champion and _is_current(champion, spec, settings):
+        loaded = registry.serving(name)
+        if loaded.note:
+            say(loaded.note)
+        return loaded
+    say(f"training {name}: {_why(champion, settings)}")
+    tables = {} if champion is None else _added_tables(champion, settings)
+    trained = train(spec, settings, tables=tables)
+    card = trained.loaded.card
+    if registry.current_id(name) != card.model_id:
+        registry.promote(name, card.model_id, f"retrained: {_why(champion, settings)}")
+    return trained.loaded
 
 
-def train(name: str, settings: Settings) -> LoadedModel:
-    """Train a model on the data present, save it and make it current."""
+def train(
+    spec: Spec,
+    settings: Settings,
+    *,
+    tables: Mapping[str, pd.DataFrame] | None = None,
+    own_spec: bool | None = None,
+) -> Trained:
+    """Train a version on the data present and the user's tables, and save it.
+
+    Where nothing is in use yet it is put into use; else it is compared with what is, and the release is up to
+    ``Registry.promote``.
+
+    Args:
+        spec: what to train.
+        settings: where data and models are.
+        tables: name -> table of rows to add (docs/training-data.md); doubtful rows are named, never asked about.
+        own_spec: True for a spec that is not the shipped one of its name; found by comparing when None.
+
+    Raises:
+        InputError: too few rows, or none of a table can be used.
+        DataError: a data set it needs is damaged.
+    """
     started = time.perf_counter()
-    data = load_training_data(name, settings)
-    parameters = ForestSettings(seed=settings.seed)
-    model = fit(data, parameters)
-    held_out = out_of_fold(model, data)
-    card = _card(model, data, held_out, model_id(name, data.checksums, settings), started)
-    table = pd.concat([rows.frame(property_name) for property_name, rows in held_out.items()], ignore_index=True)
     registry = Registry(settings.models_dir)
-    return LoadedModel(model, registry.save(model, card, table), table)
-
-
-def fit(data: TrainingData, settings: ForestSettings) -> PropertyModel:
-    """Fit the model that belongs to training data, without saving it."""
-    if data.model == "hydride_capacity":
-        return fit_capacity(data.rows, settings=settings)
-    if data.model == "hydride_thermodynamics":
-        return fit_thermodynamics(data.rows, settings=settings)
-    if data.model == "sorbent_uptake":
-        return fit_sorbent(data.rows, data.simulated)
-    return fit_conductivity(data.rows, settings=settings)
-
-
-def model_id(name: str, checksums: dict[str, str], settings: Settings) -> str:
-    """Return the content address of the model that would be trained from data of these checksums."""
-    content = json.dumps(
-        [name, sorted(checksums.items()), settings.seed, code_version(), _versions()], sort_keys=True
+    in_use = registry.usable(spec.name)
+    for target in spec.targets:
+        for learner in spec.recipe(target).learners:
+            check_saveable(learner)
+    data, added = assemble_rows(spec, settings, tables or {}, in_use)
+    model = fit(data, spec=spec, seed=settings.seed)
+    held_out = model.held_out(data, group=spec.split.group)
+    identifier = address(spec, data.checksums, settings)
+    own = spec.name not in SHIPPED or spec != shipped_spec(spec.name) if own_spec is None else own_spec
+    card = make_card(model, data, held_out, spec, identifier=identifier, added=added, seed=settings.seed)
+    card = card.model_copy(
+        update={
+            "own_spec": own,
+            "code_version": code_version(),
+            "versions": versions(),
+            "parent": None if in_use is None or in_use.card.model_id == identifier else in_use.card.model_id,
+            "wall_time_s": round(time.perf_counter() - started, 2),
+        }
     )
-    return f"{name}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
+    table = pd.concat([rows.frame(name) for name, rows in held_out.items()], ignore_index=True)
+    if in_use is not None and card.parent:
+        seen = set(data.rows.loc[~data.rows["source"].str.startswith(ADDED), spec.split.group])
+        queries = {name: rows.query() for name, rows in held_out.items()}
+        table = with_parent_answers(table, in_use, queries, seen=seen)
+    card = registry.save(model, card, table, golden_predictions(model, data.rows))
+    loaded = LoadedModel(model, card, table)
+    verdict = None
+    if in_use is not None and in_use.card.model_id != card.model_id:
+        verdict = compare(in_use, loaded, metric=spec.metric)
+    return Trained(loaded, added, verdict)
+
+
+def assemble_rows(
+    spec: Spec, settings: Settings, tables: Mapping[str, pd.DataFrame], in_use: LoadedModel | None = None
+) -> tuple[TrainingData, tuple[AddedRows, ...]]:
+    """Return the training rows of a spec: its data sets, its own files, and tables that are added.
+
+    Args:
+        spec: what is trained.
+        settings: where the data are.
+        tables: name -> table of rows to add.
+        in_use: version that added values are compared with.
+
+    Raises:
+        InputError: none of the rows of a table can be used.
+        DataError: a data set is damaged.
+    """
+    data = _set_rows(spec, settings)
+    read = []
+    for name, frame in [*((file.stem, pd.read_csv(file, dtype=str)) for file in spec.data.files), *tables.items()]:
+        champion = in_use.model if in_use else None
+        model = spec if spec.kind == "property" else spec.kind
+        rows = read_added_rows(frame, model, known=data.rows, champion=champion, name=name)
+        data = rows.joined_to(data, sha256=save_table(frame, settings))
+        read.append(rows)
+    if data.rows.empty:
+        raise InputError(
+            f"spec {spec.name!r} names no data that are present; set data.files, data.public or --data"
+        )
+    return data, tuple(read)
+
+
+def _set_rows(spec: Spec, settings: Settings) -> TrainingData:
+    """Return the rows of the data sets of a spec, those that it keeps."""
+    if spec.kind == "property":
+        return TrainingData(spec.name, pd.DataFrame(), None, {}, 0)
+    data = load_training_data(spec.kind, settings)
+    wanted = {spec.data.curated, *spec.data.public}
+    rows, simulated = data.rows[data.rows["source"].isin(wanted)], data.simulated
+    if simulated is not None:
+        simulated = simulated[simulated["source"].isin(wanted)].reset_index(drop=True)
+    for column, values in spec.data.keep.items():
+        if column in rows:
+            rows = rows[rows[column].isna() | rows[column].isin(values)]
+    checksums = {key: digest for key, digest in data.checksums.items() if key.split("/")[0] in wanted}
+    return dataclasses.replace(data, rows=rows.reset_index(drop=True), simulated=simulated, checksums=checksums)
+
+
+def fit(data: TrainingData, *, spec: Spec | None = None, seed: int = 0) -> PropertyModel:
+    """Fit the model that belongs to training data, without saving it.
+
+    Args:
+        data: training rows.
+        spec: what to fit; the shipped spec of the data's model when None.
+        seed: seed of learners and folds.
+    """
+    spec = spec or shipped_spec(data.model)
+    if spec.kind == "hydride_capacity":
+        return fit_capacity(data.rows, spec=spec, seed=seed)
+    if spec.kind == "hydride_thermodynamics":
+        return fit_thermodynamics(data.rows, spec=spec, seed=seed)
+    if spec.kind == "sorbent_uptake":
+        return fit_sorbent(data.rows, data.simulated, spec=spec, seed=seed)
+    if spec.kind == "conductivity":
+        return fit_conductivity(data.rows, spec=spec, seed=seed)
+    return fit_table_property(data.rows, spec, seed=seed)
+
+
+def address(spec: Spec, checksums: Mapping[str, str], settings: Settings) -> str:
+    """Return the content address of what would be trained by a spec from data of these checksums."""
+    content: list[Any] = [
+        spec.model_dump(mode="json"), sorted(checksums.items()), settings.seed, code_version(), versions()
+    ]  # fmt: skip
+    text = json.dumps(content, sort_keys=True)
+    return f"{spec.name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 @cache
 def code_version() -> str:
     """Return a hash of the code that makes models from data, so that changed code means a new model."""
     digest = hashlib.sha256()
-    for package, pattern in (("hstore_models", "**/*.*"), ("hstore_data", "*.py"), ("hstore", "formula.py")):
+    for package, pattern in (("hstore_models", "**/*.*"), ("hstore_data", "**/*.py"), ("hstore", "formula*.py")):
         folder = Path(str(resources.files(package)))
         for path in sorted(p for p in folder.glob(pattern) if p.suffix in {".py", ".csv"}):
             digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()[:12]
 
 
-def _versions() -> dict[str, str]:
-    return {name: version(name) for name in _LIBRARIES}
+def versions() -> dict[str, str]:
+    """Return the versions of the libraries that a model's answers depend on."""
+    return {name: version(name) for name in LIBRARIES}
 
 
-def _why(registry: Registry, name: str, checksums: dict[str, str]) -> str:
+def _champion(registry: Registry, name: str) -> ModelCard | None:
+    """Return the card of the version in use; None where there is none that can be read."""
     current = registry.current_id(name)
-    if current is None:
-        return "no model yet"
     try:
-        before = registry.card(name, current).checksums
+        return None if current is None else registry.card(name, current)
     except ModelError:
-        return "the card of the model in use is from another version, or damaged"
-    if before == checksums:
+        return None
+
+
+def _is_current(champion: ModelCard, spec: Spec, settings: Settings) -> bool:
+    """Tell whether a version was made by this code and these libraries from the data sets present."""
+    here = training_checksums(spec.kind, settings) if spec.kind in MODELS else {}
+    wanted = {spec.data.curated, *spec.data.public}
+    here = {key: digest for key, digest in here.items() if key.split("/")[0] in wanted}
+    added = {key: digest for key, digest in champion.checksums.items() if key.startswith(ADDED)}
+    return champion.model_id == address(spec, here | added, settings)
+
+
+def _added_tables(champion: ModelCard, settings: Settings) -> dict[str, pd.DataFrame]:
+    """Return the tables that were added to a version, the spec's own files left out."""
+    own = {Path(file).stem for file in champion.spec.get("data", {}).get("files", ())}
+    names = {
+        key.removeprefix(ADDED): digest for key, digest in champion.checksums.items() if key.startswith(ADDED)
+    }
+    return {name: load_table(digest, settings) for name, digest in names.items() if name not in own}
+
+
+def _why(champion: ModelCard | None, settings: Settings) -> str:
+    if champion is None:
+        return "no model that can be used yet"
+    kind = champion.spec.get("kind", champion.model)
+    here = training_checksums(kind, settings) if kind in MODELS else {}
+    before = {key: digest for key, digest in champion.checksums.items() if not key.startswith(ADDED)}
+    if before == here:
         return "code, features or library versions changed"
-    changed = sorted({file.split("/")[0] for file, _ in before.items() ^ checksums.items()})
+    changed = sorted({file.split("/")[0] for file, _ in before.items() ^ here.items()})
     return f"data changed ({', '.join(changed)})"
-
-
-def _card(
-    model: PropertyModel, data: TrainingData, held_out: dict[str, HeldOut], identifier: str, started: float
-) -> ModelCard:
-    main = _main_forest(model)
-    names = model.feature_names
-    return ModelCard(
-        model=data.model,
-        model_id=identifier,
-        properties=MODELS[data.model],
-        summary=_SUMMARIES[data.model],
-        rows_by_source=data.rows_by_source(),
-        checksums=data.checksums,
-        duplicates_removed=data.duplicates,
-        grouping="sorbent (simulated: framework group)"
-        if data.model == "sorbent_uptake"
-        else "chemical system without H",
-        split_hash=split_hash(
-            [f"{name} {label}" for name, rows in held_out.items() for label in rows.label],
-            np.concatenate([rows.folds for rows in held_out.values()]),
-        ),
-        scores={name: rows.score() for name, rows in held_out.items()},
-        importances=_importances(main, names),
-        n_features=len(names),
-        code_version=code_version(),
-        parameters=_parameters(main),
-        domain=_domain_words(model),
-        limits=_LIMITS[data.model],
-        versions=_versions(),
-        wall_time_s=round(time.perf_counter() - started, 2),
-    )
-
-
-def _parameters(forest: CalibratedForest | None) -> dict[str, float | int]:
-    if forest is None:
-        return {}
-    names = ("n_estimators", "max_features", "min_samples_leaf", "random_state")
-    return {name: getattr(forest.trees, name) for name in names}
-
-
-def _main_forest(model: PropertyModel) -> CalibratedForest | None:
-    if isinstance(model, HydrideThermodynamics):
-        return model.forests["desorption_enthalpy_kj_per_mol_h2"]
-    if isinstance(model, HydrideCapacity):
-        return model.forest
-    if isinstance(model, Conductivity):
-        return model.reference
-    return model.corrections.get("usable_capacity_wt_pct")
-
-
-def _importances(forest: CalibratedForest | None, names: tuple[str, ...]) -> dict[str, float]:
-    if forest is None:
-        return {}
-    shares = forest.trees.feature_importances_
-    order = np.argsort(-shares, kind="stable")[:_N_IMPORTANCES]
-    return {names[i]: round(float(shares[i]), 5) for i in order}
-
-
-def _domain_words(model: PropertyModel) -> str:
-    elements = [el for el, rows in model.domain.element_rows.items() if rows and el != "H"]
-    ranges = [f"{name} {low:g} to {high:g}" for name, (low, high) in model.domain.ranges.items()]
-    return "; ".join(filter(None, [f"elements {' '.join(elements)}" if elements else "", *ranges]))

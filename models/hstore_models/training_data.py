@@ -6,21 +6,23 @@ means what its authors meant.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from hstore.errors import unknown_name
-from hstore.formula import canonical_formula, parse_amounts
+from hstore.errors import FormulaError, unknown_name
+from hstore.formula import canonical_formula, parse_amounts, parse_formula
 from hstore.units import GAS_CONSTANT_J_PER_MOL_K, STANDARD_TEMPERATURE_K
 from hstore_data.catalog import present
 from hstore_data.curated import curated_table
 from hstore_data.readers import read
+from hstore_models.spec import SHIPPED, shipped_spec
+from hstore_models.weak_labels import weak_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from hstore.settings import Settings
     from hstore_data.table import DataTable
@@ -30,24 +32,17 @@ _ENTROPY = "desorption_entropy_j_per_mol_h2_k"
 _LN_PRESSURE = "ln_plateau_pressure_25c"
 _CONDUCTIVITY = "log10_conductivity_s_per_cm"
 
-PUBLIC_SETS: Mapping[str, tuple[str, ...]] = {
-    "hydride_thermodynamics": ("ml_hydpark",),
-    "hydride_capacity": ("hystor",),
-    "sorbent_uptake": ("mof_h2_usable",),
-    "conductivity": ("obelix", "liverpool_liion"),
-}
+PUBLIC_SETS: Mapping[str, tuple[str, ...]] = {name: shipped_spec(name).data.public for name in SHIPPED}
 """Model -> public sets that sharpen it when present.
 
 ``nasicon_na`` is left out: it states no temperature, and part of its values are those measured at 400 K.
 """
 
-CURATED_SETS: Mapping[str, str] = {
-    "hydride_thermodynamics": "hydrides",
-    "hydride_capacity": "hydrides",
-    "sorbent_uptake": "sorbents",
-    "conductivity": "electrolytes",
-}
+CURATED_SETS: Mapping[str, str] = {name: shipped_spec(name).data.curated for name in SHIPPED}
 """Model -> curated table it always trains on."""
+
+WEAK_SET = "doe_hydride"
+"""Public set whose rows train with low weight and are not scored, see :mod:`hstore_models.weak_labels`."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +59,10 @@ class TrainingData:
     """Data set / file -> SHA-256 of what was read."""
     duplicates: int
     """Rows left out because another set holds the same value."""
+    unread: dict[str, int] = field(default_factory=dict)
+    """Data set -> rows left out because their formula could not be read; sets without such rows are not listed."""
+    labs: tuple[str, ...] = ()
+    """Labs whose unpublished rows are among the training rows, in alphabetical order."""
 
     def rows_by_source(self) -> dict[str, int]:
         """Count the training rows of each data set."""
@@ -92,9 +91,28 @@ def load_training_data(model: str, settings: Settings) -> TrainingData:
         if len(tables) > 1:
             simulated = _sourced(tables[1])
     else:
-        frames = [_ASSEMBLE[model](table) for table in tables]
-        rows, duplicates = _without_duplicates(pd.concat(frames, ignore_index=True), model)
-    return TrainingData(model, rows, simulated, _checksums(tables), duplicates)
+        frames = [_ASSEMBLE[model](table) for table in tables if table.name != WEAK_SET]
+        pooled = pd.concat(frames, ignore_index=True)
+        pooled = _with_known_cells(pooled) if model == "conductivity" else pooled
+        rows, duplicates = _without_duplicates(pooled, model)
+        weak = [weak_rows(table.frame, rows) for table in tables if table.name == WEAK_SET]
+        rows = pd.concat([rows, *weak], ignore_index=True)
+    rows = rows.assign(lab_id="")
+    return TrainingData(model, rows, simulated, _checksums(tables), duplicates, unread_formulas(tables))
+
+
+def unread_formulas(tables: Iterable[DataTable]) -> dict[str, int]:
+    """Count the rejected rows of each data set whose formula cannot be read; sets without any are left out."""
+    counts = {table.name: sum(not _can_be_read(reject.formula) for reject in table.rejects) for table in tables}
+    return {name: count for name, count in counts.items() if count}
+
+
+def _can_be_read(formula: str) -> bool:
+    try:
+        parse_formula(formula)
+    except FormulaError:
+        return False
+    return True
 
 
 def load_scored_rows(model: str, data_set: str, settings: Settings) -> pd.DataFrame:
@@ -104,8 +122,9 @@ def load_scored_rows(model: str, data_set: str, settings: Settings) -> pd.DataFr
         UnknownNameError: the model does not use the set.
         DataError: the set is not present, or damaged.
     """
-    if data_set not in PUBLIC_SETS[model]:
-        raise unknown_name(f"public set of {model}", data_set, PUBLIC_SETS[model])
+    scored = [name for name in PUBLIC_SETS[model] if name != WEAK_SET]
+    if data_set not in scored:
+        raise unknown_name(f"public set of {model}", data_set, scored)
     table = read(data_set, settings)
     if model == "sorbent_uptake":
         frame = _sourced(table)
@@ -171,17 +190,21 @@ def _thermodynamic_rows(table: DataTable, *, test: bool = False) -> pd.DataFrame
         _ENTHALPY,
         _ENTROPY,
         _LN_PRESSURE,
+        "temperature_k",
+        "pressure_bar",
     ]
     return _with_columns(frame, columns)
 
 
 def _capacity_rows(table: DataTable, *, test: bool = False) -> pd.DataFrame:
-    """Rows with a maximum capacity; reversible and usable capacities of the curated table are left out."""
+    """Rows with a capacity, per mass of hydrogenated material, with its definition.
+
+    Where the basis is not stated it is taken for hydrogenated material: below 4 wt% the other one would differ by
+    less than 4 % of the value. ``reversible`` is 1.0 for reversible and usable capacities, 0.0 for maximum ones.
+    """
     del test
     frame = _formula_rows(_sourced(table), _model_formula(table))
-    keep = frame["h2_capacity_wt_pct"].notna()
-    if "capacity_definition" in frame:
-        keep &= frame["capacity_definition"] == "maximum"
+    frame = with_definitions(frame[frame["h2_capacity_wt_pct"].notna()])
     columns = [
         "formula",
         "amounts",
@@ -190,14 +213,54 @@ def _capacity_rows(table: DataTable, *, test: bool = False) -> pd.DataFrame:
         "alloy_class",
         "h2_capacity_wt_pct",
         "temperature_k",
+        "capacity_definition",
+        "mass_basis",
+        "reversible",
+        "note",
     ]
-    return _with_columns(frame[keep], columns)
+    return _with_columns(frame, columns)
+
+
+def with_definitions(rows: pd.DataFrame) -> pd.DataFrame:
+    """Bring capacities to the mass of hydrogenated material and say how each is defined.
+
+    Args:
+        rows: ``h2_capacity_wt_pct`` and, where known, ``capacity_definition`` (maximum where absent or empty),
+            ``mass_basis`` (unspecified where absent or empty) and ``note``.
+
+    Returns:
+        The rows with these columns filled and ``reversible`` (1.0 or 0.0). A value per mass of host, w, becomes
+        100 w / (100 + w), which its ``note`` says; its ``mass_basis`` stays as stated.
+    """
+    definition = _text(rows, "capacity_definition", "maximum")
+    basis = _text(rows, "mass_basis", "unspecified")
+    value, of_host = rows["h2_capacity_wt_pct"], basis == "host"
+    remark = "converted from " + value.map("{:g}".format) + " wt% of the host"
+    return rows.assign(
+        h2_capacity_wt_pct=value.mask(of_host, 100.0 * value / (100.0 + value)),
+        capacity_definition=definition,
+        mass_basis=basis,
+        reversible=(definition != "maximum").astype(float),
+        note=_joined(_text(rows, "note", ""), remark.where(of_host, "")),
+    )
+
+
+def _text(rows: pd.DataFrame, column: str, default: str) -> pd.Series[str]:
+    """Return a column of words, the default where it is absent or empty."""
+    if column not in rows:
+        return pd.Series(default, index=rows.index, dtype=object)
+    return rows[column].fillna("").replace("", default)
+
+
+def _joined(one: pd.Series[str], other: pd.Series[str]) -> pd.Series[str]:
+    """Join two columns of remarks."""
+    return (one + "; " + other).str.strip("; ")
 
 
 def _conductivity_rows(table: DataTable, *, test: bool = False) -> pd.DataFrame:
     """Rows with a conductivity at a temperature, outside (or inside) the OBELiX test split.
 
-    Upper bounds count as values.
+    ``censored`` is true where the value is an upper bound; the unit cell is there where the source states one.
     """
     frame = _formula_rows(_sourced(table), table.frame["formula"])
     if "conductivity_s_per_cm" in frame:
@@ -207,6 +270,7 @@ def _conductivity_rows(table: DataTable, *, test: bool = False) -> pd.DataFrame:
         keep &= frame["split"] == ("test" if test else "train")
     if "in_obelix_test" in frame:
         keep &= ~frame["in_obelix_test"]
+    bounds = frame["censored"].isin([True, "<"]) if "censored" in frame else False
     columns = [
         "formula",
         "amounts",
@@ -214,10 +278,23 @@ def _conductivity_rows(table: DataTable, *, test: bool = False) -> pd.DataFrame:
         "chemical_system",
         "family",
         _CONDUCTIVITY,
+        "censored",
         "temperature_k",
         "activation_energy_ev",
+        *_CELL,
     ]
-    return _with_columns(frame[keep], columns)
+    return _with_columns(frame[keep].assign(censored=bounds), columns)
+
+
+_CELL = ("a", "b", "c", "alpha", "beta", "gamma", "formula_units", "space_group_number")
+"""Columns of a unit cell: edges in angstrom, angles in degrees."""
+
+
+def _with_known_cells(rows: pd.DataFrame) -> pd.DataFrame:
+    """Give each row the unit cell that another set states for the same measurement, before repeats are dropped."""
+    same = [rows["composition"], rows[_CONDUCTIVITY].round(1), rows["temperature_k"].round(-1)]
+    cells = rows.groupby(same, dropna=False)[list(_CELL)].transform("first")
+    return rows.assign(**{name: rows[name].fillna(cells[name]) for name in _CELL})
 
 
 def _without_duplicates(rows: pd.DataFrame, model: str) -> tuple[pd.DataFrame, int]:

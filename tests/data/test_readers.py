@@ -68,6 +68,7 @@ def test_obelix_keeps_detection_limits_apart(mirrored):
     assert table.frame["log10_conductivity_s_per_cm"].tolist() == pytest.approx([-6, -10])
     assert table.frame["censored"].tolist() == [False, True]
     assert table.frame["split"].tolist() == ["train", "test"]
+    assert table.frame["formula_units"].tolist() == [1, 2]
     assert "positive number of S/cm: 0" in rejected(table)[3]
     assert "neither train.csv nor test.csv" in rejected(table)[4]
 

@@ -50,6 +50,17 @@ compositions = st.dictionaries(symbols, st.one_of(st.integers(1, 60).map(float),
         (" 'Mg2 Ni' ", {"Mg": 2, "Ni": 1}),
         ("Mg1e-05Ni", {"Mg": 1e-5, "Ni": 1}),
         ("CoCO3", {"Co": 1, "C": 1, "O": 3}),
+        ("MgCl2 . 6H2O", {"Mg": 1, "Cl": 2, "H": 12, "O": 6}),
+        ("CuSO4.5H2O", {"Cu": 1, "S": 1, "O": 9, "H": 10}),
+        ("Na0.5H2O", {"Na": 0.5, "H": 2, "O": 1}),
+        ("LiOH⋅H2O", {"Li": 1, "O": 2, "H": 3}),
+        ("Ti₀.₅V₀.₅", {"Ti": 0.5, "V": 0.5}),
+        ("Zr(Cro.8Mo0.2)2", {"Zr": 1, "Cr": 1.6, "Mo": 0.4}),
+        ("La0.9 Ceo. 1 Ni5", {"La": 0.9, "Ce": 0.1, "Ni": 5}),
+        ("Co.5Ni.5", {"Co": 0.5, "Ni": 0.5}),
+        ("(La0.8Nd0.2)2Mg", {"La": 1.6, "Nd": 0.4, "Mg": 1}),
+        ("Li (NH2)", {"Li": 1, "N": 1, "H": 2}),
+        ("Mg(Cd2)", {"Mg": 1, "Cd": 2}),
         ("Na", {"Na": 1}),
         ("No", {"No": 1}),
     ],
@@ -64,6 +75,17 @@ def test_the_grammar(text, amounts):
         ("Hf2Cu (M)", "phase note (M) dropped"),
         ("TiCr2 (C14)", "phase note (C14) dropped"),
         ("Mg(Am)", "phase note (Am) dropped"),
+        ("Zr.7Ce.3Mn2 (M?)", "phase note (M?) dropped"),
+        ("LaNi5 (CaCu5)", "prototype (CaCu5) dropped"),
+        ("LaNi5(CaCu5)", "prototype (CaCu5) dropped"),
+        ("ZrMn2 (MgZn2-type)", "prototype (MgZn2-type) dropped"),
+        ("ZrMn2 (P63/mmc)", "space group (P63/mmc) dropped"),
+        ("TiFe (as-cast) (M)", "remark (as-cast) dropped"),
+        ("TiFe, annealed", "remark annealed dropped"),
+        ("Mg2Ni nanocrystalline powder", "remark nanocrystalline powder dropped"),
+        ("CuSO4.5H2O", "dot before the water read as a hydrate dot, not as a decimal point"),
+        ("Zr(Cro.8Mo0.2)2", "letter o behind Cr read as zero"),
+        ("Mg + 5% Ni", "percentages that do not say of what read as atomic percent of the whole"),
         ("FeTi0", "element Ti with amount zero dropped"),
         ("Mg-5 at.% Ni", "percentages read as atomic percent of the whole"),
         ("NaAlH4 + 2 mol% Ti", "percentages read as mole percent of the whole"),
@@ -88,6 +110,22 @@ def test_weight_percent_gives_the_stated_masses():
     host = {el: n for el, n in whole.items() if el != "Mg"}
     assert molar_mass_g_per_mol(host) / molar_mass_g_per_mol(whole) == pytest.approx(0.30)
     assert host["Ni"] / host["La"] == pytest.approx(5)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Mg + 5 wt% Ni", "Mg-5wt%Ni", "Mg/5 wt.% Ni", "Mg – 5 w/o Ni", "Mg (+5 w/o Ni)", "95Mg-5Ni (wt%)",
+     "Mg-5Ni (wt.%)", "Mg95Ni5 (wt%)", "5 weight % Ni-95 weight% Mg", "Mg-5 wt.-% Ni (M)", "Mg 95 wt% Ni 5 wt%"],
+)  # fmt: skip
+def test_percentages_are_of_the_whole_however_they_are_written(text):
+    amounts = parse_amounts(text)
+    assert amounts["Ni"] * ATOMIC_MASS_G_PER_MOL["Ni"] / molar_mass_g_per_mol(amounts) == pytest.approx(0.05)
+    assert amounts.keys() == {"Mg", "Ni"}
+
+
+def test_blanks_within_the_parts_of_a_percentage_mean_nothing():
+    assert parse_amounts("MgH2 -35 wt%LaNi 5") == pytest.approx(parse_amounts("MgH2-35 wt% LaNi5"))
+    assert parse_amounts("Mg þ 5 wt%LaMg 2 Ni") == pytest.approx(parse_amounts("Mg-5 wt% LaMg2Ni"))
 
 
 def test_mole_percent_counts_formula_units_not_atoms():
@@ -127,7 +165,17 @@ def test_mole_percent_counts_formula_units_not_atoms():
         pytest.param("80Ti20V", "atomic or weight percent", id="leading percent"),
         pytest.param("Mg-120 at.% Ni", "summing to at most 100", id="too many percent"),
         pytest.param("Ti-20 wt% V-5 at% Cr", "one kind of percent", id="mixed percent"),
-        pytest.param("Ti50at.%V50at.%", "in formula", id="percent behind the symbol"),
+        pytest.param("Mg-20 wt%Ni-Y", "'-Y' behind a percentage", id="part without a share"),
+        pytest.param("65 wt% MgH2-35 wt% Mg,NiH4", "',NiH4' behind a percentage", id="comma in a part"),
+        pytest.param("MgH,-5 at% Ni", "unexpected ','", id="comma in the base"),
+        pytest.param("75Mg-6Ca-44Ni (wt%)", "summing to at most 100", id="more than the whole"),
+        pytest.param("Ti60at.%V50at.%", "summing to at most 100", id="more than the whole, behind"),
+        pytest.param("Mg-5 vol% Ni", "volume percent, which needs densities", id="volume percent"),
+        pytest.param("MgH2 + 10 wt%Zr-Ni alloy", "behind a percentage", id="an alloy of unknown shares"),
+        pytest.param("LmNi5", "mischmetal has no fixed composition", id="lanthanum-rich mischmetal"),
+        pytest.param("TiFe hydride", "unknown symbol", id="the word hydride is no remark"),
+        pytest.param("TiFe (+ Mg)", "unexpected '[+]'", id="an additive is no remark"),
+        pytest.param("TiFex (x = 0.1)", "unknown", id="a range is no remark"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_the_cause(text, message):

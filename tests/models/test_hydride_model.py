@@ -8,7 +8,7 @@ from hstore.errors import InputError
 from hstore.formula import parse_amounts
 from hstore.pairing import anion_class, host_amounts
 from hstore.thermo import plateau_pressure_bar
-from hstore_models.hydride import fit_thermodynamics
+from hstore_models.hydride_thermodynamics import fit_thermodynamics
 from hstore_models.prediction import Query
 from hstore_models.representation import (
     hydride_density_g_per_l,

@@ -9,7 +9,7 @@ import pytest
 from hstore.errors import UnknownNameError
 from hstore.formula import parse_amounts
 from hstore.settings import Settings
-from hstore_data.table import DataTable
+from hstore_data.table import DataTable, RejectedRow
 from hstore_models import training_data
 from hstore_models.training_data import (
     CURATED_SETS,
@@ -17,6 +17,7 @@ from hstore_models.training_data import (
     load_scored_rows,
     load_training_data,
     training_checksums,
+    unread_formulas,
 )
 
 CAPACITY, CONDUCTIVITY = "h2_capacity_wt_pct", "log10_conductivity_s_per_cm"
@@ -83,12 +84,29 @@ def test_repeats_within_the_curated_table_are_its_own_measurements(assembled):
     assert data.rows_by_source() == {"hydrides": 2, "hystor": 1}
 
 
-def test_only_maximum_capacities_train(assembled):
-    rows = ours(("LaNi5", 1.4), ("TiFe", 1.5)) | {"capacity_definition": ["maximum", "reversible"]}
-    assert assembled("hydride_capacity", rows, capacities(("ZrV2", 2.0))).rows["formula"].tolist() == [
-        "LaNi5",
-        "ZrV2",
-    ]
+def test_capacities_carry_their_definition(assembled):
+    rows = ours(("LaNi5", 1.4), ("TiFe", 1.5), ("TiCo", 1.2)) | {
+        "capacity_definition": ["maximum", "reversible", "usable"]
+    }
+    train = assembled("hydride_capacity", rows, capacities(("ZrV2", 2.0))).rows
+    assert train["capacity_definition"].tolist() == ["maximum", "reversible", "usable", "maximum"]
+    assert train["reversible"].tolist() == [0.0, 1.0, 1.0, 0.0]
+    assert train["mass_basis"].tolist() == ["unspecified"] * 4
+
+
+def test_capacities_per_mass_of_host_are_brought_to_the_hydrogenated_material(assembled):
+    rows = ours(("LaNi5", 1.4), ("MgTi", 7.66)) | {"mass_basis": ["hydrogenated_material", "host"]}
+    train = assembled("hydride_capacity", rows, capacities(("ZrV2", 2.0))).rows
+    assert train[CAPACITY].tolist() == pytest.approx([1.4, 7.66 / 1.0766, 2.0])
+    assert train["note"].tolist() == ["", "converted from 7.66 wt% of the host", ""]
+    assert train["mass_basis"].tolist() == ["hydrogenated_material", "host", "unspecified"]
+
+
+def test_formulas_that_could_not_be_read_are_counted_by_set():
+    frame = pd.DataFrame()
+    rejects = [RejectedRow(1, "LaNi5-yAly", "x"), RejectedRow(2, "LaNi5", "a bad number"), RejectedRow(3, "", "x")]
+    tables = [DataTable("listing", frame, rejects, {}), DataTable("clean", frame, [], {})]
+    assert unread_formulas(tables) == {"listing": 2}
 
 
 def conductivities(*rows, **columns):
@@ -118,6 +136,9 @@ def test_embedded_data_alone_train_every_model(bare, model):
     assert len(data.rows) > 100
     assert data.duplicates == 0
     assert data.checksums == training_checksums(model, bare)
+    assert data.unread == {}
+    assert data.labs == ()
+    assert set(data.rows["lab_id"]) == {""}
     assert all(len(digest) == 64 for digest in data.checksums.values())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -238,3 +239,30 @@ def test_damaged_gzip_is_refused(tmp_path, content):
     (tmp_path / "a.csv.gz").write_bytes(content)
     with pytest.raises(InputError, match="cannot be read as a table"):
         read_table(tmp_path / "a.csv.gz")
+
+
+@pytest.mark.parametrize(
+    ("column", "given", "kelvin"),
+    [
+        ("temp_C", ["25", "-300", "warm", None], [298.15, np.nan, np.nan, np.nan]),
+        ("temperature_C", ["100", "0", "1e9", ""], [373.15, 273.15, np.nan, np.nan]),
+        ("temp_K", ["77", "0", "300", "-5"], [77.0, np.nan, 300.0, np.nan]),
+    ],
+)
+def test_temperatures_of_other_names_are_taken_only_when_asked(column, given, kelvin):
+    frame = pd.DataFrame({"formula": ["LaNi5", "TiFe", "Mg2Ni", "ZrMn2"], column: given})
+    table = check_table(frame, temperatures=True)
+    np.testing.assert_allclose(table.frame["temperature_k"], kelvin)
+    assert table.temperature_from == column
+    assert not table.rejects, "such a column may hold remarks"
+    assert table.frame[column].tolist() == given or table.frame[column].isna().any()
+    plain = check_table(frame)
+    assert "temperature_k" not in plain.frame
+    assert plain.temperature_from == ""
+
+
+def test_temperature_k_itself_is_never_replaced():
+    frame = pd.DataFrame({"formula": ["LaNi5"], "temperature_k": ["350"], "temp_C": ["25"]})
+    table = check_table(frame, temperatures=True)
+    assert table.frame["temperature_k"].tolist() == [350.0]
+    assert table.temperature_from == ""

@@ -61,16 +61,18 @@ def predict_table(
     Args:
         property_name: canonical property name.
         frame: table with a ``formula`` column, or the descriptor columns of a sorbent; conditions such as
-            ``temperature_k`` are taken from their columns.
+            ``temperature_k`` are taken from their columns, temperatures also from ``temp_C`` or ``temp_K``.
         settings: where data and models are.
-        say: told when a model must be trained.
+        say: told when a model must be trained, and where a temperature was taken from.
 
     Raises:
         UnknownNameError: no model predicts the property.
         InputError: the table has neither formulas nor descriptors.
     """
     name = model_of(property_name)
-    table = check_table(frame, formulas=name != "sorbent_uptake")
+    table = check_table(frame, formulas=name != "sorbent_uptake", temperatures=True)
+    if table.temperature_from:
+        say(f"temperature_k is taken from {table.temperature_from}")
     usable = table.frame["row"].to_numpy(dtype=int) - 1
     added = pd.DataFrame(np.nan, index=range(len(frame)), columns=["mean", "std", "lower", "upper"])
     added["in_domain"], added["reason"] = False, ""

@@ -12,7 +12,8 @@ from hstore.hydride import swing_probability
 from hstore.objective import expected_attainment, probability_at_least
 from hstore_models.conductivity import Conductivity
 from hstore_models.features.electrolyte import infer_mobile_ions
-from hstore_models.hydride import HydrideCapacity, HydrideThermodynamics, pressure_predictions
+from hstore_models.hydride_capacity import HydrideCapacity
+from hstore_models.hydride_thermodynamics import HydrideThermodynamics, pressure_predictions
 from hstore_models.representation import hydride_density_g_per_l, releasable_share
 from hstore_models.sorbent import SWING, SorbentUptake
 from hstore_workflows.sources.enumeration.hazards import cost_notes, is_discounted, safety_notes
@@ -114,7 +115,7 @@ def _one_bar_temperature(
     enthalpy: NDArray[np.float64], entropy: NDArray[np.float64], state: object
 ) -> dict[str, NDArray[np.float64]]:
     from hstore.thermo import plateau_temperature_k, plateau_temperature_std_k
-    from hstore_models.hydride import ThermodynamicState
+    from hstore_models.hydride_thermodynamics import ThermodynamicState
 
     assert isinstance(state, ThermodynamicState)
     mean = np.asarray(plateau_temperature_k(enthalpy, entropy))

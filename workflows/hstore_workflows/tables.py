@@ -13,6 +13,7 @@ import pandas as pd
 
 from hstore.errors import FormulaError, InputError
 from hstore.formula import ParsedFormula, parse_formula
+from hstore.units import ZERO_CELSIUS_K
 from hstore_data.table import RejectedRow
 
 if TYPE_CHECKING:
@@ -40,6 +41,12 @@ _LIMITS = {"temperature_k": 5000.0, "void_fraction": 1.0}
 DESCRIPTORS = ("density_g_cm3", *(name for name in _NOT_NEGATIVE if not name.endswith("pressure_bar")))
 """Columns that describe a sorbent, with the units in their names."""
 
+CELSIUS_COLUMNS = ("temp_C", "temperature_C", "temperature_c", "temp_c")
+"""Column names taken for a temperature in degrees Celsius where there is no ``temperature_k``."""
+
+KELVIN_COLUMNS = ("temp_K", "temperature_K", "temp_k")
+"""Column names taken for a temperature in kelvin where there is no ``temperature_k``."""
+
 SURPLUS_COLUMN = "surplus_cells"
 """Column that holds what stands beyond the last header of a row; only in tables that have such rows."""
 
@@ -56,6 +63,8 @@ class UserTable:
     """What was dropped or interpreted in each usable row; empty text if nothing."""
     rejects: list[RejectedRow]
     """Rows that cannot be used, in order."""
+    temperature_from: str = ""
+    """Column of another name or unit that ``temperature_k`` was taken from; empty where none was."""
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -115,12 +124,14 @@ def _read_csv(path: Path) -> pd.DataFrame:
     return frame
 
 
-def check_table(frame: pd.DataFrame, *, formulas: bool = True) -> UserTable:
+def check_table(frame: pd.DataFrame, *, formulas: bool = True, temperatures: bool = False) -> UserTable:
     """Check every row of a table.
 
     Args:
         frame: table with a formula column (one of ``FORMULA_COLUMNS``) and any condition columns.
         formulas: False for tables of descriptors, which need no formula.
+        temperatures: True takes ``temperature_k`` from one of ``KELVIN_COLUMNS`` or ``CELSIUS_COLUMNS``, where
+            the table has no such column.
 
     Raises:
         InputError: there is no formula column, or no descriptor, though one is needed.
@@ -134,6 +145,9 @@ def check_table(frame: pd.DataFrame, *, formulas: bool = True) -> UserTable:
     frame = frame.assign(row=np.arange(1, len(frame) + 1))
     text = frame[column].fillna("").astype(str) if column else pd.Series("", index=frame.index)
     causes, numbers = _bad_numbers(frame)
+    temperature_from = _other_temperature(frame) if temperatures else ""
+    if temperature_from:
+        numbers["temperature_k"] = _kelvin(frame, temperature_from)
     amounts: list[dict[str, float]] = []
     notes: list[str] = []
     rejects: list[RejectedRow] = []
@@ -152,7 +166,7 @@ def check_table(frame: pd.DataFrame, *, formulas: bool = True) -> UserTable:
     kept = frame.assign(**numbers)[usable].reset_index(drop=True)
     if column and column != "formula":
         kept["formula"] = kept[column]
-    return UserTable(kept, amounts, notes, rejects)
+    return UserTable(kept, amounts, notes, rejects, temperature_from)
 
 
 def _host_formula(formula: str) -> ParsedFormula:
@@ -184,6 +198,20 @@ def _bad_numbers(frame: pd.DataFrame) -> tuple[list[str], dict[str, NDArray[np.f
         for row in np.flatnonzero(wrong):
             causes[row] = causes[row] or f"{name} must be {allowed}, got {given.iloc[row]}; correct or empty it"
     return causes, numbers
+
+
+def _other_temperature(frame: pd.DataFrame) -> str:
+    """Name the column that stands in for ``temperature_k``; empty where none does or none need."""
+    if "temperature_k" in frame:
+        return ""
+    return next((name for name in (*KELVIN_COLUMNS, *CELSIUS_COLUMNS) if name in frame), "")
+
+
+def _kelvin(frame: pd.DataFrame, column: str) -> NDArray[np.float64]:
+    """Return temperatures in kelvin; a cell that is none counts as not stated, for such columns hold remarks."""
+    given = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float)
+    kelvin = given + ZERO_CELSIUS_K if column in CELSIUS_COLUMNS else given
+    return np.where((kelvin > 0) & (kelvin <= _LIMITS["temperature_k"]), kelvin, np.nan)
 
 
 def _shortened(text: str) -> str:

@@ -27,10 +27,10 @@ def read_obelix(folder: Path) -> Rows:
 
     A value given as ``<1E-10`` is a detection limit: it becomes the logarithm of that limit with
     ``censored`` true, so that a model can treat it as an upper bound. Cell lengths are in angstrom,
-    angles in degrees.
+    angles in degrees; ``formula_units`` counts the formula as written in the cell.
     """
     columns = (
-        "ID", "Reduced Composition", _OBELIX_SIGMA, "Space group #", *_OBELIX_CELL, "Family", "DOI",
+        "ID", "Reduced Composition", _OBELIX_SIGMA, "Z", "Space group #", *_OBELIX_CELL, "Family", "DOI",
     )  # fmt: skip
     sheet = Sheet(folder / "all.csv", columns, label="Reduced Composition")
     composition = sheet.compositions("Reduced Composition")
@@ -49,6 +49,7 @@ def read_obelix(folder: Path) -> Rows:
             "censored": sigma.str.startswith("<"),
             "temperature_k": STANDARD_TEMPERATURE_K,
             **{name: sheet.number(name) for name in _OBELIX_CELL},
+            "formula_units": sheet.number("Z"),
             "space_group_number": sheet.number("Space group #"),
             "family": sheet.text("Family"),
             "split": split,

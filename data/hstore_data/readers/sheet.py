@@ -126,22 +126,27 @@ class Sheet:
         for index in self._cells.index[rows]:
             self._causes.setdefault(index, cause if isinstance(cause, str) else cause.loc[index])
 
-    def compositions(self, column: str) -> pd.DataFrame:
+    def compositions(self, column: str, *, texts: pd.Series[str] | None = None) -> pd.DataFrame:
         """Parse a column of formulas; rows that cannot be read are rejected with the cause.
+
+        Args:
+            column: column of the file.
+            texts: (n_rows,) what to parse in place of the cells, where a set has a notation of its own.
 
         Returns:
             (n_rows, 2) ``composition`` (canonical formula) and ``chemical_system``, empty where rejected.
         """
         known: dict[str, tuple[str, str]] = {}
-        for formula in self._cells[column].unique():
+        formulas = self._cells[column] if texts is None else texts
+        for formula in formulas.unique():
             try:
                 parsed = parse_formula(formula)
             except FormulaError as error:
-                self.reject(self._cells[column] == formula, str(error))
+                self.reject(formulas == formula, str(error))
                 known[formula] = ("", "")
             else:
                 known[formula] = (canonical_formula(parsed.amounts), parsed.chemical_system)
-        pairs = [known[formula] for formula in self._cells[column]]
+        pairs = [known[formula] for formula in formulas]
         return pd.DataFrame(pairs, columns=["composition", "chemical_system"], index=self._cells.index)
 
     def finish(self, columns: Mapping[str, object]) -> Rows:

@@ -1,5 +1,8 @@
 """Descriptors of solid ionic conductors from composition, and from the lattice where it is known.
 
+Conductors are told apart by how many tetrahedral, octahedral and large cations there are for each anion (a garnet
+has 2 and 3 for 12, a NASICON 2 and 3 tetrahedra), and by how mixed their sites are.
+
 A formula is split into the mobile ion, the anions and the framework cations, each with its usual charge and
 radius (:func:`hstore_models.features.elemental.ions`). Sulfur and selenium count as cations where oxygen
 outnumbers them at least three to one (sulfates), hydrogen as H+ beside oxygen or nitrogen without boron or
@@ -17,6 +20,7 @@ import numpy as np
 from hstore.errors import InputError, unknown_name
 from hstore_models.features.composition import (
     ATOMIC_NUMBER,
+    SYMBOLS,
     CompositionBatch,
     FloatArray,
     divide,
@@ -37,15 +41,31 @@ MOBILE_IONS: tuple[str, ...] = ("Li", "Na", "K", "Ag", "Cu", "Mg", "Ca", "Zn", "
 ANIONS: tuple[str, ...] = ("O", "S", "Se", "Te", "N", "F", "Cl", "Br", "I", "H")
 """Elements that count as anions."""
 
+ROOT_ELEMENTS: tuple[str, ...] = tuple(
+    symbol for symbol in SYMBOLS[1:84] if symbol not in {"He", "Ne", "Ar", "Kr", "Xe", "Tc", "Pm"}
+)
+"""Elements whose amounts are descriptors: hydrogen to bismuth without the noble gases and the unstable ones."""
+
 LATTICE_NAMES: tuple[str, ...] = (
     "cell_volume_per_atom_a3", "cell_volume_per_anion_a3", "cell_volume_per_mobile_a3", "cell_ionic_packing",
-    "cell_axis_ratio", "cell_angle_distortion_deg",
+    "cell_axis_ratio", "cell_angle_distortion_deg", "cell_space_group", "cell_crystal_system", "cell_volume_a3",
+    "cell_formula_units", "cell_free_volume_per_atom_a3", "cell_shortest_edge_a", "cell_longest_edge_a",
+    "cell_atoms",
 )  # fmt: skip
 """Names of the lattice descriptors, in order."""
 
 _TETRAHEDRAL = ("B", "C", "Si", "P", "S", "Ge", "As", "Al", "Ga")
 _OCTAHEDRAL = ("Ti", "Zr", "Hf", "Nb", "Ta", "Sn", "Sb", "Sc", "In", "Y", "W", "Mo")
 _LARGE = ("Na", "K", "Rb", "Cs", "Ca", "Sr", "Ba", "La", "Nd", "Pr", "Sm")
+_REDOX = ("V", "Cr", "Mn", "Fe", "Co", "Ni")
+_ALKALI = ("Na", "K", "Rb", "Cs")
+_SITES = {"tetrahedral": _TETRAHEDRAL, "octahedral": _OCTAHEDRAL, "large": _LARGE}
+_FORMERS = {"p": ("P",), "si": ("Si",), "ge": ("Ge",), "b": ("B",), "al_ga": ("Al", "Ga")}
+"""Cations that set how stiff a tetrahedral framework is, counted by themselves."""
+_LARGEST_MULTIPLE = 200
+_WHOLE = 0.02
+_SYSTEM_STARTS = (3.0, 16.0, 75.0, 143.0, 168.0, 195.0)
+"""First space group of the monoclinic to the cubic system."""
 _OXO_RATIO = 3.0
 _SPHERE_A3_PER_PM3 = 4.0 / 3.0 * np.pi * 1e-6
 
@@ -60,6 +80,8 @@ class Lattice:
     """Angles alpha, beta, gamma, degrees, shape (n, 3)."""
     formula_units: FloatArray
     """Formula units per cell, shape (n,)."""
+    space_group: FloatArray | None = None
+    """Number of the space group, 1 to 230, shape (n,); NaN, or None for all, where not known."""
 
     @property
     def volume_a3(self) -> FloatArray:
@@ -145,7 +167,7 @@ def lattice_features(
         mobile_ions: as for :func:`electrolyte_features`.
 
     Returns:
-        Values of shape (n, 6), columns as in ``LATTICE_NAMES``; NaN where the cell is not known.
+        Values of shape (n, 14), columns as in ``LATTICE_NAMES``; rows whose cell is not known are NaN.
 
     Raises:
         UnknownNameError: a mobile ion is not one of ``MOBILE_IONS``.
@@ -154,22 +176,87 @@ def lattice_features(
     if lattice.lengths_a.shape != (len(batch), 3):
         raise InputError(f"one unit cell per material is needed: {len(batch)}, got {len(lattice.lengths_a)}")
     parts = _Ions.of(batch, _checked(batch, mobile_ions))
-    per_atom = lattice.volume_a3 / (lattice.formula_units * row_sum(batch.amounts))
-    edges = lattice.lengths_a
+    volume, edges, atoms = lattice.volume_a3, lattice.lengths_a, lattice.formula_units * row_sum(batch.amounts)
+    per_atom = volume / atoms
+    ionic = _ionic_volume_a3(parts, batch.fractions)
+    group = np.full(len(batch), np.nan) if lattice.space_group is None else lattice.space_group
     columns = (
         per_atom,
         divide(per_atom, row_sum(parts.anion)),
         divide(per_atom, row_sum(parts.mobile)),
-        divide(_ionic_volume_a3(parts, batch.fractions), per_atom),
+        divide(ionic, per_atom),
         edges.max(axis=1) / edges.min(axis=1),
         np.abs(lattice.angles_deg - 90.0).max(axis=1),
+        group,
+        np.where(np.isnan(group), np.nan, np.digitize(np.nan_to_num(group), _SYSTEM_STARTS)),
+        volume,
+        lattice.formula_units,
+        per_atom - ionic,
+        edges.min(axis=1),
+        edges.max(axis=1),
+        atoms,
     )
-    return np.stack(columns, axis=1)
+    return np.where(np.isfinite(per_atom)[:, None], np.stack(columns, axis=1), np.nan)
+
+
+def ionic_volumes_a3(batch: CompositionBatch) -> FloatArray:
+    """Return the volume of the ions as spheres of their usual radii, cubic angstrom per atom, shape (n,)."""
+    return _ionic_volume_a3(_Ions.of(batch, infer_mobile_ions(batch)), batch.fractions)
+
+
+def root_fractions(batch: CompositionBatch) -> FloatArray:
+    """Return square roots of the atomic fractions of ``ROOT_ELEMENTS``; roots let small dopings count.
+
+    Returns:
+        Values of shape (n, len(ROOT_ELEMENTS)), 0 where an element is absent.
+    """
+    by_number = np.zeros((len(batch), len(SYMBOLS)))
+    rows = np.arange(len(batch))[:, None]
+    by_number[rows, batch.atomic_numbers] = np.sqrt(batch.fractions)
+    return by_number[:, [ATOMIC_NUMBER[symbol] for symbol in ROOT_ELEMENTS]]
+
+
+@cache
+def root_names() -> tuple[str, ...]:
+    """Return the names of the columns of :func:`root_fractions`."""
+    return tuple(f"root_fraction_{symbol.lower()}" for symbol in ROOT_ELEMENTS)
+
+
+def conductor_families(batch: CompositionBatch) -> list[str]:
+    """Name mobile ion and chemistry of each material, such as ``Li garnet``, by its composition alone.
+
+    Returns:
+        For each material the mobile ion (or ``other``) and one of garnet, polyanion (a tetrahedral cation for
+        less than seven oxygens), perovskite (an octahedral cation for less than four oxygens beside a large
+        one), oxide, sulfide (selenides and tellurides too), halide, or other; mixed anions count as the most
+        frequent.
+    """
+    ions_of = infer_mobile_ions(batch)
+    parts = _Ions.of(batch, ions_of)
+    anions = row_sum(parts.anion)
+    site = {name: _per_anion(parts, group, anions) for name, group in _SITES.items()}
+    kinds = np.stack([
+        row_sum(np.where(batch.contains(group), parts.anion, 0.0))
+        for group in (("O",), ("S", "Se", "Te"), ("F", "Cl", "Br", "I"))
+    ])  # fmt: skip
+    oxide, sulfide, halide = ((kinds.argmax(axis=0) == number) & (kinds.max(axis=0) > 0) for number in range(3))
+    octahedra, large = site["octahedral"], site["large"]
+    garnet = oxide & (np.abs(octahedra - 2 / 12) < 1 / 20) & (np.abs(large - 3 / 12) < 1 / 20)
+    chemistry = np.select(
+        [garnet, oxide & (site["tetrahedral"] > 1 / 7), oxide & (octahedra > 1 / 4) & (large > 0), oxide, sulfide,
+         halide],
+        ["garnet", "polyanion", "perovskite", "oxide", "sulfide", "halide"],
+        default="other",
+    )  # fmt: skip
+    return [f"{ion or 'other'} {kind}" for ion, kind in zip(ions_of, chemistry, strict=True)]
 
 
 def _columns(batch: CompositionBatch, mobile_ions: Sequence[str] | None) -> dict[str, FloatArray]:
     parts = _Ions.of(batch, _checked(batch, mobile_ions))
-    return {**_ratios(parts), **_framework(parts), **_anions(parts), **_contrasts(parts)}
+    columns: dict[str, FloatArray] = {}
+    for group in (_ratios, _framework, _anions, _contrasts, _sites, _mixing):
+        columns |= group(parts)
+    return columns
 
 
 def _checked(batch: CompositionBatch, mobile_ions: Sequence[str] | None) -> Sequence[str]:
@@ -265,6 +352,65 @@ def _contrasts(parts: _Ions) -> dict[str, FloatArray]:
         "mobile_volume_share": divide(_ionic_volume_a3(parts, parts.mobile), volume),
         "framework_volume_share": divide(_ionic_volume_a3(parts, parts.framework), volume),
     }
+
+
+def _sites(parts: _Ions) -> dict[str, FloatArray]:
+    """Count cations of each kind of site for each anion, which tells structure types apart."""
+    anions, framework, batch = row_sum(parts.anion), parts.framework, parts.batch
+    named = np.any([batch.contains(group) for group in _SITES.values()], axis=0)
+    columns = {f"{name}_per_anion": _per_anion(parts, group, anions) for name, group in _SITES.items()}
+    columns["other_cation_per_anion"] = divide(row_sum(np.where(named, 0.0, framework)), anions)
+    columns["redox_per_anion"] = _per_anion(parts, _REDOX, anions)
+    columns["framework_alkali_per_anion"] = _per_anion(parts, _ALKALI, anions)
+    return columns | {f"{name}_per_anion": _per_anion(parts, group, anions) for name, group in _FORMERS.items()}
+
+
+def _mixing(parts: _Ions) -> dict[str, FloatArray]:
+    """How mixed the sites are, the extreme cations, and how intricate the composition is."""
+    framework, batch = parts.framework, parts.batch
+    there = framework > 0
+    none = ~there.any(axis=1)
+    entropies = {
+        "framework": framework,
+        "anion": parts.anion,
+        "octahedral": np.where(batch.contains(_OCTAHEDRAL), framework, 0.0),
+        "tetrahedral": np.where(batch.contains(_TETRAHEDRAL), framework, 0.0),
+        "element": batch.fractions,
+    }
+    columns = {f"{name}_mixing_entropy": _mixing_entropy(weights) for name, weights in entropies.items()}
+    for name, values in (("charge", parts.charge), ("radius_pm", parts.radius_pm)):
+        highest = np.max(np.where(there, values, -np.inf), axis=1)
+        lowest = np.min(np.where(there, values, np.inf), axis=1)
+        columns[f"framework_highest_{name}"] = np.where(none, np.nan, highest)
+        columns[f"framework_lowest_{name}"] = np.where(none, np.nan, lowest)
+    columns["largest_anion_radius_pm"] = np.max(np.where(parts.anion > 0, parts.radius_pm, 0.0), axis=1)
+    columns["log10_atoms_of_whole_formula"] = _log10_whole_atoms(batch)
+    return columns
+
+
+def _per_anion(parts: _Ions, group: Sequence[str], anions: FloatArray) -> FloatArray:
+    return divide(row_sum(np.where(parts.batch.contains(group), parts.framework, 0.0)), anions)
+
+
+def _mixing_entropy(weights: FloatArray) -> FloatArray:
+    """Ideal entropy of mixing of the elements of each row, in units of the gas constant; 0 where none is."""
+    total = np.maximum(row_sum(weights), 1e-12)[:, None]
+    share = weights / total
+    return -row_sum(np.where(share > 0, share * np.log(np.where(share > 0, share, 1.0)), 0.0))
+
+
+def _log10_whole_atoms(batch: CompositionBatch) -> FloatArray:
+    """Return log10 of the atoms in the smallest formula of nearly whole numbers: large for doped materials."""
+    least = np.min(np.where(batch.present, batch.amounts, np.inf), axis=1)
+    relative = batch.amounts / least[:, None]
+    multiple = np.full(len(batch), float(_LARGEST_MULTIPLE))
+    open_rows = np.arange(len(batch))
+    for number in range(1, _LARGEST_MULTIPLE):
+        scaled = relative[open_rows] * number
+        whole = np.all(np.abs(scaled - np.round(scaled)) < _WHOLE, axis=1)
+        multiple[open_rows[whole]] = number
+        open_rows = open_rows[~whole]
+    return np.log10(multiple * row_sum(relative))
 
 
 def _ionic_volume_a3(parts: _Ions, weights: FloatArray) -> FloatArray:

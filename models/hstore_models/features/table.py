@@ -13,7 +13,12 @@ import numpy as np
 
 from hstore.errors import InputError, unknown_name
 from hstore_models.features.composition import CompositionBatch, FloatArray
-from hstore_models.features.electrolyte import electrolyte_features, electrolyte_names
+from hstore_models.features.electrolyte import (
+    electrolyte_features,
+    electrolyte_names,
+    root_fractions,
+    root_names,
+)
 from hstore_models.features.hydride import hydride_features, hydride_names
 from hstore_models.features.magpie import MAGPIE_NAMES, magpie_features
 
@@ -50,6 +55,7 @@ GROUPS: dict[str, FeatureGroup] = {
         FeatureGroup("magpie", lambda: MAGPIE_NAMES, magpie_features),
         FeatureGroup("hydride", hydride_names, hydride_features),
         FeatureGroup("electrolyte", electrolyte_names, electrolyte_features),
+        FeatureGroup("roots", root_names, root_fractions),
     )
 }
 """Every group of composition descriptors by name."""

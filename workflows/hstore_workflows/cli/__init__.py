@@ -23,7 +23,7 @@ _COMMANDS = {
     "describe": "Compute descriptors of structure or formula files.",
     "evaluate": "Score a property model on a table with known answers.",
     "fetch": "Bring candidates from a source into the store.",
-    "models": "List and show trained models.",
+    "models": "List, compare, release and check trained models.",
     "predict": "Add predictions with intervals to a table.",
     "screen": "Rank candidates for a target and write a report.",
     "serve": "Start the REST service.",
