@@ -116,10 +116,10 @@ def states(rows: pd.DataFrame, column: str, where: str = "") -> States:
     return States(
         column,
         frame[column].to_numpy(dtype=float) if column in frame else np.zeros(0),
-        frame[identity].to_numpy(dtype=object),
+        frame[identity].to_numpy(dtype=object) if len(frame) else np.zeros(0, dtype=object),
         conditions,
         list(frame["amounts"]) if "amounts" in frame else [{}] * len(frame),
-        [f"row {row} of {source}" for row, source in zip(frame["row"], sources, strict=True)],
+        [f"row {row} of {source}" for row, source in zip(frame.get("row", ()), sources, strict=True)],
         frame,
     )
 

@@ -18,7 +18,7 @@ from hstore_models.censored import impute_censored
 from hstore_models.conformal import calibrate
 from hstore_models.domain import strange_elements_in_folds
 from hstore_models.learners import Learner, check_learner, fit_learner
-from hstore_models.splits import grouped_folds
+from hstore_models.splits import steady_folds
 from hstore_models.trees import Trees
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def fit_ensemble(task: Task, recipe: Recipe) -> Ensemble:
     """
     names = _names(recipe.learners)
     columns = {name: task.columns(learner) for name, learner in zip(names, recipe.learners, strict=True)}
-    folds = grouped_folds(task.groups, n_folds=recipe.n_folds, seed=recipe.seed)
+    folds = steady_folds(task.groups, n_folds=recipe.n_folds, seed=recipe.seed)
     given = np.asarray(task.target, dtype=np.float64)
     known, counted = given.copy(), task.counted
     censored = task.bounds is not None and bool(np.any(task.bounds))

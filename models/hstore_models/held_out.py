@@ -46,12 +46,14 @@ class HeldOut:
     """Standard deviation of that prediction."""
     folds: NDArray[np.int64]
     """Fold of each row."""
-    asked: pd.DataFrame
+    asked: pd.DataFrame | None
     """What another model has to be asked to be compared: ``amounts`` where rows have a formula, conditions and
-    descriptors."""
+    descriptors; None where a prediction is not what was measured."""
 
-    def query(self) -> Query:
-        """Ask for the same rows again."""
+    def query(self) -> Query | None:
+        """Ask for the same rows again; None where a prediction would not be comparable."""
+        if self.asked is None:
+            return None
         amounts = list(self.asked["amounts"]) if "amounts" in self.asked else [{}] * len(self.asked)
         return Query.of(amounts, self.asked)
 
@@ -97,7 +99,13 @@ class HeldOut:
 
 
 def of_ensemble(
-    ensemble: Ensemble, rows: pd.DataFrame, unit: str, *, group: str, strange: NDArray[np.bool_] | None = None
+    ensemble: Ensemble,
+    rows: pd.DataFrame,
+    unit: str,
+    *,
+    group: str,
+    strange: NDArray[np.bool_] | None = None,
+    scored: NDArray[np.bool_] | None = None,
 ) -> HeldOut:
     """Return the out-of-fold predictions of an ensemble for the rows it was fitted on.
 
@@ -107,10 +115,13 @@ def of_ensemble(
         unit: unit in which truth and prediction are compared.
         group: column of what was held out together.
         strange: rows with an element that hardly any row of the other folds contains.
+        scored: rows that are scored; all when None.
     """
     families = rows["family"].to_numpy(dtype=str)
     std = ensemble.calibration.std(ensemble.oof_spread, ensemble.oof_mean, families, strange)
-    return of_rows(rows, ensemble.target, (ensemble.oof_mean, std, ensemble.folds), unit, group=group)
+    kept = np.ones(len(rows), dtype=bool) if scored is None else scored
+    answer = (ensemble.oof_mean[kept], std[kept], ensemble.folds[kept])
+    return of_rows(rows[kept].reset_index(drop=True), ensemble.target[kept], answer, unit, group=group)
 
 
 def of_rows(
@@ -121,6 +132,7 @@ def of_rows(
     *,
     group: str,
     unasked: Sequence[str] = (),
+    comparable: bool = True,
 ) -> HeldOut:
     """Return held-out predictions of rows with the columns ``formula``, ``source`` and ``family``.
 
@@ -131,9 +143,10 @@ def of_rows(
         unit: unit in which truth and prediction are compared.
         group: column of what was held out together.
         unasked: columns that are no conditions of the answer, such as a temperature the values do not belong to.
+        comparable: False where a prediction is not what was measured, such as total for excess uptake.
     """
     label, source, groups, family = (
         rows[name].to_numpy(dtype=object) for name in ("formula", "source", group, "family")
     )
     asked = rows.drop(columns=list(unasked), errors="ignore").reset_index(drop=True)
-    return HeldOut(unit, label, source, groups, family, truth, *answer, asked)
+    return HeldOut(unit, label, source, groups, family, truth, *answer, asked if comparable else None)

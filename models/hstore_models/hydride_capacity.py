@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from hstore.arrays import FloatArray
     from hstore_models.training_data import TrainingData
 
 CAPACITY = "h2_capacity_wt_pct"
@@ -66,7 +67,8 @@ class HydrideCapacity:
         alloys = data.rows[["H" not in a for a in data.rows["amounts"]]].reset_index(drop=True)
         alloys = alloys.assign(family=infer_alloy_class(Query.of(list(alloys["amounts"])).host))
         strange = strange_elements_in_folds(list(alloys["amounts"]), self.ensemble.folds)
-        return {CAPACITY: of_ensemble(self.ensemble, alloys, "wt%", group=group, strange=strange)}
+        scored = _weights(alloys) >= 1.0
+        return {CAPACITY: of_ensemble(self.ensemble, alloys, "wt%", group=group, strange=strange, scored=scored)}
 
     def predict(self, property_name: str, query: Query) -> Predictions:
         """Predict the capacity.
@@ -117,7 +119,7 @@ def learning_task(rows: pd.DataFrame, spec: Spec) -> Task:
     """
     alloys = rows[["H" not in a for a in rows["amounts"]]]
     inputs = _inputs(alloys, spec.targets[CAPACITY])
-    weights = alloys["weight"].fillna(1.0).to_numpy(dtype=float) if "weight" in alloys else np.ones(len(alloys))
+    weights = _weights(alloys)
     amounts = list(alloys["amounts"])
     return Task(
         inputs.values,
@@ -129,6 +131,13 @@ def learning_task(rows: pd.DataFrame, spec: Spec) -> Task:
         families=np.array(infer_alloy_class(Query.of(amounts).host)),
         amounts=amounts,
     )
+
+
+def _weights(alloys: pd.DataFrame) -> FloatArray:
+    """Return the weight of each row, 1 where the rows state none, shape ``(n,)``."""
+    if "weight" not in alloys:
+        return np.ones(len(alloys))
+    return np.asarray(alloys["weight"].fillna(1.0).to_numpy(dtype=float))
 
 
 def _inputs(alloys: pd.DataFrame, wanted: TargetSpec) -> Inputs:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -45,6 +46,8 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "gaussian_process": {"kernel": "matern52", "robust_passes": 0},
 }
 
+_MANY_ROWS = 5000
+"""Rows from which more than one thread pays within a library."""
 _OURS = frozenset({"trim"})
 """Parameters of forests that are used after the fit, see :class:`~hstore_models.trees.Trees`."""
 
@@ -112,6 +115,20 @@ def fit_learner(
         weights: weight of each row, shape ``(n,)``, above 0.
         seed: seed of its randomness.
     """
+    with _few_threads(len(target)):
+        return _fitted(learner, features, target, weights, seed=seed)
+
+
+def _few_threads(n_rows: int) -> AbstractContextManager[Any]:
+    """Keep libraries to one thread where rows are few: threads that wait for each other cost more than they do."""
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1) if n_rows < _MANY_ROWS else nullcontext()
+
+
+def _fitted(
+    learner: Learner, features: FloatArray, target: FloatArray, weights: FloatArray, *, seed: int
+) -> Fitted:
     if learner.kind == "gaussian_process":
         return fit_process(features, target, weights, **_parameters(learner))
     estimator = _built(learner, seed=seed)

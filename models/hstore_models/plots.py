@@ -43,7 +43,7 @@ def parity_figure(table: pd.DataFrame, target: str, unit: str) -> Figure:
         target: name of the property.
         unit: its unit.
     """
-    figure = _figure(7.2, 5.4)
+    figure = _figure(7.2, 5.0)
     axes = figure.add_subplot()
     for name, colour, marker, mask in _families(table):
         rows = table[mask]
@@ -59,7 +59,7 @@ def parity_figure(table: pd.DataFrame, target: str, unit: str) -> Figure:
     ends = _limits(table[["measured", "predicted"]].to_numpy(dtype=float))
     axes.plot(ends, ends, color=_INK, linewidth=1.0, zorder=1)
     axes.set(
-        xlim=ends, ylim=ends, box_aspect=1.0,
+        xlim=ends, ylim=ends,
         xlabel=_axis(f"{_label(target)}, measured", unit), ylabel=_axis(f"{_label(target)}, predicted", unit),
     )  # fmt: skip
     axes.set_title("Every group was predicted without having been seen", loc="left", fontsize=10)

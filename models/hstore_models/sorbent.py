@@ -21,7 +21,7 @@ from hstore_models.held_out import HeldOut, of_rows
 from hstore_models.isotherm import IsothermPopulation, fit_isotherms
 from hstore_models.prediction import Predictions, Query, normal_predictions
 from hstore_models.spec import Spec, shipped_spec
-from hstore_models.swing import GRAVIMETRIC, VOLUMETRIC, Swing, SwingEnsemble, fit_swing
+from hstore_models.swing import GRAVIMETRIC, VOLUMETRIC, Swing, SwingEnsemble, fit_swing, swing_tasks
 from hstore_models.texture_isotherm import (
     TextureIsotherm,
     UptakeErrors,
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hstore.arrays import FloatArray
+    from hstore_models.ensemble import Ensemble, Task
+    from hstore_models.training_data import TrainingData
 
 UPTAKE = "h2_uptake_wt_pct"
 """Uptake at one state."""
@@ -85,23 +87,28 @@ class SorbentUptake:
             self._at_trained_swing(self.ensemble, property_name, texture, query, (mean, std, reasons))
         return normal_predictions(property_name, mean, std, reasons, low=0.0)
 
-    def held_out(
-        self, rows: pd.DataFrame, *, group: str, simulated: pd.DataFrame | None = None
-    ) -> dict[str, HeldOut]:
+    @property
+    def main(self) -> Ensemble | None:
+        """Ensemble whose features and importances stand for the model; None without a simulated set."""
+        return None if self.ensemble is None else self.ensemble.volumetric
+
+    def held_out(self, data: TrainingData, *, group: str) -> dict[str, HeldOut]:
         """Return predictions made with the sorbent, or framework group, of each row held out.
 
         Args:
-            rows: the measured uptakes it was trained on, in order, with the column ``source``.
-            group: column of ``simulated`` that was held out together.
-            simulated: the simulated capacities it was trained on, in order, with the column ``source``.
+            data: the training data.
+            group: column of the simulated rows that was held out together.
         """
+        rows, simulated = data.rows, data.simulated
         truth, mean, folds = left_out_uptakes(rows)
         known = with_texture(rows)
         kelvin, bar = known["temperature_k"].to_numpy(dtype=float), known["pressure_bar"].to_numpy(dtype=float)
         words = [f"{n}, {t:g} K, {p:g} bar" for n, t, p in zip(known["name"], kelvin, bar, strict=True)]
         known = known.assign(formula=words, family=known["sorbent_class"])
         std = self.errors.relative(kelvin, bar) * mean
-        found = {UPTAKE: of_rows(known, truth, (mean, std, folds), "wt% of the sorbent", group="name")}
+        found = {
+            UPTAKE: of_rows(known, truth, (mean, std, folds), "wt% of the sorbent", group="name", comparable=False)
+        }
         if self.ensemble is None or simulated is None:
             return found
         named = simulated.assign(formula=simulated["core_mof_2019_asr"], family="MOF")
@@ -267,6 +274,19 @@ def fit_sorbent(
         if ensemble is None
         else pore_features({name: np.ones(1) for name in PORE_DESCRIPTORS})[1],
     )
+
+
+def learning_tasks(simulated: pd.DataFrame, spec: Spec) -> dict[str, Task]:
+    """Return what the capacities at the swing of a simulated set are learned from, by target of the spec.
+
+    Args:
+        simulated: as for :func:`fit_sorbent`.
+        spec: names the groups.
+    """
+    texture = complete_texture(Query.of([{}] * len(simulated), simulated))
+    known = {name: simulated[name].to_numpy(dtype=float) for name in (GRAVIMETRIC, VOLUMETRIC)}
+    groups = simulated[spec.split.group].to_numpy(dtype=str)
+    return swing_tasks(pore_features(texture)[0], texture["density_g_cm3"], known, groups)
 
 
 def _domain(usable: pd.DataFrame) -> Domain:

@@ -40,6 +40,10 @@ OTHER_FAMILIES = "other families"
 """Name of that fold."""
 
 
+_FEW_GROUPS = 8
+"""Groups for each fold below which folds dealt by name would be too uneven."""
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
     """Which row is in which fold, and why."""
@@ -144,6 +148,33 @@ def grouped_folds(groups: Groups, *, n_folds: int = 5, seed: int = 0) -> NDArray
     for number, (_, held_out) in enumerate(splitter.split(labels, groups=labels)):
         folds[held_out] = number
     return folds
+
+
+def steady_folds(groups: Groups, *, n_folds: int = 5, seed: int = 0) -> NDArray[np.int64]:
+    """Assign each row to a fold by its group's name alone, so that added groups move no other.
+
+    Versions of a model that differ by some rows then hold the same groups out together, and their errors can be
+    compared row by row. Folds are of nearly equal size where groups are many; where they are few,
+    :func:`grouped_folds` deals them evenly.
+
+    Args:
+        groups: group of each row, shape ``(n,)``.
+        n_folds: number of folds wanted; lowered to the number of groups when there are fewer.
+        seed: seed of the deal.
+
+    Returns:
+        Fold number of each row, shape ``(n,)``.
+
+    Raises:
+        InputError: fewer than two groups.
+    """
+    labels = np.asarray(groups, dtype=str)
+    names, place = np.unique(labels, return_inverse=True)
+    if len(names) < _FEW_GROUPS * n_folds:
+        return grouped_folds(labels, n_folds=n_folds, seed=seed)
+    digests = (hashlib.sha256(f"{seed} {name}".encode()).digest() for name in names.tolist())
+    folds = np.array([int.from_bytes(digest[:8]) % n_folds for digest in digests], dtype=np.int64)
+    return np.asarray(folds[place])
 
 
 def split_hash(keys: Sequence[str], folds: Sequence[int] | NDArray[np.int64]) -> str:

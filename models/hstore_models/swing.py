@@ -118,16 +118,32 @@ def fit_swing(
         InputError: fewer than two groups.
         UnknownNameError: the spec lacks a target.
     """
-    volumetric = fit_ensemble(Task(features, known[VOLUMETRIC], groups), spec.recipe(VOLUMETRIC, seed=seed))
-    factor, weights = _mass_factor(known[GRAVIMETRIC], known[VOLUMETRIC], density_g_cm3)
-    precise = known[GRAVIMETRIC] >= _PRECISE_WT_PCT / 2.0
-    task = Task(features, factor, groups, weights=weights, scored=precise)
-    masses = fit_ensemble(task, spec.recipe(MASS_FACTOR, seed=seed))
+    tasks = swing_tasks(features, density_g_cm3, known, groups)
+    volumetric, masses = (fit_ensemble(tasks[name], spec.recipe(name, seed=seed)) for name in tasks)
     held_out = _joined(
         (volumetric.oof_mean, volumetric.oof_spread), (masses.oof_mean, masses.oof_spread), density_g_cm3
     )
     calibration = calibrate(known[GRAVIMETRIC], held_out.mean[GRAVIMETRIC], held_out.spread[GRAVIMETRIC])
     return SwingEnsemble(volumetric, masses, swing, calibration, density_g_cm3, known[GRAVIMETRIC])
+
+
+def swing_tasks(
+    features: FloatArray, density_g_cm3: FloatArray, known: dict[str, FloatArray], groups: Groups
+) -> dict[str, Task]:
+    """Return target -> what it is learned from: the volumetric capacity and the mass factor, in this order.
+
+    Args:
+        features: descriptors of the pores, shape ``(n, d)``.
+        density_g_cm3: density of the framework, shape ``(n,)``.
+        known: property -> known usable capacity, shape ``(n,)``.
+        groups: group of each framework, shape ``(n,)``.
+    """
+    factor, weights = _mass_factor(known[GRAVIMETRIC], known[VOLUMETRIC], density_g_cm3)
+    precise = known[GRAVIMETRIC] >= _PRECISE_WT_PCT / 2.0
+    return {
+        VOLUMETRIC: Task(features, known[VOLUMETRIC], groups),
+        MASS_FACTOR: Task(features, factor, groups, weights=weights, scored=precise),
+    }
 
 
 def _mass_factor(

@@ -102,7 +102,7 @@ def fit_table_property(rows: pd.DataFrame, spec: Spec, *, seed: int = 0) -> Tabl
     ensemble = fit_ensemble(task, spec.recipe(target, seed=seed, names=names))
     ranges = {name: pd.to_numeric(rows[name]).to_numpy(dtype=float) for name in wanted.columns if name in rows}
     domain = domain_of(list(rows["amounts"]), ensemble.calibration.spread_limit, ranges)
-    return TableProperty(target, spec.unit, ensemble, wanted.features, wanted.columns, domain, names)
+    return TableProperty(target, spec.unit, ensemble, wanted.features, wanted.columns, domain, names, wanted.host)
 
 
 def learning_task(rows: pd.DataFrame, spec: Spec) -> tuple[Task, tuple[str, ...]]:
@@ -115,7 +115,7 @@ def learning_task(rows: pd.DataFrame, spec: Spec) -> tuple[Task, tuple[str, ...]
     target, wanted = next(iter(spec.targets.items()))
     amounts = list(rows["amounts"])
     query = Query.of(amounts, rows.reindex(columns=list(wanted.columns)))
-    inputs = assemble(query, wanted.features, wanted.columns, host=False)
+    inputs = assemble(query, wanted.features, wanted.columns, host=wanted.host)
     task = Task(
         inputs.values,
         rows[target].to_numpy(dtype=float),

@@ -105,7 +105,11 @@ def ensure(name: str, settings: Settings, *, say: Callable[[str], None] = lambda
     """
     registry = Registry(settings.models_dir)
     champion = _champion(registry, name)
-    spec = Spec.model_validate(champion.spec) if champion and champion.own_spec else shipped_spec(name)
+    spec = (
+        _without_files(Spec.model_validate(champion.spec))
+        if champion and champion.own_spec
+        else shipped_spec(name)
+    )
     if champion and _is_current(champion, spec, settings):
         loaded = registry.serving(name)
         if loaded.note:
@@ -165,9 +169,8 @@ def train(
     )
     table = pd.concat([rows.frame(name) for name, rows in held_out.items()], ignore_index=True)
     if in_use is not None and card.parent:
-        seen = set(data.rows.loc[~data.rows["source"].str.startswith(ADDED), spec.split.group])
-        queries = {name: rows.query() for name, rows in held_out.items()}
-        table = with_parent_answers(table, in_use, queries, seen=seen)
+        queries = {name: query for name, rows in held_out.items() if (query := rows.query()) is not None}
+        table = with_parent_answers(table, in_use, queries, seen=_seen_groups(data, spec))
     card = registry.save(model, card, table, golden_predictions(model, data.rows))
     loaded = LoadedModel(model, card, table)
     verdict = None
@@ -215,11 +218,14 @@ def _set_rows(spec: Spec, settings: Settings) -> TrainingData:
     rows, simulated = data.rows[data.rows["source"].isin(wanted)], data.simulated
     if simulated is not None:
         simulated = simulated[simulated["source"].isin(wanted)].reset_index(drop=True)
+    isotherms = data.isotherms if "isodb_h2" in wanted else None
     for column, values in spec.data.keep.items():
         if column in rows:
             rows = rows[rows[column].isna() | rows[column].isin(values)]
     checksums = {key: digest for key, digest in data.checksums.items() if key.split("/")[0] in wanted}
-    return dataclasses.replace(data, rows=rows.reset_index(drop=True), simulated=simulated, checksums=checksums)
+    return dataclasses.replace(
+        data, rows=rows.reset_index(drop=True), simulated=simulated, isotherms=isotherms, checksums=checksums
+    )
 
 
 def fit(data: TrainingData, *, spec: Spec | None = None, seed: int = 0) -> PropertyModel:
@@ -236,7 +242,7 @@ def fit(data: TrainingData, *, spec: Spec | None = None, seed: int = 0) -> Prope
     if spec.kind == "hydride_thermodynamics":
         return fit_thermodynamics(data.rows, spec=spec, seed=seed)
     if spec.kind == "sorbent_uptake":
-        return fit_sorbent(data.rows, data.simulated, spec=spec, seed=seed)
+        return fit_sorbent(data.rows, data.simulated, data.isotherms, spec=spec, seed=seed)
     if spec.kind == "conductivity":
         return fit_conductivity(data.rows, spec=spec, seed=seed)
     return fit_table_property(data.rows, spec, seed=seed)
@@ -245,7 +251,7 @@ def fit(data: TrainingData, *, spec: Spec | None = None, seed: int = 0) -> Prope
 def address(spec: Spec, checksums: Mapping[str, str], settings: Settings) -> str:
     """Return the content address of what would be trained by a spec from data of these checksums."""
     content: list[Any] = [
-        spec.model_dump(mode="json"), sorted(checksums.items()), settings.seed, code_version(), versions()
+        _without_files(spec).model_dump(mode="json"), sorted(checksums.items()), settings.seed, code_version(), versions()
     ]  # fmt: skip
     text = json.dumps(content, sort_keys=True)
     return f"{spec.name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
@@ -267,6 +273,14 @@ def versions() -> dict[str, str]:
     return {name: version(name) for name in LIBRARIES}
 
 
+def _seen_groups(data: TrainingData, spec: Spec) -> set[str]:
+    """Return the groups of rows that no user has added: those that the version in use was trained on as well."""
+    rows = data.rows
+    if spec.split.group not in rows:
+        return set()
+    return set(rows.loc[~rows["source"].str.startswith(ADDED), spec.split.group].astype(str))
+
+
 def _champion(registry: Registry, name: str) -> ModelCard | None:
     """Return the card of the version in use; None where there is none that can be read."""
     current = registry.current_id(name)
@@ -286,12 +300,16 @@ def _is_current(champion: ModelCard, spec: Spec, settings: Settings) -> bool:
 
 
 def _added_tables(champion: ModelCard, settings: Settings) -> dict[str, pd.DataFrame]:
-    """Return the tables that were added to a version, the spec's own files left out."""
-    own = {Path(file).stem for file in champion.spec.get("data", {}).get("files", ())}
+    """Return the tables of the user's that a version was trained on, as they were kept then."""
     names = {
         key.removeprefix(ADDED): digest for key, digest in champion.checksums.items() if key.startswith(ADDED)
     }
-    return {name: load_table(digest, settings) for name, digest in names.items() if name not in own}
+    return {name: load_table(digest, settings) for name, digest in names.items()}
+
+
+def _without_files(spec: Spec) -> Spec:
+    """Return a spec without the paths of its files: what they held is known by its checksum."""
+    return spec.model_copy(update={"data": spec.data.model_copy(update={"files": ()})})
 
 
 def _why(champion: ModelCard | None, settings: Settings) -> str:

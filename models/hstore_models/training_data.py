@@ -19,7 +19,7 @@ from hstore_data.catalog import present
 from hstore_data.curated import curated_table
 from hstore_data.readers import read
 from hstore_models.spec import SHIPPED, shipped_spec
-from hstore_models.weak_labels import weak_rows
+from hstore_models.weak_labels import weak_capacity_rows, weak_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -41,8 +41,14 @@ PUBLIC_SETS: Mapping[str, tuple[str, ...]] = {name: shipped_spec(name).data.publ
 CURATED_SETS: Mapping[str, str] = {name: shipped_spec(name).data.curated for name in SHIPPED}
 """Model -> curated table it always trains on."""
 
-WEAK_SET = "doe_hydride"
-"""Public set whose rows train with low weight and are not scored, see :mod:`hstore_models.weak_labels`."""
+WEAK_SETS: Mapping[str, tuple[str, ...]] = {
+    "hydride_thermodynamics": ("doe_hydride",),
+    "hydride_capacity": ("doe_hydride", "ml_hydpark"),
+}
+"""Model -> public sets whose rows train with low weight and are not scored, see ``weak_labels``."""
+
+_BESIDE = {"mof_h2_usable": "simulated", "isodb_h2": "isotherms"}
+"""Sorbent set -> field of the training data that holds its rows."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +69,15 @@ class TrainingData:
     """Data set -> rows left out because their formula could not be read; sets without such rows are not listed."""
     labs: tuple[str, ...] = ()
     """Labs whose unpublished rows are among the training rows, in alphabetical order."""
+    isotherms: pd.DataFrame | None = None
+    """Points of measured isotherms of adsorbents known by name (sorbents only)."""
 
     def rows_by_source(self) -> dict[str, int]:
         """Count the training rows of each data set."""
         counts = self.rows["source"].value_counts()
-        if self.simulated is not None:
-            counts[str(self.simulated["source"].iloc[0])] = len(self.simulated)
+        for table in (self.simulated, self.isotherms):
+            if table is not None and len(table):
+                counts[str(table["source"].iloc[0])] = len(table)
         return {str(name): int(counts[name]) for name in sorted(counts.index)}
 
 
@@ -85,20 +94,30 @@ def load_training_data(model: str, settings: Settings) -> TrainingData:
         DataError: a data set is damaged.
     """
     tables = _tables(model, settings)
-    simulated = None
+    beside: dict[str, pd.DataFrame] = {}
     if model == "sorbent_uptake":
         rows, duplicates = _sourced(tables[0]).rename(columns={"citation": "reference"}), 0
-        if len(tables) > 1:
-            simulated = _sourced(tables[1])
+        beside = {_BESIDE[table.name]: _sourced(table) for table in tables[1:]}
     else:
-        frames = [_ASSEMBLE[model](table) for table in tables if table.name != WEAK_SET]
+        weak_sets = WEAK_SETS.get(model, ())
+        frames = [_ASSEMBLE[model](table) for table in tables if table.name not in weak_sets]
         pooled = pd.concat(frames, ignore_index=True)
         pooled = _with_known_cells(pooled) if model == "conductivity" else pooled
         rows, duplicates = _without_duplicates(pooled, model)
-        weak = [weak_rows(table.frame, rows) for table in tables if table.name == WEAK_SET]
-        rows = pd.concat([rows, *weak], ignore_index=True)
+        listed = [_sourced(table) for table in tables if table.name in weak_sets]
+        rows = pd.concat([rows, *_weak(model, listed, rows)], ignore_index=True)
     rows = rows.assign(lab_id="")
-    return TrainingData(model, rows, simulated, _checksums(tables), duplicates, unread_formulas(tables))
+    return TrainingData(
+        model, rows, beside.get("simulated"), _checksums(tables), duplicates, unread_formulas(tables),
+        isotherms=beside.get("isotherms"),
+    )  # fmt: skip
+
+
+def _weak(model: str, listed: list[pd.DataFrame], known: pd.DataFrame) -> list[pd.DataFrame]:
+    """Return the rows of low weight that sets add to what is known."""
+    if model == "hydride_capacity":
+        return [weak_capacity_rows(pd.concat(listed, ignore_index=True), known)] if listed else []
+    return [weak_rows(frame, known) for frame in listed]
 
 
 def unread_formulas(tables: Iterable[DataTable]) -> dict[str, int]:
@@ -122,7 +141,7 @@ def load_scored_rows(model: str, data_set: str, settings: Settings) -> pd.DataFr
         UnknownNameError: the model does not use the set.
         DataError: the set is not present, or damaged.
     """
-    scored = [name for name in PUBLIC_SETS[model] if name != WEAK_SET]
+    scored = [name for name in PUBLIC_SETS[model] if name not in WEAK_SETS.get(model, ())]
     if data_set not in scored:
         raise unknown_name(f"public set of {model}", data_set, scored)
     table = read(data_set, settings)

@@ -15,7 +15,7 @@ import numpy as np
 from hstore.errors import InputError
 from hstore_models.learners import check_learner, fit_learner
 from hstore_models.spec import Spec, TuningSpec
-from hstore_models.splits import grouped_folds
+from hstore_models.splits import steady_folds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -97,7 +97,7 @@ def _tasks(spec: Spec, data: TrainingData) -> dict[str, Task]:
     if spec.kind == "hydride_capacity":
         return {hydride_capacity.CAPACITY: hydride_capacity.learning_task(data.rows, spec)}
     if spec.kind == "conductivity":
-        return {conductivity.CONDUCTIVITY: conductivity.learning_task(data.rows, spec)}
+        return {next(iter(spec.targets)): conductivity.learning_task(data.rows, spec)}
     if spec.kind == "property":
         return {next(iter(spec.targets)): table_property.learning_task(data.rows, spec)[0]}
     if data.simulated is None:
@@ -132,7 +132,7 @@ def tune(
     import optuna
 
     recipe = spec.recipe(target, seed=seed)
-    folds = grouped_folds(task.groups, n_folds=recipe.n_folds, seed=seed)
+    folds = steady_folds(task.groups, n_folds=recipe.n_folds, seed=seed)
     _check_space(spec, recipe)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Rows of low weight for the thermodynamic model, from the plateau points of the US DOE listing.
+"""Rows of low weight for the hydride models, from sets that say less than they should.
 
 Most entries of the listing give one plateau point (T, P) and no enthalpy. With the entropy of hydrogen in the
 gas, which hydrides share to within their class, the van 't Hoff law turns the point into an enthalpy,
@@ -66,6 +66,11 @@ LISTED_WEIGHT = 0.5
 TRUST = 0.5
 """Factor on all weights: the listing also holds misprints; chosen on whole chemical systems held out."""
 
+CAPACITY_WEIGHT = 0.35
+"""Weight of capacities of sets that do not state their conditions; chosen on whole chemical systems held out."""
+
+_CAPACITY = "h2_capacity_wt_pct"
+_CAPACITY_RANGE = (0.1, 8.0)
 _ENTHALPY = "desorption_enthalpy_kj_per_mol_h2"
 _LN_PRESSURE = "ln_plateau_pressure_25c"
 _R_KJ = GAS_CONSTANT_J_PER_MOL_K / 1000.0
@@ -107,6 +112,40 @@ def weak_rows(listed: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     frame = frame[~_is_known(frame, known)]
     frame = frame.drop_duplicates(["composition", "temperature_k", "pressure_bar", _ENTHALPY])
     return _as_training_rows(frame)
+
+
+def weak_capacity_rows(listed: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+    """Turn capacities of other sets into training rows of low weight, where no training row has the composition.
+
+    The sets mix states and kinds of capacity that they do not state, and temperatures of plateaux with those of
+    capacities. Left out are class ``Complex``, formulas with hydrogen and capacities outside 0.1-8 wt%.
+
+    Args:
+        listed: ``formula``, ``composition``, ``alloy_class``, ``h2_capacity_wt_pct``, ``reference``, ``row`` and
+            ``source``.
+        known: training rows, of which ``composition`` is looked at.
+
+    Returns:
+        The columns of capacity rows, with ``weight`` and ``weak``; the temperature is not known.
+    """
+    frame = listed[(listed["alloy_class"] != "Complex") & listed[_CAPACITY].between(*_CAPACITY_RANGE)]
+    frame = frame[~frame["composition"].isin(set(known["composition"]))]
+    frame = frame.drop_duplicates(["composition", _CAPACITY])
+    amounts = [parse_amounts(text) for text in frame["formula"]]
+    found = frame.assign(
+        amounts=pd.Series(amounts, index=frame.index, dtype=object),
+        chemical_system=["-".join(sorted(a)) for a in amounts],
+        capacity_definition="maximum",
+        mass_basis="hydrogenated_material",
+        reversible=0.0,
+        weight=CAPACITY_WEIGHT,
+        weak=True,
+    )
+    columns = [
+        "formula", "amounts", "composition", "chemical_system", "alloy_class", _CAPACITY, "capacity_definition",
+        "mass_basis", "reversible", "source", "reference", "row", "weight", "weak",
+    ]  # fmt: skip
+    return found.loc[["H" not in a for a in amounts], columns].reset_index(drop=True)
 
 
 def _with_believable_points(frame: pd.DataFrame) -> pd.DataFrame:

@@ -181,6 +181,15 @@ def test_limits_bound_answers_and_intervals(table):
     assert answers["upper"].max() <= 9.0
 
 
+def test_a_monotonic_column_is_kept_by_boosting(table):
+    regressor = PropertyRegressor(
+        ("magpie",), ("temperature_k",), ("boosting",), n_folds=2, monotonic={"temperature_k": 1}
+    )  # fmt: skip
+    regressor.fit(table, table["hardness_gpa"])
+    asked = pd.DataFrame({"formula": "TiNi", "temperature_k": np.linspace(280, 320, 30)})
+    assert (np.diff(regressor.predict(asked)) >= 0).all()
+
+
 def test_features_of_the_host_take_alloy_and_hydride_for_one(table):
     regressor = PropertyRegressor(("magpie",), learners=TREES, n_folds=2, host=True)
     low, high = regressor.fit(table, table["hardness_gpa"]).predict(["LaNi2", "LaNi2H4"])

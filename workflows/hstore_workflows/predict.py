@@ -39,7 +39,7 @@ def predict_rows(
     property_name: str, table: UserTable, settings: Settings, *, say: Callable[[str], None] = lambda _: None
 ) -> Predictions:
     """Predict a property for the usable rows of a checked table, with the model for the data present."""
-    loaded = ensure(model_of(property_name), settings, say=say)
+    loaded = ensure(model_of(property_name, settings), settings, say=say)
     answer = loaded.model.predict(property_name, Query.of(table.amounts, table.frame))
     return Predictions(**{**answer.__dict__, "model_id": loaded.card.model_id})
 
@@ -69,7 +69,7 @@ def predict_table(
         UnknownNameError: no model predicts the property.
         InputError: the table has neither formulas nor descriptors.
     """
-    name = model_of(property_name)
+    name = model_of(property_name, settings)
     table = check_table(frame, formulas=name != "sorbent_uptake", temperatures=True)
     if table.temperature_from:
         say(f"temperature_k is taken from {table.temperature_from}")

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from hstore.errors import DataError
+from hstore.formula import parse_amounts
 from hstore_models.features.composition import ATOMIC_NUMBER, SYMBOLS, FloatArray
 
 _MAX_Z = 118
@@ -116,6 +117,19 @@ def hydride_enthalpies() -> FloatArray:
     column = np.full(len(SYMBOLS), np.nan)
     for row in csv.DictReader(_package_lines("element_hydride.csv")):
         column[ATOMIC_NUMBER[row["element"]]] = float(row["formation_enthalpy_kj_per_mol_h2"])
+    return _read_only(column)
+
+
+@cache
+def hydride_ratios() -> FloatArray:
+    """Read the hydrogen atoms per metal atom of the binary hydrides whose enthalpy was measured.
+
+    Returns:
+        Values of shape (104,) by atomic number, read only; 0 where no such hydride was found.
+    """
+    column = np.zeros(len(SYMBOLS))
+    for row in csv.DictReader(_package_lines("element_hydride.csv")):
+        column[ATOMIC_NUMBER[row["element"]]] = parse_amounts(row["hydride"])["H"]
     return _read_only(column)
 
 

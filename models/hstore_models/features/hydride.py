@@ -42,6 +42,7 @@ from hstore_models.features.composition import (
 from hstore_models.features.elemental import (
     elemental_column,
     hydride_enthalpies,
+    hydride_ratios,
     miedema_column,
     mixing_enthalpies,
 )
@@ -74,6 +75,9 @@ ANION_FORMERS: tuple[str, ...] = ("B", "Al", "N")
 
 _SPREAD = ("radius_pm", "electronegativity", "volume_a3", "work_function_v", "electron_density_root")
 _MIN_RATIO = 0.01
+_STABLE_KJ = -30.0
+"""Enthalpy of formation, kJ/mol H2, below which a binary hydride is stable at room temperature and 1 bar."""
+_DIHYDRIDE = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +132,7 @@ def _columns(batch: CompositionBatch) -> Columns:
         **_site_means(host),
         **_spreads(host),
         **_thermodynamics(host),
+        **_binary_hydrides(host),
         **_members(host),
         **_geometry(host),
         **_hydrogen(batch),
@@ -189,6 +194,28 @@ def _thermodynamics(host: _Host) -> Columns:
         "binary_hydride_enthalpy_kj_per_mol_h2_atom": row_sum(np.where(known, covered * measured, 0.0)),
         "binary_hydride_known_fraction": row_sum(covered),
         "a_binary_hydride_enthalpy_kj_per_mol_h2": weighted_mean(np.where(known, host.a, 0.0), measured),
+    }
+
+
+def _binary_hydrides(host: _Host) -> Columns:
+    """Hydrogen the elements would hold if each formed its own hydride: what a lean alloy can hold at most.
+
+    Only hydrides more stable than ``_STABLE_KJ`` count; rare earths without a measured hydride as dihydrides.
+    """
+    ratio, measured = hydride_ratios(), hydride_enthalpies()
+    stable = np.where(measured < _STABLE_KJ, ratio, 0.0)
+    for symbol in RARE_EARTHS:
+        z = ATOMIC_NUMBER[symbol]
+        stable[z] = stable[z] or _DIHYDRIDE
+    per_atom = row_sum(host.whole * stable[host.numbers])
+    held = ATOMIC_MASS_G_PER_MOL["H"] * per_atom
+    forming = np.where(stable[host.numbers] > 0, host.whole, 0.0)
+    mass = weighted_mean(host.whole, _masses()[host.numbers])
+    of_formers = row_sum(np.where(forming > 0, forming * _masses()[host.numbers], 0.0))
+    return {
+        "binary_hydrides_hydrogen_per_atom": per_atom,
+        "binary_hydrides_wt_pct": 100.0 * divide(held, mass + held),
+        "hydride_former_mass_fraction": divide(of_formers, mass),
     }
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hstore_models.forest import NORMAL_QUANTILE
+from hstore_models.calibration import NORMAL_QUANTILE
 
 if TYPE_CHECKING:
     from hstore.arrays import FloatArray

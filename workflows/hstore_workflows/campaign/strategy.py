@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from hstore_models.forest import NORMAL_QUANTILE
+from hstore_models.calibration import NORMAL_QUANTILE
 from hstore_workflows.campaign.belief import MIN_RESULTS, Belief, Prior, believe
 
 if TYPE_CHECKING:

@@ -29,9 +29,9 @@ def command(property_name: str, source: Path, destination: Path, *, as_json: boo
     from hstore_workflows.predict import predict_table
     from hstore_workflows.tables import check_destination, read_table, write_table
 
-    model_of(property_name)
-    check_destination(destination)
     settings = load_settings()
+    model_of(property_name, settings)
+    check_destination(destination)
     result = predict_table(
         property_name, read_table(source), settings, say=lambda line: click.echo(line, err=True)
     )
