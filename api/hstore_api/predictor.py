@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hstore.errors import InputError
-from hstore.properties import get_property
-from hstore.units import STANDARD_TEMPERATURE_K
+from hstore.records import PUBLIC_SCOPE
 from hstore_api.schemas import PredictedRow, StatedConditions
+from hstore_api.served import ServedProperty, served_property
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from hstore_models.registry import LoadedModel
     from hstore_workflows.tables import UserTable
 
-FROM_DESCRIPTORS = frozenset({"sorbent_uptake"})
-"""Models that need the texture of a sorbent and cannot answer for a formula."""
+REFUSED = "outside the domain of the model, for which no numbers were wanted (out_of_domain is 'refuse')"
+"""Why a row has no numbers where the request asks for none outside the domain."""
 
 _NUMBERS = ("mean", "std", "lower", "upper")
 _log = logging.getLogger(__name__)
@@ -36,19 +36,37 @@ class Answer:
     """Model that answered."""
     rows: list[PredictedRow]
     """One row for each formula, in order."""
+    note: str = ""
+    """Why another version than the champion answered; empty where it is the champion."""
 
 
 class Predictor:
     """Models, each loaded on first use (trained, where it is missing) and then kept.
 
     A model serves until the process ends, so all answers of one process agree; data that change meanwhile
-    count from the next start.
+    count from the next start. Models that belong to a lab are not served: readers are anonymous.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._models: dict[str, LoadedModel] = {}
         self._one_at_a_time = threading.Lock()
+
+    def served(self, property_name: str) -> ServedProperty:
+        """Return what a property needs to be predicted.
+
+        Raises:
+            UnknownNameError: no model that everybody may see predicts it.
+            InputError: it is predicted from descriptors.
+        """
+        found = served_property(property_name, self._settings, PUBLIC_SCOPE)
+        if found.predicted_from == "descriptors":
+            wanted = ", ".join(found.conditions) if found.own else "the texture of a sorbent"
+            raise InputError(
+                f"{property_name} is predicted from {wanted}, not from a formula alone; put the descriptors into "
+                f"a table and run: hstore predict {property_name} --in FILE.csv --out FILE.csv"
+            )
+        return found
 
     def model(self, property_name: str) -> LoadedModel:
         """Return the model that predicts a property from formulas.
@@ -59,27 +77,25 @@ class Predictor:
             UnknownNameError: no model predicts it.
             InputError: it is predicted from descriptors.
         """
-        from hstore_models.training import ensure, model_of
+        from hstore_models.training import ensure
 
-        name = model_of(property_name)
-        if name in FROM_DESCRIPTORS:
-            raise InputError(
-                f"{property_name} is predicted from the texture of a sorbent, not from its formula; put the "
-                f"descriptors into a table and run: hstore predict {property_name} --in FILE.csv --out FILE.csv"
-            )
-        if name not in self._models:
+        asked = self.served(property_name)
+        if asked.model not in self._models:
             with self._one_at_a_time:
-                if name not in self._models:
-                    self._models[name] = ensure(name, self._settings, say=_log.info)
-        return self._models[name]
+                if asked.model not in self._models:
+                    self._models[asked.model] = ensure(asked.model, self._settings, say=_log.warning)
+        return self._models[asked.model]
 
-    def predict(self, property_name: str, formulas: Sequence[str], conditions: StatedConditions) -> Answer:
+    def predict(
+        self, property_name: str, formulas: Sequence[str], conditions: StatedConditions, *, refuse: bool = False
+    ) -> Answer:
         """Predict a property for formulas; a formula that cannot be used gets a row with its cause.
 
         Args:
-            property_name: canonical name.
+            property_name: a property that is predicted from formulas.
             formulas: any text.
-            conditions: state, completed by :func:`complete_conditions`.
+            conditions: state, completed by :meth:`ServedProperty.completed`.
+            refuse: True leaves out the numbers of rows outside the domain of the model.
         """
         import pandas as pd
 
@@ -89,47 +105,41 @@ class Predictor:
         loaded = self.model(property_name)
         stated = conditions.model_dump(exclude_none=True)
         table = check_table(pd.DataFrame({"formula": list(formulas)}).assign(**stated))
-        rows = {reject.row - 1: _refused(formulas[reject.row - 1], reject.cause) for reject in table.rejects}
+        rows = {reject.row - 1: _without(formulas[reject.row - 1], reject.cause) for reject in table.rejects}
         if table.amounts:
             answer = loaded.model.predict(property_name, Query.of(table.amounts, table.frame))
-            rows |= _answered(formulas, table, answer)
-        return Answer(loaded.card.model_id, [rows[place] for place in range(len(formulas))])
+            rows |= _answered(formulas, table, answer, refuse=refuse)
+        in_order = [rows[place] for place in range(len(formulas))]
+        return Answer(loaded.card.model_id, in_order, _public_note(loaded))
 
 
-def complete_conditions(property_name: str, given: StatedConditions) -> StatedConditions:
-    """Fill in the standard temperature where the property needs one.
-
-    Raises:
-        UnknownNameError: no such property.
-        InputError: a condition is given that makes no difference to the property.
-    """
-    needed = get_property(property_name).conditions
-    stated = given.model_dump(exclude_none=True)
-    foreign = sorted(set(stated) - {"temperature_k", *needed})
-    if foreign:
-        allowed = " and ".join(needed) or "temperature_k or nothing"
-        raise InputError(f"{property_name} does not depend on {', '.join(foreign)}; give {allowed}")
-    if "temperature_k" in needed:
-        stated.setdefault("temperature_k", STANDARD_TEMPERATURE_K)
-    return StatedConditions(**stated)
+def _public_note(loaded: LoadedModel) -> str:
+    """Say that another version than the champion serves; the cause names files and is for the operator's log."""
+    if not loaded.note:
+        return ""
+    return f"{loaded.card.model_id} serves in place of the version in use, whose files are refused; see the log"
 
 
-def _refused(formula: str, cause: str) -> PredictedRow:
+def _without(formula: str, cause: str, reason: str = "") -> PredictedRow:
+    """Return a row without numbers."""
     nothing: dict[str, Any] = dict.fromkeys(_NUMBERS)
-    return PredictedRow(formula=formula, **nothing, in_domain=False, reason="", error=cause)
+    return PredictedRow(formula=formula, **nothing, in_domain=False, reason=reason, error=cause)
 
 
-def _answered(formulas: Sequence[str], table: UserTable, answer: Predictions) -> dict[int, PredictedRow]:
+def _answered(
+    formulas: Sequence[str], table: UserTable, answer: Predictions, *, refuse: bool
+) -> dict[int, PredictedRow]:
+    """Return place of a formula -> its row, for those that could be read."""
     rows = {}
     for i, row in enumerate(table.frame["row"]):
-        place = int(row) - 1
+        formula = formulas[int(row) - 1]
         numbers = {name: float(getattr(answer, name)[i]) for name in _NUMBERS}
-        reason = str(answer.reason[i])
+        reason, in_domain = str(answer.reason[i]), bool(answer.in_domain[i])
         if not all(map(math.isfinite, numbers.values())):
-            rows[place] = _refused(formulas[place], reason or "the model has no finite answer for this formula")
-            continue
-        in_domain = bool(answer.in_domain[i])
-        rows[place] = PredictedRow(
-            formula=formulas[place], **numbers, in_domain=in_domain, reason=reason, error=None
-        )
+            found = _without(formula, reason or "the model has no finite answer for this formula")
+        elif refuse and not in_domain:
+            found = _without(formula, REFUSED, reason)
+        else:
+            found = PredictedRow(formula=formula, **numbers, in_domain=in_domain, reason=reason, error=None)
+        rows[int(row) - 1] = found
     return rows

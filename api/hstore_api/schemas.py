@@ -14,9 +14,7 @@ from hstore.formula import parse_formula
 from hstore.records import Family
 
 if TYPE_CHECKING:
-    from hstore.properties import Property
     from hstore.records import Material, Screen
-    from hstore_models.card import ModelCard
 
 MAX_PAGE = 200
 """Most items on a page."""
@@ -49,11 +47,13 @@ AnyText = Annotated[str, AfterValidator(_encodable)]
 PageSize = Annotated[int, quantity("items", 50, ge=1, le=MAX_PAGE)]
 
 
-class _Schema(BaseModel):
+class Schema(BaseModel):
+    """Base of all that the service takes and gives: frozen, no field beside the stated ones."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
-class InvalidPart(_Schema):
+class InvalidPart(Schema):
     """One part of a request that is not as the contract says."""
 
     location: str = Field(examples=["body.formulas.0"])
@@ -62,7 +62,7 @@ class InvalidPart(_Schema):
     """What is wrong with it."""
 
 
-class Problem(_Schema):
+class Problem(Schema):
     """Every error, as RFC 9457 lays it out (``application/problem+json``)."""
 
     type: str = Field(examples=["urn:hstore:problem:unknown_name"])
@@ -83,7 +83,7 @@ class Problem(_Schema):
     """Each part of the request that is wrong, where the contract was not kept."""
 
 
-class Health(_Schema):
+class Health(Schema):
     """That the service answers."""
 
     status: Literal["ok"] = "ok"
@@ -94,7 +94,7 @@ class Health(_Schema):
     """Whether the embedded candidates are in the store; ``seeding`` on the first start of an empty one."""
 
 
-class MaterialOrigin(_Schema):
+class MaterialOrigin(Schema):
     """Where a material came from."""
 
     source: str = Field(examples=["hstore enumeration"])
@@ -109,7 +109,7 @@ class MaterialOrigin(_Schema):
     """Anything a reader must know before using it."""
 
 
-class MaterialSummary(_Schema):
+class MaterialSummary(Schema):
     """A candidate material, without its structure."""
 
     material_id: str = Field(examples=["hstore:ab5:LaNi5"])
@@ -152,7 +152,7 @@ class MaterialSummary(_Schema):
         return cls(**cls.fields_of(material))
 
 
-class MergedMaterial(_Schema):
+class MergedMaterial(Schema):
     """A record of the same material from elsewhere."""
 
     material_id: str = Field(examples=["mp:mp-1234"])
@@ -188,7 +188,7 @@ class MaterialDetail(MaterialSummary):
         return {**super().fields_of(material), "structure": material.structure, "merged": merged}
 
 
-class MaterialPage(_Schema):
+class MaterialPage(Schema):
     """Some materials, in the order of their identifiers."""
 
     items: tuple[MaterialSummary, ...]
@@ -199,7 +199,7 @@ class MaterialPage(_Schema):
     """Value of ``after`` for the next page; null on the last."""
 
 
-class MaterialQuery(_Schema):
+class MaterialQuery(Schema):
     """Which materials are asked for; empty fields do not filter."""
 
     family: Family | None = None
@@ -222,7 +222,7 @@ Kelvin = Annotated[float | None, quantity("K", 298.15, gt=0, le=5000)]
 Bar = Annotated[float | None, quantity("bar", 100.0, ge=0, le=1e7)]
 
 
-class StatedConditions(_Schema):
+class StatedConditions(Schema):
     """State at which a property is asked for; refused where the property does not depend on it."""
 
     temperature_k: Kelvin = None
@@ -239,15 +239,22 @@ class StatedConditions(_Schema):
     """Temperature of the discharged state, K."""
 
 
+OutOfDomain = Annotated[Literal["flag", "refuse"], Field(examples=["refuse"])]
+"""What is done with formulas outside the domain of a model."""
+
+
 class PredictionRequest(StatedConditions):
     """A property to predict for some formulas."""
 
     property: Text = Field(examples=["plateau_pressure_bar"])
-    """Canonical name of a property that is predicted from formulas (see ``/v1/properties``)."""
+    """Name of a property that is predicted from formulas (see ``/v1/properties``)."""
     formulas: tuple[AnyText, ...] = Field(
         min_length=1, max_length=MAX_FORMULAS, examples=[["LaNi5", "TiFe", "MgH2"]]
     )
     """Formulas; one that cannot be read gets its cause in ``error`` and the others their answer."""
+    out_of_domain: OutOfDomain = "flag"
+    """Formulas outside the domain of the model: ``flag`` answers with wider intervals and the reason, ``refuse``
+    gives the reason and no numbers; the other formulas get the same answer either way."""
 
     def conditions(self) -> StatedConditions:
         """Return the conditions alone."""
@@ -257,7 +264,7 @@ class PredictionRequest(StatedConditions):
 PREDICTED_UNIT = "as in `unit`"
 
 
-class PredictedRow(_Schema):
+class PredictedRow(Schema):
     """The answer for one formula, or why there is none."""
 
     formula: str = Field(examples=["LaNi5"])
@@ -272,13 +279,14 @@ class PredictedRow(_Schema):
     """Upper end of the interval."""
     in_domain: bool = Field(examples=[True])
     """False when the model is asked outside what it was trained on."""
-    reason: str = Field(examples=[""])
-    """Why it is outside; empty inside."""
+    reason: str = Field(examples=["no training material contains Xe"])
+    """Why it is outside; empty inside, and where the formula cannot be read."""
     error: str | None = Field(examples=[None])
-    """Why there is no number; null where there is one."""
+    """Why there is no number; null where there is one. Where ``reason`` is given too, the row is refused because it
+    is outside the domain."""
 
 
-class PredictionResponse(_Schema):
+class PredictionResponse(Schema):
     """Predictions, one row for each formula in the order given."""
 
     property: str = Field(examples=["plateau_pressure_bar"])
@@ -291,13 +299,19 @@ class PredictionResponse(_Schema):
     """State the answers hold for, with what was filled in."""
     model_id: str = Field(examples=["hydride_thermodynamics-0f3a5b7c9d1e"])
     """Model that answered, content-addressed."""
+    note: str = Field(examples=[""])
+    """Why another version than the one in use answered; empty where it is the one in use."""
+    out_of_domain: OutOfDomain
+    """What was done with formulas outside the domain of the model, as asked."""
     rows: tuple[PredictedRow, ...]
     """The answers."""
+    n_out_of_domain: Annotated[int, quantity("rows", 0, ge=0)]
+    """Rows outside the domain of the model, flagged or refused; formulas that cannot be read are not counted."""
     n_errors: Annotated[int, quantity("rows", 0, ge=0)]
     """Rows without a number."""
 
 
-class ScreenSummary(_Schema):
+class ScreenSummary(Schema):
     """A finished screening run."""
 
     screen_id: str = Field(examples=["onboard-0f3a5b7c9d1e"])
@@ -328,7 +342,7 @@ class ScreenDetail(ScreenSummary):
     """Command, versions, data checksums, model ids and seed: all it takes to repeat the run."""
 
 
-class ScreenQuery(_Schema):
+class ScreenQuery(Schema):
     """Which screens are asked for."""
 
     target: Text | None = Field(None, examples=["onboard"])
@@ -337,105 +351,10 @@ class ScreenQuery(_Schema):
     """Most items in the answer."""
 
 
-class ScreenPage(_Schema):
+class ScreenPage(Schema):
     """The latest screens, newest first."""
 
     items: tuple[ScreenSummary, ...]
     """The screens."""
     limit: PageSize
     """Most items in the answer, as asked."""
-
-
-class PropertySchema(_Schema):
-    """A property with its one canonical unit."""
-
-    name: str = Field(examples=["plateau_pressure_bar"])
-    """Canonical name."""
-    unit: str = Field(examples=["bar"])
-    """Canonical unit."""
-    label: str = Field(examples=["Plateau pressure"])
-    """Short label."""
-    description: str = Field(examples=["Equilibrium desorption pressure at the stated temperature."])
-    """What is measured, on which basis and with which sign."""
-    low: Annotated[float, quantity(PREDICTED_UNIT, 0.0)]
-    """Smallest believable value."""
-    high: Annotated[float, quantity(PREDICTED_UNIT, 1e6)]
-    """Largest believable value."""
-    conditions: tuple[str, ...] = Field(examples=[["temperature_k"]])
-    """Conditions without which a value means nothing."""
-    predicted_from: Literal["formula", "descriptors"] | None = Field(examples=["formula"])
-    """What a model predicts it from; null when none does. The service answers for formulas."""
-
-    @classmethod
-    def of(cls, property: Property, predicted_from: str | None) -> Self:
-        """Build from a property."""
-        names = set(cls.model_fields) - {"predicted_from"}
-        return cls.model_validate(
-            {name: getattr(property, name) for name in names} | {"predicted_from": predicted_from}
-        )
-
-
-class PropertyList(_Schema):
-    """All properties hstore speaks of."""
-
-    items: tuple[PropertySchema, ...]
-    """The properties."""
-
-
-class ModelScore(_Schema):
-    """How wrong a model is on materials it has not seen; whole groups were held out."""
-
-    n: Annotated[int, quantity("rows", 300, ge=0)]
-    """Rows scored."""
-    unit: str = Field(examples=["wt%"])
-    """Unit of the errors; pressures are scored in natural logarithm."""
-    mae: Annotated[float, quantity(PREDICTED_UNIT, 0.3)]
-    """Mean absolute error."""
-    mae_mean_predictor: Annotated[float, quantity(PREDICTED_UNIT, 0.6)]
-    """Mean absolute error of always answering the training mean."""
-    coverage: Annotated[float, quantity("fraction", 0.9)]
-    """Share of values inside their 90 % interval."""
-
-
-class ModelSchema(_Schema):
-    """A trained model: what it is, what it saw, how wrong it is, where it may be believed."""
-
-    model_id: str = Field(examples=["conductivity-0f3a5b7c9d1e"])
-    """Content address."""
-    model: str = Field(examples=["conductivity"])
-    """Name."""
-    current: bool = Field(examples=[True])
-    """True for the version in use."""
-    properties: tuple[str, ...] = Field(examples=[["log10_conductivity_s_per_cm"]])
-    """Properties it predicts."""
-    summary: str = Field(examples=["Extremely randomized trees on composition."])
-    """What it is, in one sentence."""
-    rows_by_source: dict[str, int] = Field(examples=[{"electrolytes": 280}], json_schema_extra={"unit": "rows"})
-    """Data set and its training rows."""
-    grouping: str = Field(examples=["chemical system without H"])
-    """What was never on both sides of a split."""
-    scores: dict[str, ModelScore]
-    """Property and its scores on held-out groups."""
-    domain: str = Field(examples=["elements Li O P S"])
-    """Where it may be believed."""
-    limits: tuple[str, ...] = Field(examples=[["Composition only: polymorphs share one answer."]])
-    """What it cannot do."""
-    licence: str = Field(examples=["CC-BY-4.0"])
-    """Licence of its data."""
-
-    @classmethod
-    def of(cls, card: ModelCard, *, current: bool) -> Self:
-        """Build from a model card."""
-        names = set(cls.model_fields) - {"current", "scores"}
-        scores = {
-            name: ModelScore(**{field: getattr(score, field) for field in ModelScore.model_fields})
-            for name, score in card.scores.items()
-        }
-        return cls(**{name: getattr(card, name) for name in names}, current=current, scores=scores)
-
-
-class ModelList(_Schema):
-    """The trained models, by name."""
-
-    items: tuple[ModelSchema, ...]
-    """The models; one that no request has needed yet is not trained and not listed."""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from hstore.arrays import FloatArray
 
+_FAR_BELOW = -1e4
+
 
 def impute_censored(
     target: FloatArray, bounds: NDArray[np.bool_], mean: FloatArray, std: FloatArray
@@ -36,6 +38,8 @@ def impute_censored(
 
     known = np.array(target, dtype=np.float64)
     z = (known[bounds] - mean[bounds]) / std[bounds]
-    ratio = np.exp(norm.logpdf(z) - norm.logcdf(z))  # inverse Mills ratio, safe far in the tail
+    # Inverse Mills ratio; far below the prediction it is -z, where the logarithms would cancel.
+    near = np.maximum(z, _FAR_BELOW)
+    ratio = np.where(z < _FAR_BELOW, -z, np.exp(norm.logpdf(near) - norm.logcdf(near)))
     known[bounds] = np.minimum(known[bounds], mean[bounds] - std[bounds] * ratio)
     return known

@@ -3,14 +3,13 @@
 Residuals come from predictions with whole groups held out, so they show the error on unseen chemistry. The spread
 of an ensemble tells easy from hard rows; it is scaled so that the 90 % intervals cover 90 % of the held-out rows
 (split conformal prediction with a normalised score, Papadopoulos et al. 2008, doi 10.1613/jair.2698). Families and
-ranges of the answer that this leaves below 90 % get a factor of their own (Mondrian conformal prediction, Vovk et
-al. 2005, doi 10.1007/b106715), so that no chemistry pays for the ease of another; what then covers more than it
-promises is narrowed again.
+ranges of the answer then get factors of their own (Mondrian conformal prediction, Vovk et al. 2005, doi
+10.1007/b106715), above 1 where their rows are covered too seldom and below where nearly always, so that no
+chemistry pays for the ease of another. Groups of rows are the units of every judgement.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,14 +35,19 @@ _USUAL_STRANGE_FACTOR = 1.5
 """How much wider intervals are for materials with rare elements where there are too few to measure it."""
 _WIDE = 0.3
 """Share of a range of answers that rows of a range of values must have to widen it."""
-_STEP = 0.02
-_LEAST_FACTOR, _LEAST_FAMILY_FACTOR = 0.6, 0.8
-_SPARE, _FAMILY_SPARE = 0.025, 0.05
+_STEP = 0.025
+_LEAST_FACTOR, _LEAST_COMMON = 0.7, 0.6
+_SPARE = 0.025
 """Coverage to spare beyond 90 %: new materials are a little stranger than held-out ones."""
-_FAMILY_GROUPS = 15
-"""Groups a family must have before its intervals are narrowed by themselves."""
+_MANY_GROUPS = 15
+"""Groups a part must have before its intervals are made narrower than the rest."""
 _LEAST_PROBABILITY = 0.15
-"""Probability of so little coverage, by chance, that every part must keep; at 0.01 it would be rejected."""
+"""Probability of so little coverage, by chance, that every family and range of answers must keep; at 0.01 it would
+be rejected."""
+_LEAST_OF_VALUES = 0.05
+"""The same for ranges of the known values: which one a new row is in is not known, so they are hard to aim at."""
+_LARGEST_FOR_VALUES = 1.6
+"""Factor up to which ranges of answers are widened for the sake of ranges of known values."""
 
 
 def calibrate(
@@ -63,13 +67,13 @@ def calibrate(
         mean: held-out answers, shape ``(n,)``.
         spread: held-out spreads, shape ``(n,)``.
         families: family of each row; None when there are none.
-        groups: what was held out together, the units of every test; rows when None.
+        groups: what was held out together, the units of every judgement; rows when None.
         strange: rows with an element that hardly any row of the other folds contains; none when None.
         counted: rows that count, shape ``(n,)``; all when None.
     """
     kept = np.ones(len(truth), dtype=bool) if counted is None else counted
     names = np.array([""] * len(truth) if families is None else families, dtype=str)[kept]
-    strange = np.zeros(len(truth), dtype=bool)[kept] if strange is None else strange[kept]
+    rare = np.zeros(len(truth), dtype=bool)[kept] if strange is None else strange[kept]
     units = np.arange(len(truth)).astype(str) if groups is None else np.asarray(groups, dtype=str)
     truth, mean, spread, units = truth[kept], mean[kept], spread[kept], units[kept]
     floor, scale = _global_scale(np.abs(truth - mean), spread)
@@ -77,13 +81,15 @@ def calibrate(
     edges = np.unique(np.quantile(mean, np.arange(1, 2 * _RANGES) / (2 * _RANGES)))
     plain = Calibration(floor, scale, {}, np.empty(0), np.ones(1), limit, 1.0)
     score = np.abs(truth - mean) / (NORMAL_QUANTILE * np.maximum(plain.std(spread, mean), 1e-12))
-    strange_factor = _strange_factor(score[strange])
-    score = score / np.where(strange, strange_factor, 1.0)
-    factors = _family_factors(score, names)
+    strange_factor = _strange_factor(score[rare])
+    score = score / np.where(rare, strange_factor, 1.0)
+    factors = _family_factors(score, names, units)
     score = score / np.array([factors.get(name, 1.0) for name in names])
-    ranges = _range_factors(score, truth, mean, edges)
-    wide = Calibration(floor, scale, factors, edges, ranges, limit, strange_factor)
-    return _narrowed(wide, truth, mean, wide.std(spread, mean, names, strange), families=names, groups=units)
+    bins = np.searchsorted(edges, mean, side="right")
+    ranges = _range_factors(score, truth, bins, units, len(edges) + 1)
+    score = score / ranges[bins]
+    common = _common_factor(score, units, _parts(truth, mean, names))
+    return Calibration(floor, scale * common, factors, edges, ranges, limit, strange_factor)
 
 
 def _strange_factor(score: FloatArray) -> float:
@@ -114,88 +120,83 @@ def _global_scale(residuals: FloatArray, spread: FloatArray) -> tuple[float, flo
     return best[1], best[2]
 
 
-def _family_factors(score: FloatArray, names: NDArray[np.str_]) -> dict[str, float]:
+def _covers(inside: NDArray[np.bool_], groups: NDArray[np.str_]) -> bool:
+    """Tell whether rows are covered as promised, with a little to spare, as far as their groups can tell."""
+    return bool(inside.mean() >= COVERAGE) and below_nominal(inside, groups)[0] >= _LEAST_PROBABILITY
+
+
+def _own_factor(score: FloatArray, groups: NDArray[np.str_]) -> float:
+    """Return the smallest factor with which rows are covered; below 1 only where many groups speak for it."""
+    least = _LEAST_FACTOR if len(np.unique(groups)) >= _MANY_GROUPS else 1.0
+    for factor in np.arange(least, _LARGEST_FACTOR, _STEP).tolist():
+        if np.mean(score <= factor) >= COVERAGE + _SPARE * (factor < 1.0) and _covers(score <= factor, groups):
+            return factor
+    return _LARGEST_FACTOR
+
+
+def _family_factors(score: FloatArray, names: NDArray[np.str_], groups: NDArray[np.str_]) -> dict[str, float]:
     found = {}
     for name in np.unique(names[names != ""]).tolist():
-        own = score[names == name]
-        if len(own) >= LEAST_ROWS and np.mean(own <= 1.0) < COVERAGE:
-            found[name] = min(needed(own), _LARGEST_FACTOR)
+        rows = names == name
+        if rows.sum() >= LEAST_ROWS and (factor := _own_factor(score[rows], groups[rows])) != 1.0:
+            found[name] = factor
     return found
 
 
-def _range_factors(score: FloatArray, truth: FloatArray, mean: FloatArray, edges: FloatArray) -> FloatArray:
-    """Widen where a fifth of the answers, or of the known values, is covered too seldom.
+def _range_factors(
+    score: FloatArray, truth: FloatArray, bins: NDArray[np.intp], groups: NDArray[np.str_], n_bins: int
+) -> FloatArray:
+    """Return the factor of each range of answers, then widen where a fifth of the known values needs it.
 
-    Which fifth a new row's value lies in is not known, so the factor goes to the answers its rows make up a good
-    part of.
+    A range is judged together with its neighbours, so that factors change gradually. Which fifth of the values a
+    new row's value lies in is not known, so its factor goes to the answers that its rows make up a good part of.
     """
-    bins = np.searchsorted(edges, mean, side="right")
-    factors = np.ones(len(edges) + 1)
+    factors = np.ones(n_bins)
+    for number in range(n_bins):
+        near = np.abs(bins - number) <= 1
+        if near.sum() >= LEAST_ROWS:
+            factors[number] = _own_factor(score[near], groups[near])
     fifths = np.unique(np.quantile(truth, np.arange(1, _RANGES) / _RANGES))
-    of_truth, of_mean = np.searchsorted(fifths, truth), np.searchsorted(fifths, mean)
-    for of_row in (of_mean, of_truth):
-        for number in range(len(fifths) + 1):
-            inside = of_row == number
-            own = score[inside] / factors[bins[inside]]
-            if len(own) < LEAST_ROWS or np.mean(own <= 1.0) >= COVERAGE:
-                continue
-            wanted = min(needed(own), _LARGEST_FACTOR)
-            share = np.array(
-                [np.mean(inside[bins == b]) if (bins == b).any() else 0.0 for b in range(len(factors))]
-            )
-            factors = np.where(share >= _WIDE, np.minimum(factors * wanted, _LARGEST_FACTOR), factors)
+    of_truth = np.searchsorted(fifths, truth)
+    for number in range(len(fifths) + 1):
+        inside = of_truth == number
+        share = np.array([np.mean(inside[bins == b]) if (bins == b).any() else 0.0 for b in range(n_bins)])
+        wide = np.where(share >= _WIDE, np.maximum(factors, _LARGEST_FOR_VALUES), factors)
+        while inside.sum() >= LEAST_ROWS and not _is_covered(score / factors[bins] <= 1.0, groups, inside):
+            if np.array_equal(
+                wider := np.minimum(np.where(share >= _WIDE, factors + _STEP, factors), wide), factors
+            ):
+                break
+            factors = wider
     return factors
 
 
-def _narrowed(
-    calibration: Calibration,
-    truth: FloatArray,
-    mean: FloatArray,
-    std: FloatArray,
-    *,
-    families: NDArray[np.str_],
-    groups: NDArray[np.str_],
-) -> Calibration:
-    """Narrow the intervals of families that cover nearly always, then all by one factor.
-
-    Until here they were only widened, so that together they cover more than they promise. Factors below 1 are
-    chosen on the same rows: the smallest with which no part of the rows misses its 90 %.
-    """
-    score = np.abs(truth - mean) / (NORMAL_QUANTILE * np.maximum(std, 1e-12))
-    factors = dict(calibration.family_factors)
-    for family in np.unique(families).tolist():
-        rows = families == family
-        if len(np.unique(groups[rows])) < _FAMILY_GROUPS:
-            continue
-        every = [np.ones(int(rows.sum()), dtype=bool)]
-        own = _smallest(score[rows], groups[rows], every, least=_LEAST_FAMILY_FACTOR, spare=_FAMILY_SPARE)
-        if own < 1.0:
-            factors[family] = factors.get(family, 1.0) * own
-            score[rows] /= own
-    parts = _parts(truth, mean, families)
-    common = _smallest(score, groups, parts, least=_LEAST_FACTOR, spare=_SPARE)
-    return replace(calibration, scale=calibration.scale * common, family_factors=factors)
+def _is_covered(inside: NDArray[np.bool_], groups: NDArray[np.str_], rows: NDArray[np.bool_]) -> bool:
+    """Tell whether a range of known values is far enough from being rejected."""
+    return below_nominal(inside[rows], groups[rows])[0] >= _LEAST_OF_VALUES
 
 
-def _smallest(
-    score: FloatArray, groups: NDArray[np.str_], parts: list[NDArray[np.bool_]], *, least: float, spare: float
+def _common_factor(
+    score: FloatArray, groups: NDArray[np.str_], parts: list[tuple[NDArray[np.bool_], float]]
 ) -> float:
-    """Return the smallest factor, going down from 1, with which all rows and every part still cover."""
+    """Return the smallest factor, going down from 1, with which all rows and every part are still covered."""
     best = 1.0
-    for factor in np.arange(1.0 - _STEP, least - 1e-9, -_STEP).tolist():
+    for factor in np.arange(1.0 - _STEP, _LEAST_COMMON, -_STEP).tolist():
         inside = score <= factor
-        if inside.mean() < COVERAGE + spare:
+        if inside.mean() < COVERAGE + _SPARE:
             break
-        if any(below_nominal(inside[rows], groups[rows])[0] < _LEAST_PROBABILITY for rows in parts):
+        if any(below_nominal(inside[rows], groups[rows])[0] < least for rows, least in parts):
             break
         best = factor
     return best
 
 
-def _parts(truth: FloatArray, mean: FloatArray, families: NDArray[np.str_]) -> list[NDArray[np.bool_]]:
-    """Return the families and the fifths of known values and of answers that have rows enough to be judged."""
-    found = [families == name for name in np.unique(families)]
-    for values in (truth, mean):
+def _parts(
+    truth: FloatArray, mean: FloatArray, families: NDArray[np.str_]
+) -> list[tuple[NDArray[np.bool_], float]]:
+    """Return families, fifths of known values and of answers that have rows enough, and what each must keep."""
+    found = [(families == name, _LEAST_PROBABILITY) for name in np.unique(families)]
+    for values, least in ((truth, _LEAST_OF_VALUES), (mean, _LEAST_PROBABILITY)):
         fifths = np.searchsorted(np.quantile(values, np.arange(1, _RANGES) / _RANGES), values)
-        found += [fifths == number for number in range(_RANGES)]
-    return [rows for rows in found if rows.sum() >= LEAST_ROWS]
+        found += [(fifths == number, least) for number in range(_RANGES)]
+    return [(rows, least) for rows, least in found if rows.sum() >= LEAST_ROWS]

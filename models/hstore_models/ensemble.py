@@ -37,6 +37,8 @@ _LOWEST_FOR_LOG = 1e-3
 _EVEN_PULL = 0.05
 """Part of the error by which a stack on one learner alone must be better than the even mean."""
 _CENSORED_PASSES = 2
+_LEAST_ERROR = 1e-9
+"""Standard deviation below which what is expected under a bound would be a division by zero."""
 
 
 @dataclass(frozen=True)
@@ -206,6 +208,11 @@ def fit_ensemble(task: Task, recipe: Recipe) -> Ensemble:
     given = np.asarray(task.target, dtype=np.float64)
     known, counted = given.copy(), task.counted
     censored = task.bounds is not None and bool(np.any(task.bounds))
+    if not counted.any() or (task.bounds is not None and not np.any(counted & ~task.bounds)):
+        raise InputError(
+            f"none of the {len(given)} rows states a value that may be scored (all are bounds or of low weight); "
+            "add measured values"
+        )
     for _ in range(_CENSORED_PASSES if censored else 1):
         values = forward(known, recipe.transform)
         answers = _out_of_fold(task, recipe, names, columns, values, folds)
@@ -213,7 +220,7 @@ def fit_ensemble(task: Task, recipe: Recipe) -> Ensemble:
         mean, spread = _combined(answers, shares, recipe)
         if censored:
             assert task.bounds is not None
-            error = np.std((known - mean)[~task.bounds & counted])
+            error = max(float(np.std((known - mean)[~task.bounds & counted])), _LEAST_ERROR)
             known = impute_censored(given, task.bounds, mean, np.full(len(mean), error))
     values = forward(known, recipe.transform)
     learners = {

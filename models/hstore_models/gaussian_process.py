@@ -10,18 +10,21 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hstore.errors import unknown_name
+from hstore.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from hstore.arrays import FloatArray
 
 KERNELS = ("rbf", "matern32", "matern52")
 """Squared exponential, and Matern of smoothness 3/2 and 5/2."""
 
+_PARAMETERS = ("kernel", "robust_passes")
 _ROWS_AT_ONCE = 2000
 _FAR_STDS = 6.0
 """Inputs are held within so many standard deviations of the training mean."""
@@ -60,6 +63,26 @@ class KernelMachine:
             squares = np.einsum("ij,ij->i", rows, rows)[:, None] + norms - 2.0 * rows @ self.inputs.T
             answer[start : start + len(rows)] = _kernel(self.kernel, squares) @ self.coefficients
         return self.mean + answer, np.zeros(len(features))
+
+
+def check_process(parameters: Mapping[str, Any]) -> None:
+    """Refuse parameters that :func:`fit_process` would not take, before anything heavy runs.
+
+    Args:
+        parameters: name -> value.
+
+    Raises:
+        UnknownNameError: no such parameter, or no such kernel.
+        InputError: ``robust_passes`` is no whole number from 0.
+    """
+    for name in parameters:
+        if name not in _PARAMETERS:
+            raise unknown_name("parameter of gaussian_process", name, _PARAMETERS)
+    kernel, passes = parameters.get("kernel", KERNELS[0]), parameters.get("robust_passes", 0)
+    if kernel not in KERNELS:
+        raise unknown_name("kernel", str(kernel), KERNELS)
+    if not isinstance(passes, int) or passes < 0:
+        raise InputError(f"robust_passes of gaussian_process must be a whole number from 0, got {passes!r}")
 
 
 def fit_process(

@@ -16,7 +16,7 @@ import numpy as np
 
 from hstore.errors import InputError
 from hstore.workers import default_workers
-from hstore_models.gaussian_process import fit_process
+from hstore_models.gaussian_process import check_process, fit_process
 from hstore_models.trees import pack
 
 if TYPE_CHECKING:
@@ -96,11 +96,22 @@ def check_learner(learner: Learner) -> None:
     """Refuse a learner that cannot be built, before anything heavy runs.
 
     Raises:
-        InputError: its kind is no known name and no import path of an estimator, or a parameter is not one of its.
+        InputError: its kind is no known name and no import path of an estimator, or a parameter is not one of its
+            or has a value it does not take.
     """
-    estimator = _built(learner, seed=0)
-    if not (hasattr(estimator, "fit") and hasattr(estimator, "predict")):
-        raise InputError(f"{learner.kind} has no fit and predict; name an estimator of scikit-learn's form")
+    if learner.kind == "gaussian_process":
+        check_process(learner.parameters)
+        return
+    trim = learner.parameters.get("trim", 0.0)
+    if learner.kind in KINDS and not (isinstance(trim, int | float) and 0.0 <= trim < 0.5):
+        raise InputError(f"trim of {learner.kind} must be from 0 to below 0.5, got {trim!r}; correct it")
+    # scikit-learn itself looks at values only when it fits, after data and features were made.
+    validate = getattr(_built(learner, seed=0), "_validate_params", None)
+    try:
+        if validate:
+            validate()
+    except ValueError as error:
+        raise InputError(f"{learner.kind} cannot be fitted: {error}; correct the value") from error
 
 
 def fit_learner(
@@ -174,13 +185,17 @@ def _built(learner: Learner, *, seed: int) -> Any:
             f"{learner.kind!r} is no learner: it cannot be imported ({error}); use one of {', '.join(KINDS)} or "
             "the import path of an estimator, such as sklearn.svm.SVR"
         ) from error
-    if learner.kind == "gaussian_process":
-        return made()
-    parameters = {name: value for name, value in _parameters(learner).items() if name not in _OURS}
+    # Looked at before it is called: a spec is data, and must not run whatever a path may name.
+    if not (isinstance(made, type) and hasattr(made, "fit") and hasattr(made, "predict")):
+        raise InputError(
+            f"{learner.kind} is no class with fit and predict; name an estimator of scikit-learn's form"
+        )
+    ours = _OURS if learner.kind in KINDS else frozenset()
+    parameters = {name: value for name, value in _parameters(learner).items() if name not in ours}
     try:
         estimator = made(**parameters)
         known = estimator.get_params()
-    except (TypeError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError) as error:
         raise InputError(
             f"{learner.kind} cannot be built with {dict(parameters)} ({error}); check the names"
         ) from error

@@ -196,6 +196,12 @@ def assemble_rows(
     """
     data = _set_rows(spec, settings)
     read = []
+    names = [*(file.stem for file in spec.data.files), *tables]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise InputError(
+            f"several tables of {spec.name!r} are called {', '.join(sorted(twice))}, by which rows are known; "
+            "rename all but one"
+        )
     for name, frame in [*((file.stem, pd.read_csv(file, dtype=str)) for file in spec.data.files), *tables.items()]:
         champion = in_use.model if in_use else None
         model = spec if spec.kind == "property" else spec.kind
@@ -251,8 +257,12 @@ def fit(data: TrainingData, *, spec: Spec | None = None, seed: int = 0) -> Prope
 def address(spec: Spec, checksums: Mapping[str, str], settings: Settings) -> str:
     """Return the content address of what would be trained by a spec from data of these checksums."""
     content: list[Any] = [
-        _without_files(spec).model_dump(mode="json"), sorted(checksums.items()), settings.seed, code_version(), versions()
-    ]  # fmt: skip
+        _without_files(spec).model_dump(mode="json"),
+        sorted(checksums.items()),
+        settings.seed,
+        code_version(),
+        versions(),
+    ]
     text = json.dumps(content, sort_keys=True)
     return f"{spec.name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
@@ -317,6 +327,9 @@ def _why(champion: ModelCard | None, settings: Settings) -> str:
         return "no model that can be used yet"
     kind = champion.spec.get("kind", champion.model)
     here = training_checksums(kind, settings) if kind in MODELS else {}
+    sets = champion.spec.get("data", {})
+    wanted = {sets.get("curated"), *sets.get("public", ())} if sets else {key.split("/")[0] for key in here}
+    here = {key: digest for key, digest in here.items() if key.split("/")[0] in wanted}
     before = {key: digest for key, digest in champion.checksums.items() if not key.startswith(ADDED)}
     if before == here:
         return "code, features or library versions changed"

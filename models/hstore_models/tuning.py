@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hstore.errors import InputError
+from hstore.errors import InputError, unknown_name
 from hstore_models.learners import check_learner, fit_learner
 from hstore_models.spec import Spec, TuningSpec
 from hstore_models.splits import steady_folds
@@ -74,12 +74,16 @@ def tune_spec(
 
     if trials is not None:
         spec = spec.model_copy(update={"tuning": spec.tuning.model_copy(update={"trials": trials})})
+    _check_space(spec)
     data, _ = assemble_rows(spec, settings, tables or {})
     name = address(
         spec.model_copy(update={"tuning": TuningSpec(space=spec.tuning.space)}), data.checksums, settings
     )
     found = []
+    named = {target: _space_of(spec, target) for target in spec.targets}
     for target, task in _tasks(spec, data).items():
+        if not named[target]:
+            continue
         tuned = tune(
             spec, target, task, settings.home / "tuning.sqlite", study_name=name, seed=settings.seed, say=say
         )
@@ -133,7 +137,10 @@ def tune(
 
     recipe = spec.recipe(target, seed=seed)
     folds = steady_folds(task.groups, n_folds=recipe.n_folds, seed=seed)
-    _check_space(spec, recipe)
+    _check_space(spec)
+    space = _space_of(spec, target)
+    if not space:
+        raise InputError(f"tuning.space of {spec.name!r} names no learner of {target}; add one, or tune another")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage.parent.mkdir(parents=True, exist_ok=True)
     study = optuna.create_study(
@@ -143,11 +150,11 @@ def tune(
         pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1),
     )
     _end_what_was_killed(study)
-    if not study.trials:
-        study.enqueue_trial(_present(spec, recipe), skip_if_exists=True)  # the spec as it is: the first to beat
+    if not _ended(study):  # also when the first trial was killed
+        study.enqueue_trial(_present(space, recipe))  # the spec as it is: the first to beat
 
     def objective(trial: optuna.Trial) -> float:
-        chosen = {name: _suggest(trial, name, *span) for name, span in spec.tuning.space.items()}
+        chosen = {name: _suggest(trial, name, *span) for name, span in space.items()}
         return _error(with_parameters(recipe.learners, chosen), task, folds, trial, seed=seed)
 
     while (ended := _ended(study)) < spec.tuning.trials:
@@ -166,7 +173,7 @@ def with_tuned(spec: Spec, found: Sequence[Tuned]) -> Spec:
     for tuned in found:
         learners = content["targets"][tuned.target]["learners"]
         for name, value in tuned.parameters.items():
-            kind, _, parameter = name.partition(".")
+            kind, _, parameter = name.rpartition(".")  # a kind may be an import path
             for learner in learners:
                 if learner["kind"] == kind:
                     learner["parameters"][parameter] = value
@@ -183,9 +190,9 @@ def with_parameters(learners: Sequence[Learner], chosen: Mapping[str, float | in
             parameters={
                 **learner.parameters,
                 **{
-                    name.partition(".")[2]: v
+                    name.rpartition(".")[2]: v
                     for name, v in chosen.items()
-                    if name.partition(".")[0] == learner.kind
+                    if name.rpartition(".")[0] == learner.kind
                 },
             },
         )
@@ -193,18 +200,30 @@ def with_parameters(learners: Sequence[Learner], chosen: Mapping[str, float | in
     )
 
 
-def _check_space(spec: Spec, recipe: Recipe) -> None:
+def _space_of(spec: Spec, target: str) -> dict[str, tuple[float, float]]:
+    """Return the part of the space that names learners of a target."""
+    kinds = {learner.kind for learner in spec.targets[target].learners}
+    return {name: span for name, span in spec.tuning.space.items() if name.rpartition(".")[0] in kinds}
+
+
+def _check_space(spec: Spec) -> None:
+    """Refuse a space that is empty, or names what no learner has or takes, before anything is read or fitted."""
     if not spec.tuning.space:
         raise InputError(
             f"spec {spec.name!r} names nothing to tune; add tuning.space, such as "
             "'extra_trees.max_features' = [0.1, 0.8]"
         )
+    kinds = {learner.kind for target in spec.targets.values() for learner in target.learners}
     for name, (low, high) in spec.tuning.space.items():
         if low >= high:
             raise InputError(f"tuning.space {name!r} must be [low, high] with low below high, got [{low}, {high}]")
-    lows = {name: _as_given(low, (low, high)) for name, (low, high) in spec.tuning.space.items()}
-    for learner in with_parameters(recipe.learners, lows):
-        check_learner(learner)
+        if name.rpartition(".")[0] not in kinds:
+            raise unknown_name("parameter in tuning.space", name, [f"{kind}.PARAMETER" for kind in kinds])
+    for place in (0, 1):
+        ends = {name: _as_given(span[place], span) for name, span in spec.tuning.space.items()}
+        for target in spec.targets:
+            for learner in with_parameters(spec.recipe(target).learners, ends):
+                check_learner(learner)
 
 
 def _as_given(value: float, span: tuple[float, float]) -> float | int:
@@ -221,11 +240,11 @@ def _suggest(trial: optuna.Trial, name: str, low: float, high: float) -> float |
     return trial.suggest_float(name, low, high, log=low > 0 and high / low > 10)
 
 
-def _present(spec: Spec, recipe: Recipe) -> dict[str, Any]:
+def _present(space: Mapping[str, tuple[float, float]], recipe: Recipe) -> dict[str, Any]:
     """Return the parameters of the spec as it is, as far as it states them and they are within the space."""
     found: dict[str, Any] = {}
-    for name, (low, high) in spec.tuning.space.items():
-        kind, _, parameter = name.partition(".")
+    for name, (low, high) in space.items():
+        kind, _, parameter = name.rpartition(".")
         for learner in recipe.learners:
             value = learner.setting(parameter) if learner.kind == kind else None
             if isinstance(value, int | float) and low <= value <= high:
@@ -249,7 +268,8 @@ def _error(learners: Sequence[Learner], task: Task, folds: IntArray, trial: optu
         trial.report(float(np.mean(np.concatenate(errors))), step)
         if trial.should_prune():
             raise optuna.TrialPruned
-    return float(np.mean(np.concatenate(errors)))
+    error = float(np.mean(np.concatenate(errors)))
+    return error if np.isfinite(error) else float("inf")  # a trial without a value would be repeated for ever
 
 
 def _end_what_was_killed(study: optuna.Study) -> None:

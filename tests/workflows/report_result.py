@@ -103,7 +103,9 @@ def electrolyte_result():
     frame |= _normal("log10_conductivity_s_per_cm", log_sigma, 0.9) | _normal("activation_energy_ev", energy, 0.08)
     frame["p_feasible"] = probability_at_least(log_sigma, np.full(len(energy), 0.9), -3.0)
     frame["score"] = frame["p_feasible"]
-    return _result(target, frame | _marks(len(energy)), [("conductivity", "log10_conductivity_s_per_cm")])
+    result = _result(target, frame | _marks(len(energy)), [("conductivity", "log10_conductivity_s_per_cm")])
+    result.models["conductivity"].model = SimpleNamespace(correlation=-0.4)
+    return result
 
 
 BUILDERS = {"hydride": hydride_result, "sorbent": sorbent_result, "electrolyte": electrolyte_result}

@@ -11,6 +11,7 @@ import pytest
 
 from hstore.hydride import swing_margins
 from hstore.thermo import ln_plateau_pressure, ln_plateau_pressure_std
+from hstore_models.conductivity import ArrheniusLaw
 from hstore_models.features.electrolyte import electrolyte_names
 from hstore_models.features.hydride import hydride_names
 from hstore_models.features.magpie import MAGPIE_NAMES
@@ -196,13 +197,31 @@ def test_van_t_hoff_lines_pass_through_the_predicted_plateaux():
 
 def test_arrhenius_lines_pass_through_the_predicted_conductivities():
     result = electrolyte_result()
-    curves = conductivity_curves(result.candidates, result.target, np.array([298.15, 500.0]))
+    curves = conductivity_curves(result.candidates, result.target, np.array([298.15, 500.0]), -0.4)
     for (mean, std), (_, row) in zip(curves, result.candidates.iterrows(), strict=True):
         assert mean[0] == pytest.approx(row["log10_conductivity_s_per_cm_mean"])
         assert std[0] == pytest.approx(row["log10_conductivity_s_per_cm_std"])
         slope = (mean[1] + np.log10(500.0) - mean[0] - np.log10(298.15)) * np.log(10) / (1 / 298.15 - 1 / 500.0)
         assert slope * 8.617333262e-5 == pytest.approx(row["activation_energy_ev_mean"])  # of sigma T
         assert std[1] > std[0]
+
+
+@pytest.mark.parametrize("asked_k", [250.0, 298.15, 450.0])
+def test_arrhenius_bands_are_those_of_the_model_s_joint_errors(asked_k):
+    law = ArrheniusLaw(*(np.array([x]) for x in (-3.0, 0.3, 0.8, 0.06)), correlation=-0.5, strangeness=np.zeros(1))
+    mean, std = law.at(np.array([asked_k]))
+    row = {
+        "log10_conductivity_s_per_cm_mean": mean,
+        "log10_conductivity_s_per_cm_std": std,
+        "activation_energy_ev_mean": law.energy_ev,
+        "activation_energy_ev_std": law.energy_std,
+    }
+    target = electrolyte_result().target
+    requirement = target.requirement.model_copy(update={"temperature_k": asked_k})
+    target = target.model_copy(update={"requirement": requirement})
+    grid = np.array([220.0, 298.15, 380.0, 500.0])
+    ((line, band),) = conductivity_curves(pd.DataFrame(row), target, grid, -0.5)
+    np.testing.assert_allclose((line, band), law.at(grid), rtol=1e-9)
 
 
 def test_charge_bound_is_where_the_absorption_margin_vanishes():

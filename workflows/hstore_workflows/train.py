@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hstore.errors import InputError
 from hstore_models.spec import SHIPPED, read_spec, shipped_spec
 from hstore_models.training import Trained, model_of, train
 from hstore_models.tuning import tune_spec
@@ -55,7 +56,7 @@ def run(request: TrainingRequest, settings: Settings, *, say: Callable[[str], No
     """
     spec = spec_of(request.name, settings)
     spec.check()
-    tables = {path.stem: read_table(path) for path in request.tables}
+    tables = {name: read_table(path) for name, path in _named(request.tables).items()}
     if request.tune:
         spec = tune_spec(spec, settings, tables=tables, trials=request.trials, say=say)
     say(f"training {spec.name}")
@@ -63,6 +64,16 @@ def run(request: TrainingRequest, settings: Settings, *, say: Callable[[str], No
     if request.promote and trained.verdict is not None and trained.verdict.better:
         Releases.of(settings).promote(trained.loaded.card.model_id)
     return trained
+
+
+def _named(paths: Sequence[Path]) -> dict[str, Path]:
+    """Return name -> table; rows are known by the name of their table, so no two may share it."""
+    named: dict[str, Path] = {}
+    for path in paths:
+        if path.stem in named:
+            raise InputError(f"{named[path.stem]} and {path} are both called {path.stem!r}; rename one")
+        named[path.stem] = path
+    return named
 
 
 def train_all(settings: Settings, *, say: Callable[[str], None] = lambda _: None) -> Sequence[Trained]:

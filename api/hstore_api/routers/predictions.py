@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from hstore.properties import get_property
 from hstore_api.dependencies import PredictorDep  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.errors import problems
-from hstore_api.predictor import complete_conditions
 from hstore_api.schemas import PredictionRequest, PredictionResponse
 
 router = APIRouter(prefix="/v1/predictions", tags=["predictions"])
@@ -17,15 +15,22 @@ router = APIRouter(prefix="/v1/predictions", tags=["predictions"])
 def predict(request: PredictionRequest, predictor: PredictorDep) -> PredictionResponse:
     """Predict a property for up to a thousand formulas, with 90 % intervals.
 
-    The first request for a property may train its model, which takes up to a minute.
+    Formulas outside the domain of the model are flagged with a reason, or come without numbers where
+    `out_of_domain` is `refuse`. The first request for a property may train its model, which takes up to a minute.
     """
-    conditions = complete_conditions(request.property, request.conditions())
-    answer = predictor.predict(request.property, request.formulas, conditions)
+    served = predictor.served(request.property)
+    conditions = served.completed(request.conditions())
+    answer = predictor.predict(
+        request.property, request.formulas, conditions, refuse=request.out_of_domain == "refuse"
+    )
     return PredictionResponse(
         property=request.property,
-        unit=get_property(request.property).unit,
+        unit=served.unit,
         conditions=conditions,
         model_id=answer.model_id,
+        note=answer.note,
+        out_of_domain=request.out_of_domain,
         rows=tuple(answer.rows),
+        n_out_of_domain=sum(bool(row.reason) for row in answer.rows),
         n_errors=sum(row.error is not None for row in answer.rows),
     )

@@ -5,35 +5,35 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from hstore.properties import PROPERTIES
-from hstore_api.dependencies import SettingsDep  # noqa: TC001 - FastAPI reads annotations
+from hstore_api.dependencies import ScopeDep, SettingsDep  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.errors import problems
-from hstore_api.predictor import FROM_DESCRIPTORS
-from hstore_api.schemas import ModelList, ModelSchema, PropertyList, PropertySchema
+from hstore_api.model_schemas import ModelList, ModelSchema, PropertyList, PropertySchema
+from hstore_api.served import own_properties, shipped_properties
 
 router = APIRouter(prefix="/v1", tags=["properties"])
 
 
 @router.get("/properties", responses=problems())
-def list_properties() -> PropertyList:
-    """List the properties with their units, and what each is predicted from."""
-    from hstore_models.training import MODELS
+def list_properties(settings: SettingsDep, scope: ScopeDep) -> PropertyList:
+    """List the properties with their units, and what each is predicted from.
 
-    predicted_from = {
-        name: "descriptors" if model in FROM_DESCRIPTORS else "formula"
-        for model, names in MODELS.items()
-        for name in names
-    }
-    items = [PropertySchema.of(p, predicted_from.get(p.name)) for p in PROPERTIES.values()]
+    Those that only a model of the operator's own predicts come last.
+    """
+    own = own_properties(settings, scope)
+    served = shipped_properties() | own
+    items = [PropertySchema.of(p, served.get(p.name)) for p in PROPERTIES.values()]
+    items += [PropertySchema.of_own(found) for name, found in own.items() if name not in PROPERTIES]
     return PropertyList(items=tuple(items))
 
 
 @router.get("/models", responses=problems())
-def list_models(settings: SettingsDep) -> ModelList:
-    """List the trained models with their scores on held-out groups."""
+def list_models(settings: SettingsDep, scope: ScopeDep) -> ModelList:
+    """List the trained models with their scores on held-out groups, baselines beside them."""
     from hstore_models.registry import Registry
 
     registry = Registry(settings.models_dir)
     items = [
-        ModelSchema.of(card, current=registry.current_id(card.model) == card.model_id) for card in registry.cards()
+        ModelSchema.of(card, current=registry.current_id(card.model) == card.model_id)
+        for card in registry.cards(scope)
     ]
     return ModelList(items=tuple(items))

@@ -41,7 +41,8 @@ def temperature_curves(result: ScreenResult) -> Plot | None:
     if result.target.kind == "hydride":
         return _van_t_hoff(top, result.target)
     if result.target.kind == "electrolyte":
-        return _arrhenius(top, result.target)
+        correlation = getattr(result.models["conductivity"].model, "correlation", 0.0)
+        return _arrhenius(top, result.target, correlation)
     return None
 
 
@@ -95,21 +96,37 @@ def plateau_curves(top: pd.DataFrame, target: Target, temperature_k: NDArray[np.
 _LAW = ("desorption_enthalpy_kj_per_mol_h2", "desorption_entropy_j_per_mol_h2_k")
 
 
-def conductivity_curves(top: pd.DataFrame, target: Target, temperature_k: NDArray[np.float64]) -> list[Curve]:
-    """Return log10(sigma / (S/cm)) and its standard deviation along temperatures."""
-    from hstore_models.conductivity import arrhenius_shift
+def conductivity_curves(
+    top: pd.DataFrame, target: Target, temperature_k: NDArray[np.float64], correlation: float
+) -> list[Curve]:
+    """Return log10(sigma / (S/cm)) and its standard deviation along temperatures.
 
-    asked_k = _asked_temperature_k(target)
+    Args:
+        top: candidates, a row for each curve.
+        target: what was asked.
+        temperature_k: temperatures, K, shape ``(t,)``.
+        correlation: of the errors of log10 conductivity at 25 degC and activation energy.
+    """
+    from hstore_models.conductivity import ArrheniusLaw, arrhenius_shift
+
+    asked_k = np.array(_asked_temperature_k(target))
     curves = []
     for row in top.to_dict("records"):
-        energy, energy_std = float(row["activation_energy_ev_mean"]), float(row["activation_energy_ev_std"])
-        shift, per_ev = arrhenius_shift(np.full(len(temperature_k), energy), temperature_k)
-        asked_shift, asked_per_ev = arrhenius_shift(np.array([energy]), np.array([asked_k]))
-        at_25c = float(row["log10_conductivity_s_per_cm_mean"]) - asked_shift[0]
-        total = float(row["log10_conductivity_s_per_cm_std"])
-        reference_std = np.sqrt(max(0.0, total**2 - (asked_per_ev[0] * energy_std) ** 2))
-        curves.append((at_25c + shift, np.hypot(reference_std, per_ev * energy_std)))
+        energy, energy_std = np.array(row["activation_energy_ev_mean"]), np.array(row["activation_energy_ev_std"])
+        shift, per_ev = arrhenius_shift(energy, asked_k)
+        mean_25c = row["log10_conductivity_s_per_cm_mean"] - shift
+        of_energy = np.where(asked_k >= STANDARD_TEMPERATURE_K, per_ev, -per_ev) * energy_std
+        std_25c = _other_std(row["log10_conductivity_s_per_cm_std"], of_energy, correlation)
+        curves.append(
+            ArrheniusLaw(mean_25c, energy, std_25c, energy_std, correlation, np.array(0.0)).at(temperature_k)
+        )
     return curves
+
+
+def _other_std(total_std: float, one: NDArray[np.float64], correlation: float) -> NDArray[np.float64]:
+    """Return the standard deviation which, with a correlated (and signed) one, makes up a total."""
+    rest = total_std**2 - (1.0 - correlation**2) * one**2
+    return np.asarray(np.maximum(0.0, np.sqrt(np.maximum(0.0, rest)) - correlation * one))
 
 
 def _van_t_hoff(top: pd.DataFrame, target: Target) -> Plot:
@@ -141,12 +158,12 @@ def _van_t_hoff(top: pd.DataFrame, target: Target) -> Plot:
     )
 
 
-def _arrhenius(top: pd.DataFrame, target: Target) -> Plot:
+def _arrhenius(top: pd.DataFrame, target: Target, correlation: float) -> Plot:
     assert target.requirement is not None
     asked_k = _asked_temperature_k(target)
     low, high = _ELECTROLYTE_RANGE_K
     temperature_k = _grid(min(low, asked_k - 30), max(high, asked_k + 30))
-    curves = conductivity_curves(top, target, temperature_k)
+    curves = conductivity_curves(top, target, temperature_k, correlation)
     minimum = target.requirement.log10_conductivity_s_per_cm
     assert minimum is not None
     traces = [

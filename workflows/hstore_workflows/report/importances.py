@@ -18,7 +18,7 @@ _ROW_PX = 24
 
 
 def importance_plots(result: ScreenResult) -> list[Plot]:
-    """Draw the largest importances of each model that has a forest."""
+    """Draw the largest importances of each model that has trees."""
     return [_importances(loaded.card) for loaded in result.models.values() if loaded.card.importances]
 
 
@@ -41,7 +41,7 @@ def _importances(card: ModelCard) -> Plot:
     }
     return Plot(
         key=f"importances-{card.model.replace('_', '-')}",
-        title=f"{card.model.replace('_', ' ').capitalize()}: what the forest splits on",
+        title=f"{card.model.replace('_', ' ').capitalize()}: what its trees split on",
         caption=f"Share of the variance reduction; these {len(largest)} of {card.n_features} hold {covered}.",
         data=[trace],
         layout=layout(titled("share (%)"), y, bargap=0.35),
