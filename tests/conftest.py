@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import os
 import shlex
@@ -131,7 +132,13 @@ def loaded(trained):
     """Load (and at first train) a model of the trained home, once for all tests that share a process."""
     from hstore_models.training import ensure
 
-    return functools.cache(lambda name: ensure(name, trained))
+    def load(name):
+        trained.home.mkdir(parents=True, exist_ok=True)
+        with (trained.home / f"{name}.training").open("w") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)  # another process of the run may be training it: wait, and load
+            return ensure(name, trained)
+
+    return functools.cache(load)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import click
+import pandas as pd
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -108,6 +109,36 @@ def test_commands_beside_the_scores_parse(parse_command):
     for span in spans:
         asked = parse_command(f"hstore evaluate {span}").params
         assert asked["data_set"] in PUBLIC_SETS[model_of(asked["property_name"])]
+
+
+def test_the_spec_of_the_docs_trains_and_predicts(hstore, tmp_path, monkeypatch):
+    """The page's table, its spec, and its commands, in a home of their own."""
+    page = ROOT / "docs/specs.md"
+    monkeypatch.setenv("HSTORE_HOME", str(tmp_path / "home"))
+    from hstore_models.training import ensure
+
+    monkeypatch.setattr("hstore_workflows.predict.ensure", ensure)
+    (making,) = blocks(page, "python")
+    exec(compile(making, str(page), "exec"), {})
+    (spec,) = blocks(page, "toml")
+    (tmp_path / "release.toml").write_text(spec, encoding="utf-8")
+    (tmp_path / "alloys.csv").write_text("formula\nLaNi5\nMgH2\n", encoding="utf-8")
+    for line in shell_lines(page)[:3]:
+        done = hstore(*shlex.split(line)[1:])
+        assert done.exit_code == 0, f"{line}: {done.output}"
+    means = pd.read_csv(tmp_path / "predicted.csv")["mean"]
+    assert 230 < means[0] < 340, "LaNi5 releases near room temperature"
+    assert 400 < means[1] < 650, "MgH2 near 560 K"
+
+
+def test_every_field_of_a_spec_is_in_the_docs():
+    from hstore_models import spec
+
+    text = (ROOT / "docs/specs.md").read_text(encoding="utf-8")
+    parts = (spec.Spec, spec.DataSpec, spec.SplitSpec, spec.TargetSpec, spec.LearnerSpec, spec.TuningSpec)
+    named = set(re.findall(r"`(\w+)`", text)) | {"data", "split", "targets", "tuning"}
+    assert [name for part in parts for name in part.model_fields if name not in named] == []
+    assert [name for name in (*spec.KINDS, *spec.METRICS) if f"`{name}`" not in text] == []
 
 
 def test_every_command_is_in_the_readme():

@@ -83,7 +83,7 @@ class Predictor:
         if asked.model not in self._models:
             with self._one_at_a_time:
                 if asked.model not in self._models:
-                    self._models[asked.model] = ensure(asked.model, self._settings, say=_log.warning)
+                    self._models[asked.model] = ensure(asked.model, self._settings, say=_log.info)
         return self._models[asked.model]
 
     def predict(

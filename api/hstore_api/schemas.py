@@ -282,8 +282,8 @@ class PredictedRow(Schema):
     reason: str = Field(examples=["no training material contains Xe"])
     """Why it is outside; empty inside, and where the formula cannot be read."""
     error: str | None = Field(examples=[None])
-    """Why there is no number; null where there is one. Where ``reason`` is given too, the row is refused because it
-    is outside the domain."""
+    """Why there is no number; null where there is one. Where ``reason`` is given too, the row was refused as being
+    outside the domain."""
 
 
 class PredictionResponse(Schema):

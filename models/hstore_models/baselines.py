@@ -20,6 +20,7 @@ import numpy as np
 from hstore.pairing import anion_class, host_amounts
 from hstore.workers import default_workers
 from hstore_models.prediction import Query
+from hstore_models.warning_filters import steady_filters
 
 if TYPE_CHECKING:
     from hstore.arrays import FloatArray
@@ -128,7 +129,8 @@ def plain_forest(features: FloatArray, target: FloatArray, asked: FloatArray, *,
     rows, wanted = (np.where(np.isfinite(x), x, medians) for x in (features, asked))
     share = _MAX_FEATURES if features.shape[1] >= _MANY else 1.0
     forest = ExtraTreesRegressor(N_TREES, max_features=share, random_state=seed, n_jobs=default_workers())
-    return np.asarray(forest.fit(rows, target).predict(wanted), dtype=np.float64)
+    with steady_filters():
+        return np.asarray(forest.fit(rows, target).predict(wanted), dtype=np.float64)
 
 
 def _physics(model: str, query: Query) -> FloatArray:

@@ -128,6 +128,7 @@ def _covers(inside: NDArray[np.bool_], groups: NDArray[np.str_]) -> bool:
 def _own_factor(score: FloatArray, groups: NDArray[np.str_]) -> float:
     """Return the smallest factor with which rows are covered; below 1 only where many groups speak for it."""
     least = _LEAST_FACTOR if len(np.unique(groups)) >= _MANY_GROUPS else 1.0
+    factor: float
     for factor in np.arange(least, _LARGEST_FACTOR, _STEP).tolist():
         if np.mean(score <= factor) >= COVERAGE + _SPARE * (factor < 1.0) and _covers(score <= factor, groups):
             return factor

@@ -17,7 +17,8 @@ import numpy as np
 from hstore.errors import InputError
 from hstore.workers import default_workers
 from hstore_models.gaussian_process import check_process, fit_process
-from hstore_models.trees import pack
+from hstore_models.trees import mean_of, pack
+from hstore_models.warning_filters import steady_filters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,14 +43,17 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "min_samples_leaf": 5,
         "max_features": 0.3,
         "early_stopping": False,
+        "repeats": 1,
     },
     "gaussian_process": {"kernel": "matern52", "robust_passes": 0},
 }
 
 _MANY_ROWS = 5000
 """Rows from which more than one thread pays within a library."""
-_OURS = frozenset({"trim"})
-"""Parameters of forests that are used after the fit, see :class:`~hstore_models.trees.Trees`."""
+_OURS = frozenset({"trim", "repeats"})
+"""Parameters that are not scikit-learn's: ``trim`` of forests (see :class:`~hstore_models.trees.Trees`), and
+``repeats`` of boosting, fits with other seeds whose mean answers."""
+_NEXT_SEED = 1000
 
 
 @dataclass(frozen=True)
@@ -142,19 +146,29 @@ def _fitted(
 ) -> Fitted:
     if learner.kind == "gaussian_process":
         return fit_process(features, target, weights, **_parameters(learner))
-    estimator = _built(learner, seed=seed)
     if learner.kind in KINDS:
-        rounded = features.astype(np.float32).astype(np.float64)
-        trim = float(_parameters(learner).get("trim", 0.0))
-        return pack(estimator.fit(rounded, target, sample_weight=weights), trim=trim)
+        rounded, settings = features.astype(np.float32).astype(np.float64), _parameters(learner)
+        with steady_filters():
+            fits = [
+                pack(
+                    _built(learner, seed=seed + _NEXT_SEED * number).fit(rounded, target, sample_weight=weights),
+                    trim=float(settings.get("trim", 0.0)),
+                )
+                for number in range(int(settings.get("repeats", 1)))
+            ]
+        return fits[0] if len(fits) == 1 else mean_of(fits)
+    estimator = _built(learner, seed=seed)
     medians = _medians(features)
     filled = np.where(np.isnan(features), medians, features)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an estimator's own remarks, such as on convergence
-        if np.all(weights == weights[0]):
-            estimator.fit(filled, target)
-        else:
-            _fit_weighted(estimator, filled, target, weights)
+        with steady_filters():
+            if np.all(weights == weights[0]):
+                estimator.fit(filled, target)
+            else:
+                _fit_weighted(estimator, filled, target, weights)
+    if "n_jobs" in estimator.get_params():  # one row is answered sooner without threads
+        estimator.set_params(n_jobs=1)
     return Estimator(estimator, medians)
 
 

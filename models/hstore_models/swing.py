@@ -123,7 +123,9 @@ def fit_swing(
     held_out = _joined(
         (volumetric.oof_mean, volumetric.oof_spread), (masses.oof_mean, masses.oof_spread), density_g_cm3
     )
-    calibration = calibrate(known[GRAVIMETRIC], held_out.mean[GRAVIMETRIC], held_out.spread[GRAVIMETRIC])
+    calibration = calibrate(
+        known[GRAVIMETRIC], held_out.mean[GRAVIMETRIC], held_out.spread[GRAVIMETRIC], groups=groups
+    )
     return SwingEnsemble(volumetric, masses, swing, calibration, density_g_cm3, known[GRAVIMETRIC])
 
 

@@ -105,13 +105,8 @@ def ensure(name: str, settings: Settings, *, say: Callable[[str], None] = lambda
     """
     registry = Registry(settings.models_dir)
     champion = _champion(registry, name)
-    spec = (
-        _without_files(Spec.model_validate(champion.spec))
-        if champion and champion.own_spec
-        else shipped_spec(name)
-    )
-    if champion and _is_current(champion, spec, settings):
-        loaded = registry.serving(name)
+    spec = _spec_of(champion, name)
+    if champion and _is_current(champion, spec, settings) and (loaded := registry.usable(name)):
         if loaded.note:
             say(loaded.note)
         return loaded
@@ -213,6 +208,32 @@ def assemble_rows(
             f"spec {spec.name!r} names no data that are present; set data.files, data.public or --data"
         )
     return data, tuple(read)
+
+
+def learned_from(name: str, settings: Settings) -> tuple[Spec, TrainingData]:
+    """Return the spec of the version in use and the rows it was trained on, those a user added included.
+
+    Where nothing is in use yet, they are those of the shipped spec.
+
+    Args:
+        name: model name.
+        settings: where data and models are.
+
+    Raises:
+        UnknownNameError: no such model.
+        DataError: a data set is damaged, or an added table is gone.
+    """
+    champion = _champion(Registry(settings.models_dir), name)
+    spec = _spec_of(champion, name)
+    tables = {} if champion is None else _added_tables(champion, settings)
+    return spec, assemble_rows(spec, settings, tables)[0]
+
+
+def _spec_of(champion: ModelCard | None, name: str) -> Spec:
+    """Return the spec by which a model is made anew: its own where it has one."""
+    if champion is None or not champion.own_spec:
+        return shipped_spec(name)
+    return _without_files(Spec.model_validate(champion.spec))
 
 
 def _set_rows(spec: Spec, settings: Settings) -> TrainingData:

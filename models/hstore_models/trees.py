@@ -7,7 +7,7 @@ rounded to 32-bit floats, in training as in prediction, so that a packed model a
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from hstore.workers import default_workers
 from hstore_models.compiled import compiled
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from hstore.arrays import FloatArray
@@ -119,6 +121,15 @@ def pack(fitted: Any, *, trim: float = 0.0) -> Trees:
     return Trees(nodes, roots, base, summed=True, trim=0.0, importances=np.zeros(fitted.n_features_in_))
 
 
+def mean_of(models: Sequence[Trees]) -> Trees:
+    """Join boosted models into one that answers their mean."""
+    nodes, roots = _joined([np.array(model.nodes) for model in models], [model.roots for model in models])
+    leaf = nodes["feature"] == _LEAF
+    nodes["threshold"][leaf] /= len(models)
+    base = float(np.mean([model.base for model in models]))
+    return replace(models[0], nodes=nodes, roots=roots, base=base)
+
+
 def _of_tree(tree: Any) -> NDArray[Any]:
     nodes = np.zeros(tree.node_count, dtype=NODE)
     leaf = tree.children_left == _LEAF
@@ -139,11 +150,22 @@ def _of_stage(stage: Any) -> NDArray[Any]:
     return nodes
 
 
-def _joined(parts: list[NDArray[Any]]) -> tuple[NDArray[Any], NDArray[np.int32]]:
-    """Put the nodes of trees one after the other; return them and the first node of each tree."""
+def _joined(
+    parts: list[NDArray[Any]], starts: Sequence[NDArray[np.int32]] | None = None
+) -> tuple[NDArray[Any], NDArray[np.int32]]:
+    """Put nodes one after the other; return them and the first node of each tree.
+
+    Args:
+        parts: nodes of one tree each, or of several.
+        starts: first node of each tree within each part; 0 when None.
+    """
     sizes = np.array([len(part) for part in parts])
-    roots = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int32)
+    offsets = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int32)
     nodes = np.concatenate(parts)
     for child in ("left", "right", "missing"):
-        nodes[child] += np.repeat(roots, sizes)
-    return nodes, roots
+        nodes[child] += np.repeat(offsets, sizes)
+    if starts is None:
+        return nodes, offsets
+    return nodes, np.concatenate([own + offset for own, offset in zip(starts, offsets, strict=True)]).astype(
+        np.int32
+    )

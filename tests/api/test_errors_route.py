@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 
 import pytest
 from fastapi.testclient import TestClient
 
-from hstore.errors import HstoreError
+from hstore.errors import HstoreError, ModelError
 from hstore.settings import Settings
 from hstore.store import Store
 from hstore_api.app import create_app
@@ -68,13 +69,35 @@ def test_an_unexpected_error_says_nothing_of_its_cause(client, problem, monkeypa
     assert "request mine" in caplog.text
 
 
-def test_a_damaged_model_is_unavailable(settings, records, tmp_path, problem):
-    damaged = tmp_path / "home/models/conductivity/conductivity-1/card.json"
-    damaged.parent.mkdir(parents=True)
-    damaged.write_text("{")
-    app = create_app(Settings(home=tmp_path / "home", database_url=settings.store_url, data_mirror=None))
-    with TestClient(app) as client:
-        assert str(tmp_path) not in problem(client.get("/v1/models"), 503, "model_unavailable")["detail"]
+@pytest.fixture
+def own_home(settings, records, loaded, tmp_path):
+    """A home of the test's own with one trained model, on the store of the service."""
+    loaded("hydride_capacity")
+    models = tmp_path / "home/models"
+    shutil.copytree(settings.models_dir / "hydride_capacity", models / "hydride_capacity")
+    shutil.copy(settings.models_dir / "registry.key", models)
+    return Settings(home=tmp_path / "home", database_url=settings.store_url, data_mirror=None)
+
+
+def test_a_model_that_cannot_be_used_is_unavailable(own_home, problem, monkeypatch):
+    def refuse(*_arguments, **_options):
+        raise ModelError(f"no version can be used; {own_home.models_dir}/model.skops is damaged")
+
+    monkeypatch.setattr("hstore_models.training.ensure", refuse)
+    asked = {"property": "h2_capacity_wt_pct", "formulas": ["LaNi5"]}
+    with TestClient(create_app(own_home)) as client:
+        found = problem(client.post("/v1/predictions", json=asked), 503, "model_unavailable")
+        assert str(own_home.home) not in found["detail"]
+        assert client.get("/v1/properties").status_code == 200
+
+
+def test_a_damaged_card_is_left_out_of_the_models(own_home):
+    with TestClient(create_app(own_home)) as client:
+        (listed,) = client.get("/v1/models").json()["items"]
+        (card,) = own_home.models_dir.glob("hydride_capacity/*/card.json")
+        assert listed["model_id"] == card.parent.name
+        card.write_text("{")
+        assert client.get("/v1/models").json()["items"] == []
 
 
 def test_every_error_of_the_library_has_a_status():

@@ -61,6 +61,31 @@ def test_what_is_outside_the_domain_says_why(client):
     assert row["reason"]
 
 
+def test_rows_outside_the_domain_can_be_refused_and_the_rest_goes_on(client):
+    formulas = ["LaNi5", "UPu3Xe", "Xx2", "TiFe"]
+    flagged = ask(client, CAPACITY, formulas)
+    refused = ask(client, CAPACITY, formulas, out_of_domain="refuse")
+    assert (flagged["out_of_domain"], refused["out_of_domain"]) == ("flag", "refuse")
+    assert flagged == ask(client, CAPACITY, formulas, out_of_domain="flag"), "flagging is the default"
+    assert [flagged["rows"][i] for i in (0, 2, 3)] == [refused["rows"][i] for i in (0, 2, 3)]
+    before, after = flagged["rows"][1], refused["rows"][1]
+    assert before["mean"] is not None
+    assert before["error"] is None
+    assert [after[name] for name in ("mean", "std", "lower", "upper")] == [None] * 4
+    assert after["reason"] == before["reason"]
+    assert "Xe" in after["reason"]
+    assert "out_of_domain is 'refuse'" in after["error"]
+    assert not after["in_domain"]
+    assert [(answer["n_out_of_domain"], answer["n_errors"]) for answer in (flagged, refused)] == [(1, 1), (1, 2)]
+
+
+def test_a_condition_outside_what_was_measured_is_refused_too(client):
+    answer = ask(client, "log10_conductivity_s_per_cm", ["Li7P3S11"], temperature_k=2500, out_of_domain="refuse")
+    row = answer["rows"][0]
+    assert row["mean"] is None
+    assert "temperature_k 2500 outside" in row["reason"]
+
+
 def test_plateau_pressures_rise_with_temperature_as_van_t_hoff_says(client):
     temperatures = np.array([280.0, 320.0, 400.0])
     means = [ask(client, PRESSURE, ["LaNi5"], temperature_k=t)["rows"][0]["mean"] for t in temperatures]
@@ -85,6 +110,7 @@ GOOD = {"property": CAPACITY, "formulas": ["LaNi5"]}
     [
         ({"property": "h2_capacity"}, "unknown_name", "did you mean 'h2_capacity_wt_pct'"),
         ({"property": "formation_energy_ev_per_atom"}, "unknown_name", "unknown predicted property"),
+        ({"property": "energy_above_hull"}, "unknown_name", "unknown predicted property"),
         ({"property": "usable_capacity_wt_pct"}, "invalid_input", "hstore predict usable_capacity_wt_pct"),
         ({"pressure_bar": 10}, "invalid_input", "does not depend on pressure_bar"),
         ({"temperature_k": 0}, "invalid_request", "body.temperature_k"),
@@ -92,6 +118,7 @@ GOOD = {"property": CAPACITY, "formulas": ["LaNi5"]}
         ({"temperature_k": 1e9}, "invalid_request", "body.temperature_k"),
         ({"temperature_k": "warm"}, "invalid_request", "body.temperature_k"),
         ({"temperature": 300}, "invalid_request", "body.temperature"),
+        ({"out_of_domain": "hide"}, "invalid_request", "body.out_of_domain"),
         ({"formulas": []}, "invalid_request", "body.formulas"),
         ({"formulas": ["LaNi5"] * 1001}, "invalid_request", "body.formulas"),
         ({"formulas": "LaNi5"}, "invalid_request", "body.formulas"),

@@ -14,7 +14,7 @@ from hstore_models.features.composition import CompositionBatch, row_sum
 from hstore_models.features.electrolyte import ionic_volumes_a3
 from hstore_models.prediction import Query
 from hstore_models.spec import Spec, shipped_spec
-from hstore_models.training_data import load_scored_rows, load_training_data
+from hstore_models.training_data import TrainingData, load_scored_rows, load_training_data
 
 LEARNERS = [
     {
@@ -149,7 +149,7 @@ def test_upper_bounds_are_learned_as_values_below_them(model, rows):
 
 
 def test_held_out_rows_are_those_near_25_degc(model, rows):
-    found = model.held_out(rows, group="chemical_system")
+    found = model.held_out(TrainingData("conductivity", rows, None, {}, 0), group="chemical_system")
     sigma, energy = found[CONDUCTIVITY], found[ENERGY]
     assert len(sigma.truth) == near_25c(rows).sum()
     assert len(energy.truth) == np.isfinite(with_series_energies(rows)).sum()

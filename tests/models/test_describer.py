@@ -71,10 +71,11 @@ def test_what_was_refused_is_remembered_and_what_ran_out_of_time_is_tried_again(
         describer.describe(crystals)
         again = describer.describe(crystals)
     assert (again.computed, again.cached) == (1, 2)
-    assert {f.row: f.cause for f in again.failures} == {
-        0: "hydrogen is not wanted",
-        1: "took longer than its limit of 0.4 s",
-    }
+    causes = {f.row: f.cause for f in again.failures}
+    assert causes.pop(0) == "hydrogen is not wanted"
+    # On a busy machine the worker may be stopped from outside before its own limit speaks.
+    assert causes.pop(1).startswith("took longer than")
+    assert not causes
 
 
 def test_progress_counts_every_crystal(tasks, tmp_path):

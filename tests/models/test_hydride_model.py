@@ -15,7 +15,6 @@ from hstore_models.representation import (
     molecular_hydrogen_ratio,
     stoichiometric_capacity_wt_pct,
 )
-from hstore_models.training import ensure
 
 ENTHALPY, ENTROPY = "desorption_enthalpy_kj_per_mol_h2", "desorption_entropy_j_per_mol_h2_k"
 
@@ -25,13 +24,13 @@ def ask(*formulas, **columns):
 
 
 @pytest.fixture(scope="module")
-def thermodynamics(trained):
-    return ensure("hydride_thermodynamics", trained).model
+def thermodynamics(loaded):
+    return loaded("hydride_thermodynamics").model
 
 
 @pytest.fixture(scope="module")
-def capacity(trained):
-    return ensure("hydride_capacity", trained).model
+def capacity(loaded):
+    return loaded("hydride_capacity").model
 
 
 @pytest.mark.parametrize("temperature_k", [250.0, 298.15, 400.0, 600.0])

@@ -22,7 +22,7 @@ from hstore.records import Access, Scope
 from hstore.settings import Settings
 from hstore_models import serialization
 from hstore_models.card import CARD_FORMAT, ModelCard
-from hstore_models.ensemble import Recipe, fit_ensemble
+from hstore_models.ensemble import Recipe, Task, fit_ensemble
 from hstore_models.learners import Learner, fit_learner
 from hstore_models.ledger import Ledger, Promotion
 from hstore_models.prediction import Query
@@ -262,7 +262,7 @@ def fit_tiny():
     rows = random.random((60, 3))
     learners = (Learner("extra_trees", {"n_estimators": 5}), Learner("boosting", {"max_iter": 5}))
     steps = np.floor(4 * rows[:, 0]) + random.normal(scale=0.3, size=60)
-    return fit_ensemble(rows, steps, [str(i % 12) for i in range(60)], Recipe(learners, n_folds=3))
+    return fit_ensemble(Task(rows, steps, [str(i % 12) for i in range(60)]), Recipe(learners, n_folds=3))
 
 
 def test_an_ensemble_comes_back_the_same():

@@ -9,6 +9,7 @@ from hstore_models.prediction import Query
 from hstore_models.sorbent import UPTAKE, adsorbent_keys, fit_sorbent
 from hstore_models.spec import shipped_spec
 from hstore_models.swing import GRAVIMETRIC, VOLUMETRIC
+from hstore_models.training_data import TrainingData
 
 MOF_5 = {"gsa_m2_g": 3500.0, "pore_volume_cm3_g": 1.4, "density_g_cm3": 0.6}
 FRAMEWORKS = 120
@@ -168,14 +169,14 @@ def test_both_capacities_of_a_swing_agree(at_swing, simulated):
 
 
 def test_held_out_scores_cover_every_property(at_swing, measured, simulated):
-    found = at_swing.held_out(measured, group="group", simulated=simulated)
+    found = at_swing.held_out(TrainingData("sorbent_uptake", measured, simulated, {}, 0), group="group")
     assert set(found) == set(at_swing.properties)
     assert len(found[VOLUMETRIC].truth) == FRAMEWORKS
     assert np.mean(np.abs(found[VOLUMETRIC].truth - found[VOLUMETRIC].mean) < 1.645 * found[VOLUMETRIC].std) > 0.85
 
 
 def test_held_out_without_a_simulated_set_is_of_uptakes_alone(model, measured):
-    found = model.held_out(measured, group="group")
+    found = model.held_out(TrainingData("sorbent_uptake", measured, None, {}, 0), group="group")
     assert list(found) == [UPTAKE]
     assert found[UPTAKE].score().mae < 0.85
 

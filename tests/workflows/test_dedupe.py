@@ -219,10 +219,22 @@ def test_records_without_structure_are_told_apart_by_what_they_say(salt, one, ot
     assert labels[1].agrees_with(labels[0]) is same
 
 
-def test_phases_named_in_formulas_stay_apart(build):
-    alpha, beta, plain = (Label.of(build.material(formula=f)) for f in ("Ti (alpha)", "Ti (beta)", "Ti"))
-    assert not alpha.agrees_with(beta)
-    assert not alpha.agrees_with(plain)
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Ti (alpha)", "Ti (beta)"),
+        ("TiCr2 (LT)", "TiCr2 (HT)"),
+        ("TiCr2 (C14)", "TiCr2 (C15)"),
+        ("LaNi5 (CaCu5)", "LaNi5 (MgZn2)"),
+        ("SnO2 (P42/mnm)", "SnO2 (Pbcn)"),
+    ],
+)
+def test_phases_named_in_formulas_stay_apart(build, one, other):
+    formulas = (one, other, one.split()[0])
+    first, second, plain = (Label.of(build.material(formula=formula)) for formula in formulas)
+    assert first.agrees_with(first)
+    assert not first.agrees_with(second)
+    assert not first.agrees_with(plain)
 
 
 def test_a_structure_that_cannot_be_used_is_stored_with_a_note(store, adder, salt):

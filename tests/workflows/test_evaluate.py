@@ -273,7 +273,7 @@ class Recorder:
     def __init__(self):
         self.fits, self.asked = [], []
 
-    def fit(self, data, seed):
+    def fit(self, data, seed, spec=None):
         self.fits.append((data, seed))
         return self
 

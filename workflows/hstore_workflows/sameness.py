@@ -42,6 +42,8 @@ MATCH_SECONDS = 20.0
 """Time limit for one comparison of two structures, seconds of processor time."""
 
 _PRIMITIVE_TOLERANCE_ANGSTROM = 1e-3
+_NAMES_A_PHASE = ("phase note", "prototype", "space group", "remark")
+"""Notes on a formula that may tell phases of one composition apart; to merge two phases would lose one of them."""
 
 Task: TypeAlias = Crystal | tuple[Crystal, Crystal]
 """Work for another process: a crystal to take the fingerprint of, or two to compare."""
@@ -117,7 +119,7 @@ class Label:
     name: str
     """Name in lower case, with single spaces."""
     phase: tuple[str, ...]
-    """Phase notes of the formula, such as ``(HT)``."""
+    """What is written behind the formula, such as ``(HT)``, ``(CaCu5)``, ``(P4/nmm)`` or ``(alpha)``."""
     descriptors: Mapping[str, float]
     """Descriptors of a sorbent, whose composition says little; empty for other families."""
 
@@ -128,7 +130,7 @@ class Label:
         return cls(
             family=material.family,
             name=" ".join(material.name.lower().split()),
-            phase=tuple(note for note in notes if note.startswith("phase note")),
+            phase=tuple(note for note in notes if note.startswith(_NAMES_A_PHASE)),
             descriptors=material.own_descriptors() if material.family is Family.SORBENT else {},
         )
 

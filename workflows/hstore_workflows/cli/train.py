@@ -86,9 +86,6 @@ def _words(trained: Trained) -> str:
     from hstore_workflows.cli.models import card_words
 
     lines = [card_words(trained.loaded.card)]
-    for table in trained.added:
-        lines.append(f"  {table.source}: {len(table.rows)} rows train, {len(table.lines())} are doubtful")
-        lines += [f"    {line}" for line in table.lines()]
     if trained.verdict is not None:
         lines += ["", str(trained.verdict)]
     return "\n".join(lines)

@@ -11,6 +11,7 @@ from hstore_models.splits import SPLITS
 
 if TYPE_CHECKING:
     from hstore_models.property_model import PropertyModel
+    from hstore_models.spec import Spec
     from hstore_models.training_data import TrainingData
 
 
@@ -55,13 +56,14 @@ class Scoring:
         return self.leaks or usual.get(split, "drop")
 
 
-def fit_recipe(data: TrainingData, seed: int) -> PropertyModel:
+def fit_recipe(data: TrainingData, seed: int, spec: Spec | None = None) -> PropertyModel:
     """Fit the recipe in use on some training rows; the one place where evaluation trains a model.
 
     Args:
         data: training rows.
         seed: seed of the model.
+        spec: the recipe; the shipped one when None.
     """
     from hstore_models.training import fit
 
-    return fit(data, seed=seed)
+    return fit(data, spec=spec, seed=seed)

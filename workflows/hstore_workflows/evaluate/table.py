@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hstore.errors import InputError
-from hstore.properties import get_property
+from hstore.properties import PROPERTIES
 from hstore_data.table import RejectedRow
 from hstore_models.leaks import SAME_COMPOSITION, audit, refuse
 from hstore_models.metrics import interval_scores, regression_scores
 from hstore_models.prediction import Query
 from hstore_models.splits import split_hash
-from hstore_models.training import model_of
-from hstore_models.training_data import load_training_data
+from hstore_models.training import learned_from, model_of
 from hstore_workflows.evaluate.protocol import Scoring, fit_recipe
 from hstore_workflows.evaluate.report import (
     Answers,
@@ -121,8 +120,8 @@ def evaluate_table(
     """
     how = how or Scoring()
     policy = how.leaks or "report"
-    table = _read(property_name, frame, target_column, how)
-    data = load_training_data(table.model, settings)
+    table = _read(property_name, frame, target_column, settings, how)
+    spec, data = learned_from(table.model, settings)
     leaks = audit(
         side(table.model, table.frame[table.known]),
         side(table.model, trained := training_rows(property_name, data)),
@@ -134,7 +133,7 @@ def evaluate_table(
         say(f"training without the {int(leaks.trained.sum())} rows that nearly repeat scored ones")
         data = with_training_rows(property_name, data, ~leaks.trained)
         trained = training_rows(property_name, data)
-        model = fit_recipe(data, settings.seed)
+        model = fit_recipe(data, settings.seed, spec)
         answer = model.predict(property_name, Query.of(table.usable.amounts, table.usable.frame))
     else:
         answer = predict_rows(property_name, table.usable, settings, say=say)
@@ -145,6 +144,8 @@ def evaluate_table(
     report = _head(table, scored, target_column, how)
     report |= _scores(property_name, scored, beside)
     report |= _counts(table, scored, how)
+    if property_name not in PROPERTIES:  # one of a spec of the user's own
+        report |= {"unit": spec.unit, "block_unit": spec.unit}
     report |= _leak_report(property_name, data, scored, policy)
     report |= _floor(table, scored, trained)
     kept = table.frame[scored.rows].reset_index(drop=True)
@@ -152,10 +153,10 @@ def evaluate_table(
     return dict(without_nan(report))
 
 
-def _read(property_name: str, frame: pd.DataFrame, column: str, how: Scoring) -> _Table:
+def _read(property_name: str, frame: pd.DataFrame, column: str, settings: Settings, how: Scoring) -> _Table:
     if column not in frame:
         raise InputError(f"no column {column!r} among {', '.join(map(str, frame.columns[:20]))}")
-    model = model_of(property_name)
+    model = model_of(property_name, settings)
     usable = check_table(frame, formulas=model != SORBENTS, temperatures=True)
     given = frame[column].iloc[usable.frame["row"].to_numpy(dtype=int) - 1].reset_index(drop=True)
     target = read_target(property_name, column, given, bounds_as=how.bounds_as)
@@ -201,7 +202,7 @@ def _head(table: _Table, scored: _Scored, column: str, how: Scoring) -> dict[str
     names = np.array(labels(table.model, table.frame))[scored.rows].tolist()
     return {
         "property": table.property_name,
-        "unit": get_property(table.property_name).unit,
+        "unit": "" if (known := PROPERTIES.get(table.property_name)) is None else known.unit,
         "model_id": scored.answer.model_id or "recipe retrained without near-duplicates",
         "target_column": column,
         "subset": f"{how.name}, {len(names)} rows with {column}",
@@ -240,7 +241,7 @@ def _counts(table: _Table, scored: _Scored, how: Scoring) -> dict[str, Any]:
         "temperature": table.temperature,
         "bounds_counted_as_values": n_bounds,
         "bounds_counted_as": as_what if n_bounds else "none",
-        "block_unit": scored_unit(table.property_name),
+        "block_unit": scored_unit(table.property_name) if table.property_name in PROPERTIES else "",
     }
 
 
