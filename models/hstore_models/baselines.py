@@ -53,7 +53,9 @@ class Baselines:
         return dict(self.__dict__)
 
 
-def baselines(model: str, trained: Query, target: FloatArray, asked: Query, *, seed: int = 0) -> Baselines:
+def baselines(
+    model: str, trained: Query, target: FloatArray, asked: Query, *, seed: int = 0, forest: bool = True
+) -> Baselines:
     """Train and ask the baselines.
 
     Args:
@@ -62,6 +64,7 @@ def baselines(model: str, trained: Query, target: FloatArray, asked: Query, *, s
         target: known value of each training row, shape ``(n_trained,)``, all finite.
         asked: composition and conditions or descriptors of each row asked.
         seed: seed of the forest.
+        forest: False leaves the forest, which takes longest, out: its answers are NaN then.
 
     Returns:
         Their answers; NaN without training rows.
@@ -72,12 +75,11 @@ def baselines(model: str, trained: Query, target: FloatArray, asked: Query, *, s
         return Baselines(nothing, nothing, nothing)
     told, told_asked = _conditions(model, trained, asked)
     near = [np.column_stack([_physics(model, q), c]) for q, c in ((trained, told), (asked, told_asked))]
+    mean, nearest = np.full(size, float(np.mean(target))), nearest_neighbour(near[0], target, near[1])
+    if not forest:
+        return Baselines(mean, nearest, np.full(size, np.nan))
     plain = [np.column_stack([_plain(model, q), c]) for q, c in ((trained, told), (asked, told_asked))]
-    return Baselines(
-        np.full(size, float(np.mean(target))),
-        nearest_neighbour(near[0], target, near[1]),
-        plain_forest(plain[0], target, plain[1], seed=seed),
-    )
+    return Baselines(mean, nearest, plain_forest(plain[0], target, plain[1], seed=seed))
 
 
 def nearest_neighbour(features: FloatArray, target: FloatArray, asked: FloatArray) -> FloatArray:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 COVERAGE = 0.90
 """Nominal coverage of every interval hstore prints."""
 
+JOINT = "|"
+"""Stands between the families of a row that belongs to several; each has its own factor."""
+
 NORMAL_QUANTILE = 1.6448536269514722
 """Half-width of the central 90 % interval of a normal distribution, in standard deviations."""
 
@@ -62,5 +65,14 @@ class Calibration:
         result = self.scale * np.hypot(self.floor, spread)
         result = result * self.range_factors[np.searchsorted(self.edges, mean, side="right")]
         if families is not None and self.family_factors:
-            result = result * np.array([self.family_factors.get(str(name), 1.0) for name in families])
+            result = result * self.of_families(families)
         return np.asarray(result if strange is None else np.where(strange, self.strange_factor, 1.0) * result)
+
+    def of_families(self, families: Sequence[str] | NDArray[Any]) -> FloatArray:
+        """Return the product of the factors of the families of each row, shape ``(n,)``."""
+        names, place = np.unique(np.asarray(families, dtype=str), return_inverse=True)
+        factors = [
+            float(np.prod([self.family_factors.get(part, 1.0) for part in name.split(JOINT)]))
+            for name in names.tolist()
+        ]
+        return np.asarray(factors)[place]

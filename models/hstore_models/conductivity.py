@@ -145,7 +145,8 @@ class Conductivity:
 
     def _law(self, query: Query) -> ArrheniusLaw:
         inputs = _inputs(query, self.features)
-        families, strange = conductor_families(query.composition), self.domain.strange_elements(query.amounts)
+        stated = {"temperature_k": query.column("temperature_k", STANDARD_TEMPERATURE_K)}
+        families, strange = conductor_families(query.composition), self.domain.strange(query.amounts, stated)
         mean, std, strangeness = (np.full(len(query), np.nan) for _ in range(3))
         answers_for = np.array(_responsible(query, inputs, self.ensembles))
         for name, ensemble in self.ensembles.items():

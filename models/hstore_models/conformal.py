@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hstore_models.calibration import COVERAGE, NORMAL_QUANTILE, Calibration
+from hstore_models.calibration import COVERAGE, JOINT, NORMAL_QUANTILE, Calibration
 from hstore_models.coverage import LEAST_ROWS, below_nominal
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def calibrate(
     strange_factor = _strange_factor(score[rare])
     score = score / np.where(rare, strange_factor, 1.0)
     factors = _family_factors(score, names, units)
-    score = score / np.array([factors.get(name, 1.0) for name in names])
+    score = score / Calibration(floor, scale, factors, np.empty(0), np.ones(1), limit, 1.0).of_families(names)
     bins = np.searchsorted(edges, mean, side="right")
     ranges = _range_factors(score, truth, bins, units, len(edges) + 1)
     score = score / ranges[bins]
@@ -131,16 +131,22 @@ def _own_factor(score: FloatArray, groups: NDArray[np.str_]) -> float:
     factor: float
     for factor in np.arange(least, _LARGEST_FACTOR, _STEP).tolist():
         if np.mean(score <= factor) >= COVERAGE + _SPARE * (factor < 1.0) and _covers(score <= factor, groups):
-            return factor
+            return round(factor, 3)
     return _LARGEST_FACTOR
 
 
 def _family_factors(score: FloatArray, names: NDArray[np.str_], groups: NDArray[np.str_]) -> dict[str, float]:
-    found = {}
-    for name in np.unique(names[names != ""]).tolist():
-        rows = names == name
-        if rows.sum() >= LEAST_ROWS and (factor := _own_factor(score[rows], groups[rows])) != 1.0:
-            found[name] = factor
+    """Return a factor for each family of enough rows; second families are judged after the first."""
+    found: dict[str, float] = {}
+    levels = [name.split(JOINT) for name in names.tolist()]
+    score = score.copy()
+    for level in range(max(map(len, levels), default=0)):
+        here = np.array([parts[level] if level < len(parts) else "" for parts in levels])
+        for name in np.unique(here[here != ""]).tolist():
+            rows = here == name
+            if rows.sum() >= LEAST_ROWS and (factor := _own_factor(score[rows], groups[rows])) != 1.0:
+                found[name] = factor
+                score[rows] /= factor
     return found
 
 
@@ -196,7 +202,9 @@ def _parts(
     truth: FloatArray, mean: FloatArray, families: NDArray[np.str_]
 ) -> list[tuple[NDArray[np.bool_], float]]:
     """Return families, fifths of known values and of answers that have rows enough, and what each must keep."""
-    found = [(families == name, _LEAST_PROBABILITY) for name in np.unique(families)]
+    levels = [name.split(JOINT) for name in families.tolist()]
+    names = {part for parts in levels for part in parts}
+    found = [(np.array([name in parts for parts in levels]), _LEAST_PROBABILITY) for name in sorted(names)]
     for values, least in ((truth, _LEAST_OF_VALUES), (mean, _LEAST_PROBABILITY)):
         fifths = np.searchsorted(np.quantile(values, np.arange(1, _RANGES) / _RANGES), values)
         found += [(fifths == number, least) for number in range(_RANGES)]

@@ -44,16 +44,29 @@ class Domain:
         notes = [self._element_reason(row) for row in amounts]
         for column, values in (conditions or {}).items():
             low, high = self.ranges.get(column, (-np.inf, np.inf))
-            margin = 1e-9 * max(abs(low), abs(high), 1.0)
-            for row in np.flatnonzero((values < low - margin) | (values > high + margin)):
+            for row in np.flatnonzero(self._outside(column, values)):
                 notes[row].append(f"{column} {values[row]:g} outside {low:g} to {high:g}")
         for row in np.flatnonzero(spread > self.spread_limit):
             notes[row].append("unlike the training materials (the learners disagree)")
         return ["; ".join(note) for note in notes]
 
-    def strange_elements(self, amounts: Sequence[dict[str, float]]) -> NDArray[np.bool_]:
-        """Mark rows with an element that no or hardly any training material contains, shape ``(n,)``."""
-        return _holding_rare(amounts, self.element_rows)
+    def strange(
+        self, amounts: Sequence[dict[str, float]], conditions: dict[str, NDArray[np.float64]] | None = None
+    ) -> NDArray[np.bool_]:
+        """Mark rows whose intervals have to be wider, shape ``(n,)``.
+
+        They hold an element that no or hardly any training material contains, or a condition beyond the trained
+        range; the arguments are those of :meth:`reasons`.
+        """
+        marked = _holding_rare(amounts, self.element_rows)
+        for column, values in (conditions or {}).items():
+            marked |= self._outside(column, values)
+        return marked
+
+    def _outside(self, column: str, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+        low, high = self.ranges.get(column, (-np.inf, np.inf))
+        margin = 1e-9 * max(abs(low), abs(high), 1.0)
+        return np.asarray((values < low - margin) | (values > high + margin))
 
     def _element_reason(self, amounts: dict[str, float]) -> list[str]:
         unseen = [el for el in amounts if self.element_rows.get(el, 0) == 0 and el != "H"]

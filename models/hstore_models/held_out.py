@@ -106,6 +106,7 @@ def of_ensemble(
     group: str,
     strange: NDArray[np.bool_] | None = None,
     scored: NDArray[np.bool_] | None = None,
+    labels: Sequence[str] | None = None,
 ) -> HeldOut:
     """Return the out-of-fold predictions of an ensemble for the rows it was fitted on.
 
@@ -116,8 +117,9 @@ def of_ensemble(
         group: column of what was held out together.
         strange: rows with an element that hardly any row of the other folds contains.
         scored: rows that are scored; all when None.
+        labels: families by which the intervals are made; the column ``family`` when None.
     """
-    families = rows["family"].to_numpy(dtype=str)
+    families = np.asarray(rows["family"] if labels is None else labels, dtype=str)
     std = ensemble.calibration.std(ensemble.oof_spread, ensemble.oof_mean, families, strange)
     kept = np.ones(len(rows), dtype=bool) if scored is None else scored
     answer = (ensemble.oof_mean[kept], std[kept], ensemble.folds[kept])

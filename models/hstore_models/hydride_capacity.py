@@ -12,7 +12,7 @@ from hstore_models.domain import Domain, domain_of, strange_elements_in_folds
 from hstore_models.ensemble import Ensemble, Task, fit_ensemble
 from hstore_models.features.alloy import infer_alloy_class
 from hstore_models.held_out import HeldOut, of_ensemble
-from hstore_models.inputs import Inputs, assemble
+from hstore_models.inputs import Inputs, alloy_families, assemble
 from hstore_models.prediction import Predictions, Query, normal_predictions
 from hstore_models.representation import stoichiometric_capacity_wt_pct
 from hstore_models.spec import Spec, TargetSpec, shipped_spec
@@ -46,7 +46,9 @@ class HydrideCapacity:
     release: dict[str, tuple[float, float]]
     """Class of molecular anion ("" for none) -> mean and standard deviation of released / stoichiometric H."""
     domain: Domain
-    """Chemistry and temperatures it was trained on."""
+    """Chemistry and temperatures the alloys of the training rows span."""
+    hydride_domain: Domain
+    """Chemistry of all training rows, for formulas that state their hydrogen."""
     feature_names: tuple[str, ...]
     """Names of the features, in order."""
 
@@ -65,10 +67,21 @@ class HydrideCapacity:
             group: column of what was held out together.
         """
         alloys = data.rows[["H" not in a for a in data.rows["amounts"]]].reset_index(drop=True)
-        alloys = alloys.assign(family=infer_alloy_class(Query.of(list(alloys["amounts"])).host))
+        query = Query.of(list(alloys["amounts"]), alloys)
+        alloys = alloys.assign(family=infer_alloy_class(query.host))
         strange = strange_elements_in_folds(list(alloys["amounts"]), self.ensemble.folds)
         scored = _weights(alloys) >= 1.0
-        return {CAPACITY: of_ensemble(self.ensemble, alloys, "wt%", group=group, strange=strange, scored=scored)}
+        return {
+            CAPACITY: of_ensemble(
+                self.ensemble,
+                alloys,
+                "wt%",
+                group=group,
+                strange=strange,
+                scored=scored,
+                labels=alloy_families(query),
+            )
+        }
 
     def predict(self, property_name: str, query: Query) -> Predictions:
         """Predict the capacity.
@@ -79,15 +92,18 @@ class HydrideCapacity:
         inputs = assemble(query, self.features, self.columns, host=True, defaults=CAPACITY_DEFAULTS)
         mean, spread = self.ensemble.mean_and_spread(inputs.values)
         hosts = [host_amounts(a) for a in query.amounts]
-        classes, strange = infer_alloy_class(query.host), self.domain.strange_elements(hosts)
+        stated = {"temperature_k": query.column("temperature_k")}
+        classes, strange = alloy_families(query), self.domain.strange(hosts, stated)
         std = self.ensemble.calibration.std(spread, mean, classes, strange)
-        reasons = self.domain.reasons(hosts, spread, {"temperature_k": query.column("temperature_k")})
+        reasons = self.domain.reasons(hosts, spread, stated)
+        unseen = self.hydride_domain.reasons(hosts, np.zeros(len(hosts)))
         for row, amounts in enumerate(query.amounts):
             if "H" in amounts:
                 share, uncertainty = self.release[anion_class(amounts)]
                 stoichiometric = stoichiometric_capacity_wt_pct(amounts)
-                mean[row], std[row] = share * stoichiometric, uncertainty * stoichiometric
-                reasons[row] = ""
+                widened = self.ensemble.calibration.strange_factor if unseen[row] else 1.0
+                mean[row], std[row] = share * stoichiometric, widened * uncertainty * stoichiometric
+                reasons[row] = unseen[row]
         return normal_predictions(property_name, mean, std, reasons, low=0.0)
 
 
@@ -107,7 +123,15 @@ def fit_capacity(rows: pd.DataFrame, *, spec: Spec | None = None, seed: int = 0)
     ranges = {"temperature_k": alloys["temperature_k"].to_numpy(dtype=float)}
     domain = domain_of(list(alloys["amounts"]), ensemble.calibration.spread_limit, ranges)
     names = _inputs(alloys.iloc[:1], wanted).names
-    return HydrideCapacity(ensemble, wanted.features, wanted.columns, _release(rows[hydrogenated]), domain, names)
+    return HydrideCapacity(
+        ensemble=ensemble,
+        features=wanted.features,
+        columns=wanted.columns,
+        release=_release(rows[hydrogenated]),
+        domain=domain,
+        hydride_domain=domain_of([host_amounts(a) for a in rows["amounts"]], np.inf),
+        feature_names=names,
+    )
 
 
 def learning_task(rows: pd.DataFrame, spec: Spec) -> Task:
@@ -128,7 +152,7 @@ def learning_task(rows: pd.DataFrame, spec: Spec) -> Task:
         blocks=inputs.blocks,
         weights=weights,
         scored=weights >= 1.0,
-        families=np.array(infer_alloy_class(Query.of(amounts).host)),
+        families=alloy_families(Query.of(amounts, alloys)),
         amounts=amounts,
     )
 

@@ -21,7 +21,7 @@ from hstore_models.domain import Domain, domain_of, strange_elements_in_folds
 from hstore_models.ensemble import Ensemble, Task, fit_ensemble
 from hstore_models.features.alloy import infer_alloy_class
 from hstore_models.held_out import HeldOut, of_rows
-from hstore_models.inputs import assemble
+from hstore_models.inputs import alloy_families, assemble
 from hstore_models.prediction import Predictions, Query, normal_predictions
 from hstore_models.spec import Spec, shipped_spec
 
@@ -123,8 +123,8 @@ class HydrideThermodynamics:
         values = assemble(query, self.features, host=True).values
         answers = [self.ensembles[target].mean_and_spread(values) for target in TARGETS]
         settled, remaining = project(self.ensembles, answers, self.correlation)
-        classes = infer_alloy_class(query.host)
-        strange = self.domain.strange_elements([host_amounts(a) for a in query.amounts])
+        classes = alloy_families(query)
+        strange = self.domain.strange([host_amounts(a) for a in query.amounts])
         stds = [
             self.calibrations[target].std(remaining[:, i], settled[:, i], classes, strange)
             for i, target in enumerate(TARGETS)
@@ -155,7 +155,8 @@ class HydrideThermodynamics:
         complete, held_out, folds = _held_out(self.ensembles, data.rows)
         settled, remaining = project(self.ensembles, held_out, self.correlation)
         known = data.rows[complete].reset_index(drop=True)
-        known = known.assign(family=infer_alloy_class(Query.of(list(known["amounts"])).host))
+        query = Query.of(list(known["amounts"]), known)
+        known = known.assign(family=infer_alloy_class(query.host))
         hosts = [host_amounts(a) for a in known["amounts"]]
         found = {}
         for i, (target, (name, unit)) in enumerate(_SCORED_AS.items()):
@@ -216,8 +217,8 @@ def fit_thermodynamics(rows: pd.DataFrame, *, spec: Spec | None = None, seed: in
     truth = rows.loc[complete, list(TARGETS)].to_numpy(dtype=float)
     correlation = _robust_correlation(truth - np.column_stack([mean for mean, _ in held_out]))
     settled, remaining = project(ensembles, held_out, correlation)
-    query = Query.of(list(rows["amounts"]))
-    hosts, classes = [host_amounts(a) for a in query.amounts], np.array(infer_alloy_class(query.host))
+    query = Query.of(list(rows["amounts"]), rows)
+    hosts, classes = [host_amounts(a) for a in query.amounts], np.array(alloy_families(query))
     judged = [host for host, kept in zip(hosts, complete, strict=True) if kept]
     calibrations = {
         target: calibrate(
@@ -243,9 +244,9 @@ def learning_tasks(rows: pd.DataFrame, spec: Spec) -> dict[str, Task]:
         rows: as for :func:`fit_thermodynamics`.
         spec: names the features and the groups.
     """
-    query = Query.of(list(rows["amounts"]))
+    query = Query.of(list(rows["amounts"]), rows)
     inputs, weights = assemble(query, spec.targets[ENTHALPY].features, host=True), _weights(rows)
-    classes = np.array(infer_alloy_class(query.host))
+    classes = np.array(alloy_families(query))
     tasks = {}
     for target in TARGETS:
         known = rows[target].notna().to_numpy()

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hstore_models.calibration import JOINT
+from hstore_models.features.alloy import infer_alloy_class
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -18,6 +21,26 @@ COLUMNS = "columns"
 
 MOLECULAR_HYDROGEN = "hydrogen per atom of a molecular anion"
 """Feature that tells a borohydride from a boride where the other features are those of the host."""
+
+
+_STATED_CLASS = ("alloy_class", "material_class")
+"""Columns in which a table may state the class of an alloy; the first that is there counts."""
+
+
+def alloy_families(query: Query) -> list[str]:
+    """Return the families by which the intervals of hydrides are made: inferred class, and the stated one.
+
+    A class that the table states (``AB2(C14)``) tells what a formula cannot, such as how well studied an alloy is.
+
+    Returns:
+        Names joined by ``|``, as :class:`~hstore_models.calibration.Calibration` takes them.
+    """
+    inferred = infer_alloy_class(query.host)
+    column = next((name for name in _STATED_CLASS if name in query.frame), None)
+    if column is None:
+        return inferred
+    stated = query.frame[column].fillna("").astype(str).str.strip().tolist()
+    return [f"{name}{JOINT}stated {word}" if word else name for name, word in zip(inferred, stated, strict=True)]
 
 
 @dataclass(frozen=True)

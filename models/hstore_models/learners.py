@@ -68,8 +68,9 @@ class Learner:
     """Blocks of features it sees, such as ``hydride``; all when empty."""
 
     def setting(self, name: str) -> Any:
-        """Return the value of a parameter, the default one where none is given; None where it has neither."""
-        return _parameters(self).get(name)
+        """Return the value of a parameter: the given one, hstore's default, or the estimator's own; else None."""
+        stated = _parameters(self)
+        return stated[name] if name in stated else _built(self, seed=0).get_params().get(name)
 
 
 class Fitted(Protocol):

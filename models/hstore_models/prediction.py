@@ -44,6 +44,11 @@ class Query:
         """Return the number of rows."""
         return len(self.amounts)
 
+    def take(self, rows: NDArray[np.bool_]) -> Query:
+        """Return some rows, by mask."""
+        kept = tuple(self.amounts[row] for row in np.flatnonzero(rows).tolist())
+        return Query(kept, self.frame[rows].reset_index(drop=True))
+
     @cached_property
     def composition(self) -> CompositionBatch:
         """Whole compositions, hydrogen included."""

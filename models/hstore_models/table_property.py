@@ -59,9 +59,9 @@ class TableProperty:
         """Predict the property for each row of a query."""
         inputs = assemble(query, self.features, self.columns, host=self.host)
         mean, spread = self.ensemble.mean_and_spread(inputs.values)
-        strange = self.domain.strange_elements(query.amounts)
-        std = self.ensemble.calibration.std(spread, mean, inferred_families(query.amounts), strange)
         stated = {name: query.column(name) for name in self.columns}
+        strange = self.domain.strange(query.amounts, stated)
+        std = self.ensemble.calibration.std(spread, mean, inferred_families(query.amounts), strange)
         reasons = self.domain.reasons(query.amounts, spread, stated)
         low, high = self.ensemble.low, self.ensemble.high
         return normal_predictions(property_name, mean, std, reasons, low=low, high=high)

@@ -110,12 +110,15 @@ def ensure(name: str, settings: Settings, *, say: Callable[[str], None] = lambda
         if loaded.note:
             say(loaded.note)
         return loaded
-    say(f"training {name}: {_why(champion, settings)}")
+    why = _why(champion, settings)
+    if champion and (refusal := registry.refusal(name, champion.model_id)):
+        why = f"the version in use is refused ({refusal})"
+    say(f"training {name}: {why}")
     tables = {} if champion is None else _added_tables(champion, settings)
     trained = train(spec, settings, tables=tables)
     card = trained.loaded.card
     if registry.current_id(name) != card.model_id:
-        registry.promote(name, card.model_id, f"retrained: {_why(champion, settings)}")
+        registry.promote(name, card.model_id, f"retrained: {why}")
     return trained.loaded
 
 

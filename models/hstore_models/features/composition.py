@@ -7,7 +7,7 @@ from left to right, so a row's descriptors do not depend on the rows it is compu
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,9 @@ SYMBOLS: tuple[str, ...] = ("", *ATOMIC_MASS_G_PER_MOL)
 
 ATOMIC_NUMBER: dict[str, int] = {symbol: z for z, symbol in enumerate(SYMBOLS) if z}
 """Atomic number by element symbol, hydrogen to lawrencium."""
+
+_FEW_ROWS = 16
+"""Rows up to which the steps of Python cost more than the sums."""
 
 MIN_AMOUNT = 1e-8
 """Smallest amount per formula unit that counts as present, as in pymatgen's ``Composition``."""
@@ -121,12 +124,7 @@ class CompositionBatch:
         Raises:
             InputError: a symbol is not an element.
         """
-        marked = np.zeros(len(SYMBOLS), dtype=bool)
-        for symbol in symbols:
-            if symbol not in ATOMIC_NUMBER:
-                raise InputError(f"{symbol!r} is not an element; use symbols such as 'Li' or 'Ni'")
-            marked[ATOMIC_NUMBER[symbol]] = True
-        return marked[self.atomic_numbers]
+        return _marked(tuple(symbols))[self.atomic_numbers]
 
     def without(self, symbols: Iterable[str]) -> CompositionBatch:
         """Return the batch with some elements taken out; rows of nothing else become empty rows."""
@@ -151,12 +149,26 @@ class CompositionBatch:
         return [formula_text({SYMBOLS[z]: n for z, n in zip(*row, strict=True) if z}) for row in rows]
 
 
+@cache
+def _marked(symbols: tuple[str, ...]) -> BoolArray:
+    """Mark the atomic numbers of some elements; callers name the same few groups again and again."""
+    marked = np.zeros(len(SYMBOLS), dtype=bool)
+    for symbol in symbols:
+        if symbol not in ATOMIC_NUMBER:
+            raise InputError(f"{symbol!r} is not an element; use symbols such as 'Li' or 'Ni'")
+        marked[ATOMIC_NUMBER[symbol]] = True
+    return marked
+
+
 def row_sum(values: FloatArray) -> FloatArray:
     """Sum an array of shape (n, k, ...) over its second axis from left to right, as padding requires.
 
     ``ndarray.sum`` groups its terms by the width of the array, which would make a row's last bit depend on
     how far it is padded.
     """
+    if len(values) <= _FEW_ROWS and values.shape[1]:
+        # The same sums in the same order; adding 0 makes a negative zero the positive one it is below.
+        return np.asarray(np.add.accumulate(values, axis=1, dtype=np.float64)[:, -1] + 0.0)
     total = np.zeros(values.shape[:1] + values.shape[2:])
     for column in range(values.shape[1]):
         total += values[:, column]

@@ -63,6 +63,7 @@ _SITES = {"tetrahedral": _TETRAHEDRAL, "octahedral": _OCTAHEDRAL, "large": _LARG
 _FORMERS = {"p": ("P",), "si": ("Si",), "ge": ("Ge",), "b": ("B",), "al_ga": ("Al", "Ga")}
 """Cations that set how stiff a tetrahedral framework is, counted by themselves."""
 _LARGEST_MULTIPLE = 200
+_MULTIPLES_AT_ONCE = 1000
 _WHOLE = 0.02
 _SYSTEM_STARTS = (3.0, 16.0, 75.0, 143.0, 168.0, 195.0)
 """First space group of the monoclinic to the cubic system."""
@@ -405,11 +406,16 @@ def _log10_whole_atoms(batch: CompositionBatch) -> FloatArray:
     relative = batch.amounts / least[:, None]
     multiple = np.full(len(batch), float(_LARGEST_MULTIPLE))
     open_rows = np.arange(len(batch))
-    for number in range(1, _LARGEST_MULTIPLE):
-        scaled = relative[open_rows] * number
-        whole = np.all(np.abs(scaled - np.round(scaled)) < _WHOLE, axis=1)
-        multiple[open_rows[whole]] = number
-        open_rows = open_rows[~whole]
+    number = 1
+    while number < _LARGEST_MULTIPLE and len(open_rows):
+        step = max(1, _MULTIPLES_AT_ONCE // len(open_rows))  # few rows: many multiples in one pass
+        tried = np.arange(number, min(number + step, _LARGEST_MULTIPLE))
+        scaled = relative[open_rows][:, None, :] * tried[:, None]
+        whole = np.all(np.abs(scaled - np.round(scaled)) < _WHOLE, axis=2)
+        found = whole.any(axis=1)
+        multiple[open_rows[found]] = tried[whole[found].argmax(axis=1)]
+        open_rows = open_rows[~found]
+        number += step
     return np.log10(multiple * row_sum(relative))
 
 

@@ -12,6 +12,7 @@ from hstore.settings import load_settings
 if TYPE_CHECKING:
     from hstore_models.card import ModelCard
     from hstore_models.ledger import Promotion
+    from hstore_models.score import Score
     from hstore_workflows.releases import Listed, Releases
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -197,10 +198,14 @@ def _origin(card: ModelCard) -> list[str]:
 
 def _score_lines(card: ModelCard) -> list[str]:
     return [
-        f"  {name}: MAE {score.mae:.3g} (mean predictor {score.mae_mean_predictor:.3g}, median error "
-        f"{score.median_error:.3g}) {score.unit}, n {score.n}, coverage of 90 % intervals {score.coverage:.0%}"
+        f"  {name}: MAE {score.mae:.3g} (mean predictor {score.mae_mean_predictor:.3g}, {_nearest(score)}median "
+        f"error {score.median_error:.3g}) {score.unit}, n {score.n}, coverage of 90 % intervals {score.coverage:.0%}"
         for name, score in card.scores.items()
     ]
+
+
+def _nearest(score: Score) -> str:
+    return "" if score.mae_nearest_neighbour is None else f"nearest neighbour {score.mae_nearest_neighbour:.3g}, "
 
 
 def _releases() -> Releases:
