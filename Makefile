@@ -36,6 +36,8 @@ bench: $(VENV)/.dev ## Run the benchmarks, JSON into runs/bench
 	@cat runs/bench/magpie.json
 	$(BIN)/python benchmarks/features.py --memory --json > runs/bench/features.json
 	@cat runs/bench/features.json
+	$(BIN)/python benchmarks/predict.py --json > runs/bench/predict.json
+	@cat runs/bench/predict.json
 
 .PHONY: serve
 serve: $(VENV)/.default ## Start the service on loopback, PORT=8000

@@ -198,7 +198,11 @@ def main() -> None:
     result["slowest_single_ms"] = max(part["median_ms"] for part in result["single"].values())
     result["trees"] = measure_trees(min(arguments.rows, 20_000))
     result["versions"] = {name: version(name) for name in ("hstore", "numpy", "numba", "scikit-learn")}
-    print(json.dumps(result, indent=1) if arguments.json else pd.Series(pd.json_normalize(result).iloc[0]).to_string())
+    print(
+        json.dumps(result, indent=1)
+        if arguments.json
+        else pd.Series(pd.json_normalize(result).iloc[0]).to_string()
+    )
 
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ KERNELS = ("rbf", "matern32", "matern52")
 
 _PARAMETERS = ("kernel", "robust_passes")
 _ROWS_AT_ONCE = 2000
+_LEAST_SIGNAL = 1e-300
+"""Signal variance of a target that does not vary, whose logarithm is taken."""
 _FAR_STDS = 6.0
 """Inputs are held within so many standard deviations of the training mean."""
 _SQRT3, _SQRT5 = 3.0**0.5, 5.0**0.5
@@ -182,7 +184,7 @@ def _likeliest(
         except LinAlgError:
             return 1e10
         signal = float(answers @ cho_solve(factor, answers, check_finite=False)) / count
-        return float(0.5 * count * np.log(signal) + np.log(np.diag(factor[0])).sum())
+        return float(0.5 * count * np.log(max(signal, _LEAST_SIGNAL)) + np.log(np.diag(factor[0])).sum())
 
     best = minimize(
         loss, np.array([0.5, -1.5]), method="Nelder-Mead", bounds=[(-2.5, 4.0), (-9.0, 3.0)],

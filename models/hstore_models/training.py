@@ -226,10 +226,24 @@ def learned_from(name: str, settings: Settings) -> tuple[Spec, TrainingData]:
         UnknownNameError: no such model.
         DataError: a data set is damaged, or an added table is gone.
     """
+    spec, tables = made_from(name, settings)
+    return spec, assemble_rows(spec, settings, tables)[0]
+
+
+def made_from(name: str, settings: Settings) -> tuple[Spec, dict[str, pd.DataFrame]]:
+    """Return what a model is made anew from: its spec, and the tables that were added to the version in use.
+
+    Args:
+        name: model name.
+        settings: where models and added tables are.
+
+    Raises:
+        UnknownNameError: no such model.
+        DataError: an added table is gone, or was changed.
+    """
     champion = _champion(Registry(settings.models_dir), name)
     spec = _spec_of(champion, name)
-    tables = {} if champion is None else _added_tables(champion, settings)
-    return spec, assemble_rows(spec, settings, tables)[0]
+    return spec, {} if champion is None else _added_tables(champion, settings)
 
 
 def _spec_of(champion: ModelCard | None, name: str) -> Spec:

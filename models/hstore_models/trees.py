@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hstore.arrays import FloatArray
 
 _LEAF = -1
-_ROWS_AT_ONCE = 1024
+_ROWS_AT_ONCE = 2048
 """Rows that share a tree while it is in the processor's cache."""
 
 

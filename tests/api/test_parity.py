@@ -21,16 +21,26 @@ NUMBERS = ("mean", "std", "lower", "upper")
 CLOSE = 1e-9
 HYDRIDE_PROPERTIES = [*MODELS["hydride_capacity"], *MODELS["hydride_thermodynamics"]]
 METALS = ("Mg", "Al", "Ca", "Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu", "Y", "Zr", "Nb", "La", "Ce", "Pu", "Xe")
-KIND = {name: kind for kind, names in (("alloy", HYDRIDE_PROPERTIES), ("salt", MODELS["conductivity"])) for name in names}
+KIND = {
+    name: kind
+    for kind, names in (("alloy", HYDRIDE_PROPERTIES), ("salt", MODELS["conductivity"]))
+    for name in names
+}
 
 
 def alloy(rng):
     symbols = rng.choice(METALS, rng.integers(2, 6), replace=False)
-    return "".join(f"{symbol}{amount:.3f}" for symbol, amount in zip(symbols, rng.uniform(0.1, 3.0, 5), strict=False))
+    return "".join(
+        f"{symbol}{amount:.3f}" for symbol, amount in zip(symbols, rng.uniform(0.1, 3.0, 5), strict=False)
+    )
 
 
 def salt(rng):
-    ion, metal, anion = rng.choice(["Li", "Na", "K", "Ag"]), rng.choice(["La", "Zr", "P", "Ge", "Y"]), rng.choice(["O", "S", "Cl"])
+    ion, metal, anion = (
+        rng.choice(["Li", "Na", "K", "Ag"]),
+        rng.choice(["La", "Zr", "P", "Ge", "Y"]),
+        rng.choice(["O", "S", "Cl"]),
+    )
     return f"{ion}{rng.uniform(1, 8):.3f}{metal}{rng.uniform(0.5, 3):.3f}{anion}{rng.uniform(3, 12):.3f}"
 
 
@@ -40,7 +50,10 @@ def materials():
     rng = np.random.default_rng(11)
     return {
         kind: pd.DataFrame(
-            {"formula": [make(rng) for _ in range(N_MATERIALS)], "temperature_k": rng.uniform(250, 700, N_MATERIALS).round(1)}
+            {
+                "formula": [make(rng) for _ in range(N_MATERIALS)],
+                "temperature_k": rng.uniform(250, 700, N_MATERIALS).round(1),
+            }
         )
         for kind, make in (("alloy", alloy), ("salt", salt))
     }
@@ -69,7 +82,9 @@ def answer(loaded):
         name = next(model for model, properties in MODELS.items() if property_name in properties)
         formulas = table.get("formula")
         amounts = [{}] * len(table) if formulas is None else [parse_amounts(text) for text in formulas]
-        return loaded(name).model.predict(property_name, Query.of(amounts, table.drop(columns="formula", errors="ignore")))
+        return loaded(name).model.predict(
+            property_name, Query.of(amounts, table.drop(columns="formula", errors="ignore"))
+        )
 
     return ask
 
@@ -105,7 +120,7 @@ def test_the_command_line_answers_as_python(hstore, answer, materials, tmp_path,
 def test_the_service_answers_as_python(client, answer, materials, property_name):
     formulas = materials[KIND[property_name]]["formula"].tolist()
     request = {"property": property_name, "formulas": formulas}
-    temperature = None if property_name in ("activation_energy_ev",) else 350.0
+    temperature = None if property_name == "activation_energy_ev" else 350.0
     if temperature is not None:
         request["temperature_k"] = temperature
     response = client.post("/v1/predictions", json=request)

@@ -125,7 +125,9 @@ def test_a_transformed_target_is_answered_in_its_own_unit(transform):
         assert ensemble.weights["LinearRegression"] > 0.9
 
 
-@pytest.mark.parametrize(("transform", "low", "high"), [("none", -2.0, 2.0), ("log", 0.0, 5.0), ("sqrt", 0.0, 5.0)])
+@pytest.mark.parametrize(
+    ("transform", "low", "high"), [("none", -2.0, 2.0), ("log", 0.0, 5.0), ("sqrt", 0.0, 5.0)]
+)
 def test_forward_is_undone(transform, low, high):
     from hstore_models.ensemble import _back
 
@@ -175,7 +177,7 @@ def test_a_learner_sees_its_blocks_only(task):
     before = ensemble.learners["extra_trees rest"].predict(task.features[:20, [1, 2, 3]])[0]
     np.testing.assert_array_equal(ensemble.columns["extra_trees rest"], [1, 2, 3])
     np.testing.assert_array_equal(before, ensemble.learners["extra_trees rest"].predict(changed[:, [1, 2, 3]])[0])
-    with pytest.raises(UnknownNameError, match="block of features 'frist'.*did you mean 'first'"):
+    with pytest.raises(UnknownNameError, match=r"block of features 'frist'.*did you mean 'first'"):
         fit_ensemble(replace(part(task, 50), blocks=blocks), Recipe((replace(FOREST, blocks=("frist",)),)))
 
 

@@ -266,7 +266,7 @@ def test_an_own_property_is_predicted_and_evaluated_also_without_its_files(home,
     for file in ("hardness.csv", "hardness.toml"):
         (tmp_path / file).unlink()
     assert model_of(HARDNESS, home) == "hardness"
-    with pytest.raises(UnknownNameError, match="predicted property 'hardnes_gpa'.*did you mean 'hardness_gpa'"):
+    with pytest.raises(UnknownNameError, match=r"predicted property 'hardnes_gpa'.*did you mean 'hardness_gpa'"):
         model_of("hardnes_gpa", home)
     with pytest.raises(UnknownNameError, match="hardness_gpa"):
         model_of(HARDNESS)
@@ -312,19 +312,21 @@ def test_two_tables_of_one_name_are_refused(home, own, tmp_path):
 def test_a_learner_that_cannot_be_saved_is_refused_before_the_data_are_read(home, own, monkeypatch):
     monkeypatch.delattr(training, "assemble_rows")
     own.write_text(OWN.replace("sklearn.svm.SVR", "sklearn.ensemble.GradientBoostingRegressor"))
-    with pytest.raises(InputError, match="GradientBoostingRegressor.*use extra_trees"):
+    with pytest.raises(InputError, match=r"GradientBoostingRegressor.*use extra_trees"):
         train(read_spec(own), home)
 
 
 def test_a_spec_without_data_says_what_to_set(home, own):
     spec = read_spec(own)
     empty = spec.model_copy(update={"data": spec.data.model_copy(update={"files": ()})})
-    with pytest.raises(InputError, match="names no data that are present; set data.files, data.public or --data"):
+    with pytest.raises(InputError, match=r"names no data that are present; set data.files, data.public or --data"):
         train(empty, home)
 
 
 def test_a_spec_keeps_the_rows_it_names(home, small):
-    small.write_text(SMALL_CAPACITY.replace('"hydrides"\n', '"hydrides"\nkeep = { alloy_class = ["AB5", "AB2"] }\n'))
+    small.write_text(
+        SMALL_CAPACITY.replace('"hydrides"\n', '"hydrides"\nkeep = { alloy_class = ["AB5", "AB2"] }\n')
+    )
     data, _ = training.assemble_rows(read_spec(small), home, {})
     assert set(data.rows["alloy_class"].dropna()) <= {"AB5", "AB2"}
     assert 0 < len(data.rows) < len(load_training_data("hydride_capacity", home).rows)

@@ -59,12 +59,12 @@ def test_boosting_has_no_spread(fitted, rows):
 @pytest.mark.parametrize("name", [*FORESTS, "HistGradientBoostingRegressor"])
 def test_a_row_alone_is_answered_as_in_a_batch_bit_by_bit(fitted, rows, name):
     trees = pack(fitted[name], trim=0.1)
-    many = np.tile(rows[0], (3, 1))  # more than are walked at once, so in several threads
+    many = np.tile(rows[0], (12, 1))  # more than are walked at once, so in several threads
     mean, spread = trees.predict(many)
-    for place in (0, 255, 256, 777, len(many) - 1):
+    for place in (0, 2047, 2048, 3777, len(many) - 1):
         alone = trees.predict(many[place : place + 1])
         assert (alone[0][0], alone[1][0]) == (mean[place], spread[place])
-    assert np.array_equal(mean[:400], mean[800:])
+    assert np.array_equal(mean[:400], mean[-400:])
 
 
 def test_no_row_gives_no_answer(fitted):

@@ -75,7 +75,9 @@ def test_a_search_is_seeded_and_beats_or_keeps_the_spec(tmp_path):
 
 
 def test_the_spec_as_it_is_is_the_first_trial(tmp_path):
-    spec = make_spec(1, learners=[{"kind": "extra_trees", "parameters": {"min_samples_leaf": 7, "n_estimators": 10}}])
+    spec = make_spec(
+        1, learners=[{"kind": "extra_trees", "parameters": {"min_samples_leaf": 7, "n_estimators": 10}}]
+    )
     found = search(tmp_path / "s.sqlite", spec)
     assert found.error == found.error_before
     assert found.parameters["extra_trees.min_samples_leaf"] == 7

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 from hstore.errors import InputError
 from hstore_models.spec import SHIPPED, read_spec, shipped_spec
-from hstore_models.training import Trained, model_of, train
+from hstore_models.training import Trained, made_from, model_of, train
 from hstore_models.tuning import tune_spec
 from hstore_workflows.releases import Releases
 from hstore_workflows.tables import read_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    import pandas as pd
 
     from hstore.settings import Settings
     from hstore_models.spec import Spec
@@ -36,15 +38,18 @@ class TrainingRequest:
     """Whether the version is put into use where the gate finds it better."""
 
 
-def spec_of(name: str, settings: Settings) -> Spec:
-    """Return the spec that a property, a model or a path stands for.
+def spec_of(name: str, settings: Settings) -> tuple[Spec, dict[str, pd.DataFrame]]:
+    """Return the spec that a property, a model or a path stands for, and the tables that belong to it.
+
+    A property of a spec of the user's own, named without its file, keeps the rows it was trained on.
 
     Raises:
         InputError: the file is not a spec, or the name is not known.
     """
     if name.endswith(".toml"):
-        return read_spec(Path(name))
-    return shipped_spec(name if name in SHIPPED else model_of(name, settings))
+        return read_spec(Path(name)), {}
+    model = name if name in SHIPPED else model_of(name, settings)
+    return (shipped_spec(model), {}) if model in SHIPPED else made_from(model, settings)
 
 
 def run(request: TrainingRequest, settings: Settings, *, say: Callable[[str], None] = lambda _: None) -> Trained:
@@ -54,9 +59,9 @@ def run(request: TrainingRequest, settings: Settings, *, say: Callable[[str], No
         InputError: spec, tables or names cannot be used; nothing heavy has run then.
         ModelError: the version cannot be saved.
     """
-    spec = spec_of(request.name, settings)
+    spec, kept = spec_of(request.name, settings)
     spec.check()
-    tables = {name: read_table(path) for name, path in _named(request.tables).items()}
+    tables = kept | {name: read_table(path) for name, path in _named(request.tables).items()}
     if request.tune:
         spec = tune_spec(spec, settings, tables=tables, trials=request.trials, say=say)
     say(f"training {spec.name}")
