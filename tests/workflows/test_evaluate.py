@@ -274,6 +274,7 @@ class Recorder:
         self.fits, self.asked = [], []
 
     def fit(self, data, seed, spec=None):
+        assert spec is None or spec.name == data.model
         self.fits.append((data, seed))
         return self
 

@@ -199,7 +199,7 @@ def _origin(card: ModelCard) -> list[str]:
 def _score_lines(card: ModelCard) -> list[str]:
     return [
         f"  {name}: MAE {score.mae:.3g} (mean predictor {score.mae_mean_predictor:.3g}, {_nearest(score)}median "
-        f"error {score.median_error:.3g}) {score.unit}, n {score.n}, coverage of 90 % intervals {score.coverage:.0%}"
+        f"error {score.median_error:.3g}) {score.unit}, n {score.n}, 90 % intervals hold {score.coverage:.0%}"
         for name, score in card.scores.items()
     ]
 
