@@ -105,8 +105,8 @@ def needed(score: FloatArray) -> float:
     Args:
         score: absolute residual in half-widths of the interval, shape ``(n,)``.
     """
-    level = min(1.0, np.ceil((len(score) + 1) * COVERAGE) / len(score))
-    return float(np.quantile(score, level, method="higher"))
+    place = min(len(score), int(np.ceil((len(score) + 1) * COVERAGE))) - 1
+    return float(np.partition(score, place)[place])
 
 
 def _global_scale(residuals: FloatArray, spread: FloatArray) -> tuple[float, float]:
