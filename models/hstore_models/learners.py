@@ -149,6 +149,7 @@ def _fitted(
         return fit_process(features, target, weights, **_parameters(learner))
     if learner.kind in KINDS:
         rounded, settings = features.astype(np.float32).astype(np.float64), _parameters(learner)
+        rounded[:, np.isnan(rounded).all(axis=0)] = 0.0  # boosting cannot bin a column without any value
         with steady_filters():
             fits = [
                 pack(
