@@ -44,7 +44,7 @@ def bounds(table: pd.DataFrame) -> NDArray[np.bool_]:
     """Mark rows whose value is an upper bound, shape ``(n,)``; none where the table does not say."""
     if "censored" not in table:
         return np.zeros(len(table), dtype=bool)
-    return table["censored"].eq(True).to_numpy(dtype=bool)  # noqa: FBT003 - compares with a value
+    return table["censored"].eq(other=True).to_numpy(dtype=bool)
 
 
 def with_series_energies(rows: pd.DataFrame) -> FloatArray:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from hstore.errors import InputError
 from hstore.formula import canonical_formula
@@ -175,7 +176,7 @@ def paper(reference: Any, otherwise: str) -> str:
 
 def broad_family(family: Any) -> str:
     """Name a family without its subclass, in small letters: ``AB2(C14)`` is ``ab2``, ``Garnets`` is ``garnet``."""
-    text = "" if family is None or family != family else str(family)  # noqa: PLR0124 - NaN differs from itself
+    text = "" if pd.isna(family) else str(family)
     text = re.sub(r"\(.*?\)", "", text).strip().lower()
     plural = len(text) > 4 and text.endswith("s") and not text.endswith("ss")
     return text[:-1] if plural else text
