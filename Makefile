@@ -4,6 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 OUT    ?= runs/onboard
 PORT   ?= 8000
+MINUTES ?= 5
 
 
 .PHONY: help
@@ -38,6 +39,12 @@ bench: $(VENV)/.dev ## Run the benchmarks, JSON into runs/bench
 	@cat runs/bench/features.json
 	$(BIN)/python benchmarks/predict.py --json > runs/bench/predict.json
 	@cat runs/bench/predict.json
+
+.PHONY: soak
+soak: $(VENV)/.dev ## Ask and tell one campaign with 8 processes, two of them killed, MINUTES=5 on each database
+	mkdir -p runs/bench
+	$(BIN)/python benchmarks/campaign_soak.py --minutes $(MINUTES) --json > runs/bench/campaign_soak.json; \
+		status=$$?; cat runs/bench/campaign_soak.json; exit $$status
 
 .PHONY: serve
 serve: $(VENV)/.default ## Start the service on loopback, PORT=8000

@@ -32,8 +32,8 @@ def texts(notebook):
         yield from (text for kind, text in output.get("data", {}).items() if kind.startswith("text/"))
 
 
-def test_there_are_three():
-    assert [path.stem for path in NOTEBOOKS] == ["electrolytes", "new_property", "retrain_hydrides"]
+def test_there_are_four():
+    assert [path.stem for path in NOTEBOOKS] == ["campaign", "electrolytes", "new_property", "retrain_hydrides"]
 
 
 @notebooks

@@ -15,7 +15,7 @@ from hstore_api.dependencies import Service
 from hstore_api.errors import PROBLEM_JSON, install_handlers
 from hstore_api.middleware import REQUEST_ID_HEADER, BodyLimitMiddleware, RequestIdMiddleware
 from hstore_api.predictor import Predictor
-from hstore_api.routers import health, materials, predictions, properties, screens
+from hstore_api.routers import campaigns, health, materials, predictions, properties, screens
 from hstore_api.seeding import Seeding, embedded_candidates
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(BodyLimitMiddleware)
     app.add_middleware(RequestIdMiddleware)  # added last, so outermost: refusals have an identifier too
     install_handlers(app)
-    for router in (health, materials, predictions, screens, properties):
+    for router in (health, materials, predictions, screens, properties, campaigns):
         app.include_router(router.router)
     return app
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from hstore.errors import FormulaError
+from hstore.elements import SYMBOLS
+from hstore.errors import DataError, FormulaError
 from hstore.formula import parse_formula
 from hstore_data.catalog import present
 from hstore_data.compare import PARTNERS, Comparison, compare
 from hstore_data.curated import COLUMNS, card, curated_table
+from hstore_data.element_supply import CATEGORY_1, hazard_class
 from hstore_data.readers import read
 
 if TYPE_CHECKING:
@@ -30,6 +32,9 @@ ALLOWED = {
     ("sorbents", "sorbent_class"): {"MOF", "COF", "zeolite", "carbon", "polymer"},
     ("sorbents", "uptake_kind"): {"excess", "absolute", "total", "unspecified"},
     ("sorbents", "mass_basis"): {"sorbent", "sorbent_plus_h2", "unspecified"},
+    ("element_supply", "price_basis"): {"", "element", "compound", "small_quantity"},
+    ("element_supply", "hazard_quality"): {"read", "memory"},
+    ("element_supply", "screen_discount"): {"", "yes"},
 }  # fmt: skip
 """(Curated table, column) -> the words that may stand there."""
 
@@ -109,6 +114,8 @@ def find_problems(ours: DataTable, its_card: Card) -> Iterator[str]:
     if undescribed:
         yield f"the card does not describe the columns {', '.join(undescribed)}"
     yield from _wrong_cells(ours)
+    if ours.name == "element_supply":
+        yield from _wrong_elements(ours)
 
 
 def _wrong_cells(ours: DataTable) -> Iterator[str]:
@@ -126,3 +133,24 @@ def _wrong_cells(ours: DataTable) -> Iterator[str]:
                 parse_formula(str(formula))
             except FormulaError as error:
                 yield f"{where}: {error}"
+
+
+def _wrong_elements(ours: DataTable) -> Iterator[str]:
+    symbols = ours.frame["element"].tolist()
+    if symbols != list(SYMBOLS):
+        wrong = sorted(set(symbols) ^ set(SYMBOLS)) or "another order"
+        yield f"the elements must be H to Lr, each once in order of atomic number; differing: {wrong}"
+    for record in ours.frame.to_dict("records"):
+        where = f"row {record['row']} ({record['element']})"
+        stated = [bool(record["price_basis"]), *(record[c] > 0 for c in ("price_usd_per_kg", "price_year"))]
+        if any(stated) != all(stated):
+            yield f"{where}: price, year and basis go together; state all or none"
+        try:
+            category = hazard_class(str(record["hazard_statements"]))
+        except DataError as error:
+            yield f"{where}: {error}"
+            continue
+        if (category >= CATEGORY_1) != bool(record["screen_note"]):
+            yield f"{where}: hazards of class {CATEGORY_1} and above, and only those, have a screen_note"
+        if not record["hazard_citation"]:
+            yield f"{where}: hazard_citation is empty; every value names its source"

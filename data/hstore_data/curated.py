@@ -75,8 +75,27 @@ COLUMNS: dict[str, dict[str, str]] = {
         "seen_in": "text",
         "note": "text",
     },
+    "element_supply": {
+        "element": "text",
+        "price_usd_per_kg": "positive",
+        "price_year": "positive",
+        "price_basis": "text",
+        "citation": "text",
+        "seen_in": "text",
+        "hazard_statements": "text",
+        "hazard_form": "text",
+        "hazard_quality": "text",
+        "hazard_citation": "text",
+        "screen_note": "text",
+        "screen_discount": "text",
+        "note": "text",
+    },
 }
 """Curated table -> column -> how its cells are read; ``property`` means the range of that property holds."""
+
+
+_LABELS = ("formula", "quantity", "element")
+"""Columns that name a row in the report of rejected rows; each table has one of them."""
 
 
 def card(name: str) -> Card:
@@ -106,7 +125,7 @@ def curated_table(name: str) -> DataTable:
         raise unknown_name("curated table", name, COLUMNS)
     with as_file(files("hstore_data") / "tables" / f"{name}.csv") as path:
         kinds = COLUMNS[name]
-        sheet = Sheet(path, kinds, label="quantity" if "formula" not in kinds else "formula")
+        sheet = Sheet(path, kinds, label=next(column for column in _LABELS if column in kinds))
         columns = {column: _typed(sheet, column, kind) for column, kind in kinds.items()}
         frame, rejects = sheet.finish({**columns, **_derived(sheet, name)})
         return DataTable(name, frame, rejects, {f"{name}.csv": file_sha256(path)})

@@ -16,9 +16,11 @@ import numpy as np
 import pandas as pd
 
 from hstore.units import BOLTZMANN_EV_PER_K, STANDARD_TEMPERATURE_K
+from hstore_models.calibration import Reach
 from hstore_models.conductivity_rows import (
     CONDUCTIVITY,
     ENERGY,
+    OPEN_END,
     bounds,
     near_25c,
     series_weights,
@@ -38,7 +40,7 @@ from hstore_models.features.unit_cell import lattice_of
 from hstore_models.held_out import HeldOut, of_rows
 from hstore_models.inputs import Inputs, assemble
 from hstore_models.learners import Learner, fit_learner
-from hstore_models.prediction import Predictions, Query, normal_predictions
+from hstore_models.prediction import Predictions, Query, interval_predictions
 from hstore_models.spec import Spec, shipped_spec
 
 if TYPE_CHECKING:
@@ -59,6 +61,7 @@ LATTICE = "lattice"
 
 _LN10 = float(np.log(10.0))
 _LEAST_ERRORS = 3
+_LEAST_STD = 1e-9
 _SPECIALIST_ROWS = 200
 """Training rows of a mobile ion above which other ions' rows only blur its answers."""
 _FLAGGED_SHARE = 0.12
@@ -85,6 +88,10 @@ class ArrheniusLaw:
     strangeness: FloatArray
     """Standard deviation in units of the limit beyond which a row is unlike the training rows: it knows more than
     the spread of the ensemble alone, and tells large errors a little better."""
+    reach: Reach | None = None
+    """How far the 90 % intervals of the first reach; those of a normal distribution when None."""
+    energy_reach: Reach | None = None
+    """The same of the second."""
 
     @property
     def log10_prefactor(self) -> FloatArray:
@@ -98,6 +105,11 @@ class ArrheniusLaw:
         signed = np.where(temperature_k >= STANDARD_TEMPERATURE_K, per_ev, -per_ev) * self.energy_std
         joint = 2.0 * self.correlation * self.log10_sigma_std * signed
         return self.log10_sigma_25c + shift, np.sqrt(self.log10_sigma_std**2 + signed**2 + joint)
+
+    def reach_at(self, temperature_k: FloatArray) -> Reach:
+        """Return how far the intervals of log10 conductivity at a temperature reach: in the form of 25 degC."""
+        at_25c = self.reach or Reach.normal(self.log10_sigma_std)
+        return at_25c.scaled(self.at(temperature_k)[1] / np.maximum(at_25c.std, _LEAST_STD))
 
 
 @dataclass(frozen=True)
@@ -127,8 +139,8 @@ class Conductivity:
     """Training values brought to 25 degC, upper bounds as recorded, shape ``(n,)``."""
     oof_mean: FloatArray
     """Out-of-fold answer at 25 degC for each training row, of the ensemble that answers for it, shape ``(n,)``."""
-    oof_std: FloatArray
-    """Standard deviation of that answer, shape ``(n,)``."""
+    oof_reach: Reach
+    """How far the interval of that answer reaches."""
     folds: NDArray[np.int64]
     """Fold of each training row in that ensemble, shape ``(n,)``."""
 
@@ -147,17 +159,20 @@ class Conductivity:
         inputs = _inputs(query, self.features)
         stated = {"temperature_k": query.column("temperature_k", STANDARD_TEMPERATURE_K)}
         families, strange = conductor_families(query.composition), self.domain.strange(query.amounts, stated)
-        mean, std, strangeness = (np.full(len(query), np.nan) for _ in range(3))
+        mean, strangeness = (np.full(len(query), np.nan) for _ in range(2))
+        reach = Reach.normal(np.full(len(query), np.nan))
         answers_for = np.array(_responsible(query, inputs, self.ensembles))
         for name, ensemble in self.ensembles.items():
             rows = np.flatnonzero(answers_for == name)
             if len(rows):
                 mean[rows], spread = ensemble.mean_and_spread(inputs.values[rows])
                 own = [families[row] for row in rows]
-                std[rows] = ensemble.calibration.std(spread, mean[rows], own, strange[rows])
-                strangeness[rows] = std[rows] / self.limits[name]
-        energy, energy_std = self.energy.predict(self._energy_inputs(query, mean), families, strange)
-        return ArrheniusLaw(mean, energy, std, energy_std, self.correlation, strangeness)
+                reach.put(rows, ensemble.calibration.reach(spread, mean[rows], own, strange[rows]))
+                strangeness[rows] = reach.std[rows] / self.limits[name]
+        energy, spread = self.energy.mean_and_spread(self._energy_inputs(query, mean))
+        of_energy = self.energy.calibration.reach(spread, energy, families, strange)
+        stds = reach.std, of_energy.std
+        return ArrheniusLaw(mean, energy, *stds, self.correlation, strangeness, reach, of_energy)
 
     def _energy_inputs(self, query: Query, mean: FloatArray) -> FloatArray:
         return _energy_inputs(query, self.energy_features, self.energy_columns, mean).values
@@ -171,9 +186,9 @@ class Conductivity:
         temperature_k = query.column("temperature_k", STANDARD_TEMPERATURE_K)
         reasons = self.domain.reasons(query.amounts, law.strangeness, {"temperature_k": temperature_k})
         if property_name == ENERGY:
-            return normal_predictions(property_name, law.energy_ev, law.energy_std, reasons, low=0.0)
-        mean, std = law.at(temperature_k)
-        return normal_predictions(property_name, mean, std, reasons)
+            reach = law.energy_reach or Reach.normal(law.energy_std)
+            return interval_predictions(property_name, law.energy_ev, reach, reasons, low=0.0)
+        return interval_predictions(property_name, law.at(temperature_k)[0], law.reach_at(temperature_k), reasons)
 
     def held_out(self, data: TrainingData, *, group: str) -> dict[str, HeldOut]:
         """Return the out-of-fold predictions: conductivities measured near 25 degC, and activation energies.
@@ -186,11 +201,11 @@ class Conductivity:
         table = data.rows.reset_index(drop=True).assign(family=conductor_families(query.composition))
         near, known = near_25c(table), np.isfinite(with_series_energies(table))
         sigma = of_rows(
-            table[near], self.at_25c[near], (self.oof_mean[near], self.oof_std[near], self.folds[near]),
+            table[near], self.at_25c[near], (self.oof_mean[near], self.oof_reach.take(near), self.folds[near]),
             "log10(S/cm) at 25 degC", group=group, unasked=("temperature_k",),
         )  # fmt: skip
         energy, of_energy = self.energy, table[known]
-        answer = (energy.oof_mean, _oof_std(energy, of_energy), energy.folds)
+        answer = (energy.oof_mean, _oof_reach(energy, of_energy), energy.folds)
         return {CONDUCTIVITY: sigma, ENERGY: of_rows(of_energy, energy.target, answer, "eV", group=group)}
 
 
@@ -228,7 +243,7 @@ def fit_conductivity(rows: pd.DataFrame, *, spec: Spec | None = None, seed: int 
     ensembles = {name: ensemble for name, (ensemble, _) in fitted.items()}
     limits = {name: limit for name, (_, limit) in fitted.items()}
     answers_for = np.array(_responsible(query, inputs, ensembles))
-    mean, std, folds = _held_out(table, ensembles, answers_for)
+    mean, reach, folds = _held_out(table, ensembles, answers_for)
     energy = _fit_energy(query, table, energies, mean, spec=spec, seed=seed)
     return Conductivity(
         ensembles=ensembles,
@@ -244,7 +259,7 @@ def fit_conductivity(rows: pd.DataFrame, *, spec: Spec | None = None, seed: int 
         feature_names=inputs.names,
         at_25c=table["at_25c"].to_numpy(dtype=float),
         oof_mean=mean,
-        oof_std=std,
+        oof_reach=reach,
         folds=folds,
     )
 
@@ -372,7 +387,8 @@ def _fit(
     """Fit an ensemble on some rows; return it and the limit of its standard deviation."""
     task = _task(table, inputs, rows=rows, judged=judged, group=group)
     ensemble = fit_ensemble(task, recipe)
-    return ensemble, float(np.quantile(_oof_std(ensemble, table[rows])[task.counted], 1.0 - _FLAGGED_SHARE))
+    std = _oof_reach(ensemble, table[rows]).std[task.counted]
+    return ensemble, float(np.quantile(std, 1.0 - _FLAGGED_SHARE))
 
 
 def _task(
@@ -391,33 +407,36 @@ def _task(
         weights=own["weight"].to_numpy(dtype=float),
         scored=scored[rows],
         bounds=bounds(own),
+        open_end=OPEN_END,
         families=own["family"].to_numpy(),
         amounts=list(own["amounts"]),
     )
 
 
-def _oof_std(ensemble: Ensemble, own: pd.DataFrame) -> FloatArray:
-    """Return the standard deviations of out-of-fold answers, shape ``(n,)``, for the rows of the ensemble."""
+def _oof_reach(ensemble: Ensemble, own: pd.DataFrame) -> Reach:
+    """Return how far the intervals of out-of-fold answers reach, for the rows of the ensemble."""
     strange = strange_elements_in_folds(list(own["amounts"]), ensemble.folds)
-    return ensemble.calibration.std(ensemble.oof_spread, ensemble.oof_mean, own["family"].to_numpy(), strange)
+    return ensemble.calibration.reach(ensemble.oof_spread, ensemble.oof_mean, own["family"].to_numpy(), strange)
 
 
 def _held_out(
     table: pd.DataFrame, ensembles: dict[str, Ensemble], answers_for: NDArray[np.str_]
-) -> tuple[FloatArray, FloatArray, NDArray[np.int64]]:
-    """Return out-of-fold mean, standard deviation and fold of each row from the ensemble that answers for it."""
-    mean, std, folds = np.empty(len(table)), np.empty(len(table)), np.empty(len(table), dtype=np.int64)
+) -> tuple[FloatArray, Reach, NDArray[np.int64]]:
+    """Return out-of-fold mean, reach and fold of each row from the ensemble that answers for it."""
+    mean, folds = np.empty(len(table)), np.empty(len(table), dtype=np.int64)
+    reach = Reach.normal(np.empty(len(table)))
     for name, ensemble in ensembles.items():
         trained = (
             np.ones(len(table), dtype=bool)
             if name == ANY_ION
             else (table["ion"] == name.partition(" ")[0]).to_numpy()
         )
-        errors = _oof_std(ensemble, table[trained])
+        errors = _oof_reach(ensemble, table[trained])
         chosen = answers_for[trained] == name
         rows = np.flatnonzero(trained)[chosen]
-        mean[rows], std[rows], folds[rows] = ensemble.oof_mean[chosen], errors[chosen], ensemble.folds[chosen]
-    return mean, std, folds
+        mean[rows], folds[rows] = ensemble.oof_mean[chosen], ensemble.folds[chosen]
+        reach.put(rows, errors.take(chosen))
+    return mean, reach, folds
 
 
 def _correlation(one: FloatArray, other: FloatArray) -> float:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 CONDUCTIVITY = "log10_conductivity_s_per_cm"
 ENERGY = "activation_energy_ev"
 
+OPEN_END = -15.0
+"""Lower end, log10 S/cm at 25 degC, of intervals that hold whatever lies below a detection limit: the number that
+the package of OBELiX (doi 10.1039/D5DD00441A) puts in for ``<1E-10``."""
 
 NEAR_25C_K = 12.0
 """Rows measured within so many kelvin of 25 degC choose weights and intervals; the others only train."""

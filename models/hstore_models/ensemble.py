@@ -97,7 +97,7 @@ class Ensemble:
     high: float
     """Upper limit of the answer."""
     calibration: Calibration
-    """How spread becomes a standard deviation."""
+    """How spread becomes intervals and standard deviations."""
     target: FloatArray
     """Training values, shape ``(n,)``; what stands for a censored one is its expectation."""
     oof_mean: FloatArray
@@ -121,7 +121,7 @@ class Ensemble:
         total = np.zeros(n_features)
         for name, fitted in self.learners.items():
             if isinstance(fitted, Trees):
-                total[self.columns[name]] += self.weights[name] * fitted.importances
+                np.add.at(total, self.columns[name], self.weights[name] * fitted.importances)
         return total / total.sum() if total.sum() > 0 else total
 
     def predict(
@@ -132,15 +132,13 @@ class Ensemble:
     ) -> tuple[FloatArray, FloatArray]:
         """Return mean and standard deviation, each of shape ``(n,)``.
 
-        The central 90 % interval is the mean plus or minus ``NORMAL_QUANTILE`` standard deviations.
-
         Args:
             features: shape ``(n, d)``, NaN where missing.
             families: family of each row, as in the fit.
             strange: rows with an element that hardly any training material contains.
         """
         mean, spread = self.mean_and_spread(features)
-        return mean, self.calibration.std(spread, mean, families, strange)
+        return mean, self.calibration.reach(spread, mean, families, strange).std
 
 
 @dataclass(frozen=True)
@@ -161,6 +159,8 @@ class Task:
     """Rows that choose the weights of learners and the intervals, shape ``(n,)``; the others only train."""
     bounds: NDArray[np.bool_] | None = None
     """Rows whose target is an upper bound of the value, shape ``(n,)``; no row when None."""
+    open_end: float | None = None
+    """Lower end of intervals that hold whatever lies below a bound; the lowest target when None."""
     families: Sequence[str] | NDArray[Any] | None = None
     """Family of each row, for intervals that hold in each."""
     amounts: Sequence[dict[str, float]] | None = None
@@ -177,19 +177,19 @@ class Task:
         return np.ones(len(self.target), dtype=bool) if self.scored is None else self.scored
 
     def columns(self, learner: Learner) -> IntArray:
-        """Return the columns a learner sees.
+        """Return the columns a learner sees, in ascending order; those of a block that counts n times, n times.
 
         Raises:
             UnknownNameError: it wants a block that is not there.
         """
         if not learner.blocks:
             return np.arange(self.features.shape[1])
-        for name in learner.blocks:
+        wanted = [_block(text) for text in learner.blocks]
+        for name, _ in wanted:
             if name not in self.blocks:
                 raise unknown_name("block of features", name, list(self.blocks))
-        return np.unique(
-            np.concatenate([np.asarray(self.blocks[name], dtype=np.int64) for name in learner.blocks])
-        )
+        parts = [np.repeat(np.asarray(self.blocks[name], dtype=np.int64), times) for name, times in wanted]
+        return np.sort(np.concatenate(parts))
 
 
 def fit_ensemble(task: Task, recipe: Recipe) -> Ensemble:
@@ -236,7 +236,14 @@ def fit_ensemble(task: Task, recipe: Recipe) -> Ensemble:
     }
     strange = None if task.amounts is None else strange_elements_in_folds(task.amounts, folds)
     calibration = calibrate(
-        given, mean, spread, families=task.families, groups=task.groups, strange=strange, counted=counted
+        given,
+        mean,
+        spread,
+        families=task.families,
+        strange=strange,
+        counted=counted,
+        bounds=task.bounds,
+        open_end=task.open_end,
     )
     return Ensemble(
         learners=learners,
@@ -337,6 +344,12 @@ def _stack(answers: _Answers, target: FloatArray, scored: NDArray[np.bool_], tra
     )  # fmt: skip
     weights = np.where(best.x > 0.02, best.x, 0.0) if best.success else even
     return dict(zip(names, (weights / weights.sum()).tolist(), strict=True))
+
+
+def _block(text: str) -> tuple[str, int]:
+    """Split ``columns x10`` into the name of the block and how often it counts."""
+    name, _, times = text.rpartition(" x")
+    return (name, int(times)) if name and times.isdecimal() and int(times) > 0 else (text, 1)
 
 
 def _names(learners: Sequence[Learner]) -> list[str]:

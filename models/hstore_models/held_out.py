@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hstore_models.calibration import NORMAL_QUANTILE
 from hstore_models.coverage import by_family
 from hstore_models.metrics import interval_scores, regression_scores
 from hstore_models.prediction import Query
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hstore.arrays import FloatArray
+    from hstore_models.calibration import Reach
     from hstore_models.ensemble import Ensemble
 
 
@@ -42,8 +42,8 @@ class HeldOut:
     """Known value."""
     mean: NDArray[np.float64]
     """Prediction with the row's group held out."""
-    std: NDArray[np.float64]
-    """Standard deviation of that prediction."""
+    reach: Reach
+    """How far the 90 % interval of that prediction reaches."""
     folds: NDArray[np.int64]
     """Fold of each row."""
     asked: pd.DataFrame | None
@@ -57,21 +57,31 @@ class HeldOut:
         amounts = list(self.asked["amounts"]) if "amounts" in self.asked else [{}] * len(self.asked)
         return Query.of(amounts, self.asked)
 
+    @property
+    def lower(self) -> NDArray[np.float64]:
+        """Lower ends of the 90 % intervals, shape ``(n,)``."""
+        return np.asarray(self.mean - self.reach.below)
+
+    @property
+    def upper(self) -> NDArray[np.float64]:
+        """Upper ends of the 90 % intervals, shape ``(n,)``."""
+        return np.asarray(self.mean + self.reach.above)
+
     def score(self) -> Score:
         """Score the predictions; the baseline of a fold is the mean of the other folds."""
         baseline = np.empty(len(self.truth))
         for fold in np.unique(self.folds):
             baseline[self.folds == fold] = self.truth[self.folds != fold].mean()
-        half = NORMAL_QUANTILE * self.std
         values: dict[str, Any] = regression_scores(self.truth, self.mean, baseline=baseline)
-        values |= interval_scores(self.truth, self.mean - half, self.mean + half)
-        error, groups = np.abs(self.truth - self.mean), self.group.astype(str)
+        values |= interval_scores(self.truth, self.lower, self.upper)
+        inside = (self.truth >= self.lower) & (self.truth <= self.upper)
+        error, width, groups = np.abs(self.truth - self.mean), self.upper - self.lower, self.group.astype(str)
         sources = ", ".join(sorted({str(name) for name in self.source}))
         return Score(
             unit=self.unit,
             subset=f"training rows of {sources}, with whole groups held out",
             split_hash=split_hash([str(label) for label in self.label], self.folds),
-            by_family=family_scores(by_family(self.family.astype(str), error, error <= half, 2.0 * half, groups)),
+            by_family=family_scores(by_family(self.family.astype(str), error, inside, width, groups)),
             **{k: round(v, 4) if np.isfinite(v) else None for k, v in values.items()},
         )
 
@@ -80,7 +90,6 @@ class HeldOut:
 
         Columns: ``property, unit, label, source, group, family, measured, predicted, lower, upper, fold``.
         """
-        half = NORMAL_QUANTILE * self.std
         return pd.DataFrame(
             {
                 "property": property_name,
@@ -91,8 +100,8 @@ class HeldOut:
                 "family": self.family,
                 "measured": self.truth,
                 "predicted": self.mean,
-                "lower": self.mean - half,
-                "upper": self.mean + half,
+                "lower": self.lower,
+                "upper": self.upper,
                 "fold": self.folds,
             }
         )
@@ -120,16 +129,16 @@ def of_ensemble(
         labels: families by which the intervals are made; the column ``family`` when None.
     """
     families = np.asarray(rows["family"] if labels is None else labels, dtype=str)
-    std = ensemble.calibration.std(ensemble.oof_spread, ensemble.oof_mean, families, strange)
+    reach = ensemble.calibration.reach(ensemble.oof_spread, ensemble.oof_mean, families, strange)
     kept = np.ones(len(rows), dtype=bool) if scored is None else scored
-    answer = (ensemble.oof_mean[kept], std[kept], ensemble.folds[kept])
+    answer = (ensemble.oof_mean[kept], reach.take(kept), ensemble.folds[kept])
     return of_rows(rows[kept].reset_index(drop=True), ensemble.target[kept], answer, unit, group=group)
 
 
 def of_rows(
     rows: pd.DataFrame,
     truth: FloatArray,
-    answer: tuple[FloatArray, FloatArray, NDArray[np.int64]],
+    answer: tuple[FloatArray, Reach, NDArray[np.int64]],
     unit: str,
     *,
     group: str,
@@ -141,7 +150,7 @@ def of_rows(
     Args:
         rows: the rows, in order.
         truth: known values, shape ``(n,)``.
-        answer: mean, standard deviation and fold of each row, each of shape ``(n,)``.
+        answer: mean, reach of the interval and fold of each row, each of shape ``(n,)``.
         unit: unit in which truth and prediction are compared.
         group: column of what was held out together.
         unasked: columns that are no conditions of the answer, such as a temperature the values do not belong to.

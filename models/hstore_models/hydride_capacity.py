@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hstore.pairing import anion_class, host_amounts
+from hstore_models.calibration import Reach
 from hstore_models.domain import Domain, domain_of, strange_elements_in_folds
 from hstore_models.ensemble import Ensemble, Task, fit_ensemble
 from hstore_models.features.alloy import infer_alloy_class
 from hstore_models.held_out import HeldOut, of_ensemble
 from hstore_models.inputs import Inputs, alloy_families, assemble
-from hstore_models.prediction import Predictions, Query, normal_predictions
+from hstore_models.prediction import Predictions, Query, interval_predictions
 from hstore_models.representation import stoichiometric_capacity_wt_pct
 from hstore_models.spec import Spec, TargetSpec, shipped_spec
 
@@ -94,7 +95,7 @@ class HydrideCapacity:
         hosts = [host_amounts(a) for a in query.amounts]
         stated = {"temperature_k": query.column("temperature_k")}
         classes, strange = alloy_families(query), self.domain.strange(hosts, stated)
-        std = self.ensemble.calibration.std(spread, mean, classes, strange)
+        reach = self.ensemble.calibration.reach(spread, mean, classes, strange)
         reasons = self.domain.reasons(hosts, spread, stated)
         unseen = self.hydride_domain.reasons(hosts, np.zeros(len(hosts)))
         for row, amounts in enumerate(query.amounts):
@@ -102,9 +103,10 @@ class HydrideCapacity:
                 share, uncertainty = self.release[anion_class(amounts)]
                 stoichiometric = stoichiometric_capacity_wt_pct(amounts)
                 widened = self.ensemble.calibration.strange_factor if unseen[row] else 1.0
-                mean[row], std[row] = share * stoichiometric, widened * uncertainty * stoichiometric
+                mean[row] = share * stoichiometric
+                reach.put(row, Reach.normal(np.asarray(widened * uncertainty * stoichiometric)))
                 reasons[row] = unseen[row]
-        return normal_predictions(property_name, mean, std, reasons, low=0.0)
+        return interval_predictions(property_name, mean, reach, reasons, low=0.0)
 
 
 def fit_capacity(rows: pd.DataFrame, *, spec: Spec | None = None, seed: int = 0) -> HydrideCapacity:

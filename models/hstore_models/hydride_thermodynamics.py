@@ -22,7 +22,7 @@ from hstore_models.ensemble import Ensemble, Task, fit_ensemble
 from hstore_models.features.alloy import infer_alloy_class
 from hstore_models.held_out import HeldOut, of_rows
 from hstore_models.inputs import alloy_families, assemble
-from hstore_models.prediction import Predictions, Query, normal_predictions
+from hstore_models.prediction import Predictions, Query, interval_predictions
 from hstore_models.spec import Spec, shipped_spec
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hstore.arrays import FloatArray
-    from hstore_models.calibration import Calibration
+    from hstore_models.calibration import Calibration, Reach
     from hstore_models.training_data import TrainingData
 
 ENTHALPY = "desorption_enthalpy_kj_per_mol_h2"
@@ -53,6 +53,7 @@ _SCORED_AS = {
 }
 """Target -> property it stands for, and the unit in which it is scored."""
 _LEAST_COMPLETE_ROWS = 30
+_LEAST_STD = 1e-9
 _LEAST_WEIGHT = 1e-3
 """Weight of rows that say nothing about a target, above the 0 that Gaussian processes cannot take."""
 
@@ -65,14 +66,23 @@ class ThermodynamicState:
     """Mean desorption enthalpy."""
     entropy_j_per_mol_h2_k: FloatArray
     """Mean desorption entropy."""
-    enthalpy_std: FloatArray
-    """Standard deviation of the enthalpy, kJ/mol H2."""
-    entropy_std: FloatArray
-    """Standard deviation of the entropy, J/(mol H2 K)."""
+    reach: dict[str, Reach]
+    """Target -> how far its 90 % intervals reach."""
     correlation: FloatArray
     """Correlation of enthalpy and entropy errors."""
-    strangeness: dict[str, FloatArray]
-    """Target -> spread of its ensemble in units of the limit beyond which a row is unlike the training rows."""
+    strangeness: FloatArray
+    """Spread in units of the limit beyond which a row is unlike the training rows, mean over enthalpy and
+    pressure: how far answers for the entropy differ says less of errors, even of those of the entropy."""
+
+    @property
+    def enthalpy_std(self) -> FloatArray:
+        """Standard deviation of the enthalpy, kJ/mol H2, shape ``(n,)``."""
+        return self.reach[ENTHALPY].std
+
+    @property
+    def entropy_std(self) -> FloatArray:
+        """Standard deviation of the entropy, J/(mol H2 K), shape ``(n,)``."""
+        return self.reach[ENTROPY].std
 
     def ln_pressure(self, temperature_k: FloatArray | float) -> FloatArray:
         """Return the mean of ln(P / 1 bar) at a temperature, shape ``(n,)``."""
@@ -107,7 +117,7 @@ class HydrideThermodynamics:
     correlation: FloatArray
     """Correlation of the out-of-fold errors of (dH, dS, ln P), shape ``(3, 3)``."""
     calibrations: dict[str, Calibration]
-    """Target -> what turns its standard deviation after the projection into one that covers."""
+    """Target -> what turns its standard deviation after the projection into intervals that cover."""
     domain: Domain
     """Chemistry it was trained on."""
     feature_names: tuple[str, ...]
@@ -125,20 +135,23 @@ class HydrideThermodynamics:
         settled, remaining = project(self.ensembles, answers, self.correlation)
         classes = alloy_families(query)
         strange = self.domain.strange([host_amounts(a) for a in query.amounts])
-        stds = [
-            self.calibrations[target].std(remaining[:, i], settled[:, i], classes, strange)
+        reach = {
+            target: self.calibrations[target].reach(remaining[:, i], settled[:, i], classes, strange)
             for i, target in enumerate(TARGETS)
-        ]
-        strangeness = {
-            target: spread / self.ensembles[target].calibration.spread_limit
-            for target, (_, spread) in zip(TARGETS, answers, strict=True)
         }
-        correlation = _correlation_of(*stds)
-        return ThermodynamicState(settled[:, 0], settled[:, 1], stds[0], stds[1], correlation, strangeness)
+        strangeness = [
+            spread / self.ensembles[target].calibration.spread_limit
+            for target, (_, spread) in zip(TARGETS, answers, strict=True)
+            if target != ENTROPY
+        ]
+        correlation = _correlation_of(*(reach[target].std for target in TARGETS))
+        return ThermodynamicState(
+            settled[:, 0], settled[:, 1], reach, correlation, np.asarray(sum(strangeness) / len(strangeness))
+        )
 
-    def reasons(self, target: str, query: Query) -> list[str]:
-        """Say for each row why the answer for a target is outside the domain; empty text inside."""
-        return self.domain.reasons([host_amounts(a) for a in query.amounts], self.state(query).strangeness[target])
+    def reasons(self, query: Query) -> list[str]:
+        """Say for each row why it is outside the domain; empty text inside."""
+        return self.domain.reasons([host_amounts(a) for a in query.amounts], self.state(query).strangeness)
 
     @property
     def main(self) -> Ensemble:
@@ -161,32 +174,35 @@ class HydrideThermodynamics:
         found = {}
         for i, (target, (name, unit)) in enumerate(_SCORED_AS.items()):
             strange = strange_elements_in_folds(hosts, folds[target])
-            std = self.calibrations[target].std(
+            reach = self.calibrations[target].reach(
                 remaining[:, i], settled[:, i], known["family"].to_numpy(dtype=str), strange
             )
             truth = known[target].to_numpy(dtype=float)
             found[name] = of_rows(
-                known, truth, (settled[:, i], std, folds[target]), unit, group=group, unasked=("temperature_k",)
+                known, truth, (settled[:, i], reach, folds[target]), unit, group=group, unasked=("temperature_k",)
             )
         return found
 
     def predict(self, property_name: str, query: Query) -> Predictions:
         """Predict one property; the plateau pressure at ``temperature_k`` of each row (25 degC if not stated)."""
-        state = self.state(query)
+        state, reasons = self.state(query), self.reasons(query)
         if property_name == ENTHALPY:
-            mean, std = state.enthalpy_kj_per_mol_h2, state.enthalpy_std
-            return normal_predictions(property_name, mean, std, self.reasons(ENTHALPY, query))
+            return interval_predictions(
+                property_name, state.enthalpy_kj_per_mol_h2, state.reach[ENTHALPY], reasons
+            )
         if property_name == ENTROPY:
-            mean, std = state.entropy_j_per_mol_h2_k, state.entropy_std
-            return normal_predictions(property_name, mean, std, self.reasons(ENTROPY, query))
-        temperature_k = query.column("temperature_k", STANDARD_TEMPERATURE_K)
-        return pressure_predictions(state, temperature_k, self.reasons(LN_PRESSURE, query))
+            return interval_predictions(property_name, state.entropy_j_per_mol_h2_k, state.reach[ENTROPY], reasons)
+        return pressure_predictions(state, query.column("temperature_k", STANDARD_TEMPERATURE_K), reasons)
 
 
 def pressure_predictions(state: ThermodynamicState, temperature_k: FloatArray, reasons: list[str]) -> Predictions:
-    """Turn a state into plateau pressures: mean exp(E[ln P]), interval symmetric in ln P, std of ln P."""
-    mean, std = state.ln_pressure(temperature_k), state.ln_pressure_std(temperature_k)
-    logs = normal_predictions("plateau_pressure_bar", mean, std, reasons, low=-600.0, high=600.0)
+    """Turn a state into plateau pressures: mean exp(E[ln P]), std of ln P.
+
+    At other temperatures the interval has the form, in ln P, of that at 25 degC.
+    """
+    mean, at_25c = state.ln_pressure(temperature_k), state.reach[LN_PRESSURE]
+    reach = at_25c.scaled(state.ln_pressure_std(temperature_k) / np.maximum(at_25c.std, _LEAST_STD))
+    logs = interval_predictions("plateau_pressure_bar", mean, reach, reasons, low=-600.0, high=600.0)
     return replace(logs, mean=np.exp(logs.mean), lower=np.exp(logs.lower), upper=np.exp(logs.upper))
 
 
@@ -226,7 +242,6 @@ def fit_thermodynamics(rows: pd.DataFrame, *, spec: Spec | None = None, seed: in
             settled[:, i],
             remaining[:, i],
             families=classes[complete],
-            groups=rows.loc[complete, spec.split.group].to_numpy(dtype=str),
             strange=strange_elements_in_folds(judged, folds[target]),
         )
         for i, target in enumerate(TARGETS)
@@ -294,7 +309,7 @@ def project(
     """Move (dH, dS, ln P) onto the van 't Hoff plane by generalized least squares, row by row.
 
     Args:
-        ensembles: target -> ensemble, whose calibration turns spreads into standard deviations.
+        ensembles: target -> ensemble, whose calibration turns spreads into error scales.
         answers: mean and spread of each of ``TARGETS``, arrays of shape ``(n,)``.
         correlation: correlation of their errors, shape ``(3, 3)``.
 
@@ -303,7 +318,7 @@ def project(
     """
     means = np.column_stack([mean for mean, _ in answers])
     stds = np.column_stack(
-        [ensembles[t].calibration.std(spread, mean) for t, (mean, spread) in zip(TARGETS, answers, strict=True)]
+        [ensembles[t].calibration.error_scale(spread) for t, (_, spread) in zip(TARGETS, answers, strict=True)]
     )
     covariance = correlation[None] * stds[:, :, None] * stds[:, None, :]
     gain = covariance @ _CONSTRAINT

@@ -25,7 +25,7 @@ import numpy as np
 from hstore.arrays import FloatArray, checked
 from hstore.errors import InputError
 from hstore.units import GAS_CONSTANT_J_PER_MOL_K
-from hstore_models.calibration import COVERAGE, NORMAL_QUANTILE, Calibration
+from hstore_models.calibration import COVERAGE, NORMAL_QUANTILE, Calibration, Reach
 from hstore_models.conformal import calibrate
 from hstore_models.splits import grouped_folds
 
@@ -110,16 +110,16 @@ class IsothermPopulation:
             InputError: a temperature or pressure is out of range.
         """
         mean, spread = self.mean_and_spread(names, temperature_k, pressure_bar)
-        return mean, self._std(mean, spread) * (mean + self.floor)
+        return mean, self._reach(mean, spread).std * (mean + self.floor)
 
     def interval(
         self, names: Sequence[str] | NDArray[np.str_], temperature_k: FloatArray, pressure_bar: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
-        """Return the ends of the 90 % interval, each of shape ``(n,)``; even in ln uptake, never below 0."""
+        """Return the ends of the 90 % interval, each of shape ``(n,)``, never below 0."""
         mean, spread = self.mean_and_spread(names, temperature_k, pressure_bar)
         level = np.log(mean + self.floor)
-        half = NORMAL_QUANTILE * self._std(mean, spread)
-        lower, upper = (np.exp(level + sign * half) - self.floor for sign in (-1.0, 1.0))
+        reach = self._reach(mean, spread)
+        lower, upper = (np.exp(end) - self.floor for end in (level - reach.below, level + reach.above))
         return np.maximum(lower, 0.0), np.maximum(upper, 0.0)
 
     def mean_and_spread(
@@ -128,9 +128,11 @@ class IsothermPopulation:
         """Return the uptake, and the error of its logarithm before calibration, each of shape ``(n,)``."""
         return _answers(self, np.asarray(names, dtype=str), _States.of(temperature_k, pressure_bar))
 
-    def _std(self, mean: FloatArray, spread: FloatArray) -> FloatArray:
-        """Return the standard deviation of ln uptake, shape ``(n,)``."""
-        return spread if self.calibration is None else self.calibration.std(spread, np.log(mean + self.floor))
+    def _reach(self, mean: FloatArray, spread: FloatArray) -> Reach:
+        """Return how far the intervals of ln uptake reach."""
+        if self.calibration is None:
+            return Reach.normal(spread)
+        return self.calibration.reach(spread, np.log(mean + self.floor))
 
     def places(self, names: Sequence[str] | NDArray[np.str_]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Return the index of each adsorbent, and whether it has data, each of shape ``(n,)``."""

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from hstore.pairing import host_amounts
-from hstore_models.calibration import NORMAL_QUANTILE
 from hstore_models.features.composition import CompositionBatch
 from hstore_models.features.table import FeatureTable, featurize
 from hstore_models.representation import molecular_hydrogen_ratio
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
+
+    from hstore_models.calibration import Reach
 
 T = TypeVar("T")
 
@@ -95,7 +96,7 @@ class Predictions:
     mean: NDArray[np.float64]
     """Predicted value; of a pressure, the exponential of the mean of its logarithm."""
     std: NDArray[np.float64]
-    """Standard deviation; of a pressure, of its natural logarithm."""
+    """Standard deviation, half the width of the interval over 1.645; of a pressure, of its natural logarithm."""
     lower: NDArray[np.float64]
     """Lower end of the 90 % interval."""
     upper: NDArray[np.float64]
@@ -113,22 +114,22 @@ class Predictions:
         return pd.DataFrame({name: getattr(self, name) for name in names})
 
 
-def normal_predictions(
+def interval_predictions(
     property_name: str,
     mean: NDArray[np.float64],
-    std: NDArray[np.float64],
+    reach: Reach,
     reasons: Sequence[str],
     *,
     low: float = -np.inf,
     high: float = np.inf,
 ) -> Predictions:
-    """Build predictions with normal 90 % intervals, clipped to the physical range ``[low, high]``."""
+    """Build predictions with the 90 % intervals stated, clipped to the physical range ``[low, high]``."""
     return Predictions(
         property=property_name,
         mean=np.clip(mean, low, high),
-        std=std,
-        lower=np.clip(mean - NORMAL_QUANTILE * std, low, high),
-        upper=np.clip(mean + NORMAL_QUANTILE * std, low, high),
+        std=reach.std,
+        lower=np.clip(mean - reach.below, low, high),
+        upper=np.clip(mean + reach.above, low, high),
         in_domain=np.array([not reason for reason in reasons], dtype=bool),
         reason=np.array(reasons, dtype=object),
     )

@@ -33,6 +33,8 @@ CLASSES: Mapping[str, str] = {
     "HydrideThermodynamics": "hstore_models.hydride_thermodynamics",
     "IsothermPopulation": "hstore_models.isotherm",
     "KernelMachine": "hstore_models.gaussian_process",
+    "OpenEnd": "hstore_models.calibration",
+    "Reach": "hstore_models.calibration",
     "SorbentUptake": "hstore_models.sorbent",
     "Swing": "hstore_models.swing",
     "SwingEnsemble": "hstore_models.swing",

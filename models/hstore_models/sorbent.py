@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hstore.properties import get_property
-from hstore_models.calibration import NORMAL_QUANTILE
+from hstore_models.calibration import NORMAL_QUANTILE, Reach
 from hstore_models.domain import Domain, domain_of
 from hstore_models.features.pores import PORE_DESCRIPTORS, pore_features
 from hstore_models.held_out import HeldOut, of_rows
 from hstore_models.isotherm import IsothermPopulation, fit_isotherms
-from hstore_models.prediction import Predictions, Query, normal_predictions
+from hstore_models.prediction import Predictions, Query, interval_predictions
 from hstore_models.spec import Spec, shipped_spec
 from hstore_models.swing import GRAVIMETRIC, VOLUMETRIC, Swing, SwingEnsemble, fit_swing, swing_tasks
 from hstore_models.texture_isotherm import (
@@ -82,10 +82,10 @@ class SorbentUptake:
         texture = complete_texture(query)
         if property_name == UPTAKE:
             return self._single_state(texture, query)
-        mean, std, reasons = self._swing_by_isotherm(property_name, texture, query)
+        mean, reach, reasons = self._swing_by_isotherm(property_name, texture, query)
         if self.ensemble is not None:
-            self._at_trained_swing(self.ensemble, property_name, texture, query, (mean, std, reasons))
-        return normal_predictions(property_name, mean, std, reasons, low=0.0)
+            self._at_trained_swing(self.ensemble, property_name, texture, query, (mean, reach, reasons))
+        return interval_predictions(property_name, mean, reach, reasons, low=0.0)
 
     @property
     def main(self) -> Ensemble | None:
@@ -105,16 +105,14 @@ class SorbentUptake:
         kelvin, bar = known["temperature_k"].to_numpy(dtype=float), known["pressure_bar"].to_numpy(dtype=float)
         words = [f"{n}, {t:g} K, {p:g} bar" for n, t, p in zip(known["name"], kelvin, bar, strict=True)]
         known = known.assign(formula=words, family=known["sorbent_class"])
-        std = self.errors.relative(kelvin, bar) * mean
-        found = {
-            UPTAKE: of_rows(known, truth, (mean, std, folds), "wt% of the sorbent", group="name", comparable=False)
-        }
+        answer = (mean, Reach.normal(self.errors.relative(kelvin, bar) * mean), folds)
+        found = {UPTAKE: of_rows(known, truth, answer, "wt% of the sorbent", group="name", comparable=False)}
         if self.ensemble is None or simulated is None:
             return found
         named = simulated.assign(formula=simulated["core_mof_2019_asr"], family="MOF")
-        answer, folds = self.ensemble.held_out(), self.ensemble.volumetric.folds
+        swing, folds = self.ensemble.held_out(), self.ensemble.volumetric.folds
         for name in (GRAVIMETRIC, VOLUMETRIC):
-            values = (answer.mean[name], self.ensemble.std(name, answer), folds)
+            values = (swing.mean[name], self.ensemble.reach(name, swing), folds)
             truth = named[name].to_numpy(dtype=float)
             found[name] = of_rows(named, truth, values, get_property(name).unit, group=group)
         return found
@@ -123,15 +121,15 @@ class SorbentUptake:
         kelvin, bar = query.column("temperature_k", 77.0), query.column("pressure_bar", 1.0)
         loading = self.isotherm.uptake_g_per_g(texture, kelvin, bar, "total")
         mean = 100.0 * loading / (1.0 + loading)
-        std = self.errors.relative(kelvin, bar) * loading * _share_slope(loading)
+        reach = Reach.normal(self.errors.relative(kelvin, bar) * loading * _share_slope(loading))
         reasons = self._reasons(texture, {"temperature_k": kelvin, "pressure_bar": bar}, needs_density=False)
         if self.isotherms is not None and "name" in query.frame:
-            _by_name(self.isotherms, texture, query, (mean, std, reasons))
-        return normal_predictions(UPTAKE, mean, std, reasons, low=0.0)
+            _by_name(self.isotherms, texture, query, (mean, reach, reasons))
+        return interval_predictions(UPTAKE, mean, reach, reasons, low=0.0)
 
     def _swing_by_isotherm(
         self, property_name: str, texture: dict[str, FloatArray], query: Query
-    ) -> tuple[FloatArray, FloatArray, list[str]]:
+    ) -> tuple[FloatArray, Reach, list[str]]:
         """Take the difference of two states of the isotherm; their errors are correlated."""
         charge_bar, charge_k, discharge_bar, discharge_k = swing_columns(query)
         charged = self.isotherm.uptake_g_per_g(texture, charge_k, charge_bar, "total")
@@ -147,7 +145,7 @@ class SorbentUptake:
             slopes = _share_slope(charged), _share_slope(discharged)
         std = self.errors.of_difference(charged_std * slopes[0], discharged_std * slopes[1])
         state = {"temperature_k": charge_k, "pressure_bar": charge_bar}
-        return mean, std, self._reasons(texture, state, needs_density=property_name == VOLUMETRIC)
+        return mean, Reach.normal(std), self._reasons(texture, state, needs_density=property_name == VOLUMETRIC)
 
     def _reasons(
         self, texture: dict[str, FloatArray], conditions: dict[str, FloatArray], *, needs_density: bool
@@ -167,12 +165,13 @@ class SorbentUptake:
         property_name: str,
         texture: dict[str, FloatArray],
         query: Query,
-        answer: tuple[FloatArray, FloatArray, list[str]],
+        answer: tuple[FloatArray, Reach, list[str]],
     ) -> None:
         """Replace the isotherm's answer by the ensemble's, in place, for rows at its swing."""
-        mean, std, reasons = answer
+        mean, reach, reasons = answer
         rows, learned = query.remembered(ensemble, lambda: _asked_at_swing(ensemble, texture, query))
-        mean[rows], std[rows] = learned.mean[property_name], ensemble.std(property_name, learned)
+        mean[rows] = learned.mean[property_name]
+        reach.put(rows, ensemble.reach(property_name, learned))
         strange = learned.spread[property_name] > ensemble.calibration(property_name).spread_limit
         for row, odd in zip(rows, strange, strict=True):
             reasons[row] = _STRANGE if odd else ""
@@ -200,14 +199,14 @@ def _by_name(
     isotherms: IsothermPopulation,
     texture: dict[str, FloatArray],
     query: Query,
-    answer: tuple[FloatArray, FloatArray, list[str]],
+    answer: tuple[FloatArray, Reach, list[str]],
 ) -> None:
     """Replace the answer, in place, where the isotherms of a row's adsorbent say more than its texture.
 
     Labels such as "carbon" pool unlike materials, so say less. Isotherms count as excess, as most do not say;
     where the pore volume is known its gas is added.
     """
-    mean, std, reasons = answer
+    mean, reach, reasons = answer
     names = adsorbent_keys(query.frame["name"])
     rows = np.flatnonzero(isotherms.places(names)[1])
     if not len(rows):
@@ -216,11 +215,12 @@ def _by_name(
     gas = np.nan_to_num(texture["pore_volume_cm3_g"][rows]) * gas_density_g_cm3(bar, kelvin)
     excess, _ = isotherms.predict(names[rows], kelvin, bar)
     lower, upper = isotherms.interval(names[rows], kelvin, bar)
-    total, low, high = (0.01 * values + gas for values in (excess, lower, upper))
-    own_std = 100.0 * (high / (1.0 + high) - low / (1.0 + low)) / (2.0 * NORMAL_QUANTILE)
-    better = ~(own_std >= std[rows])
-    mean[rows[better]] = (100.0 * total / (1.0 + total))[better]
-    std[rows[better]] = own_std[better]
+    loadings = (0.01 * values + gas for values in (excess, lower, upper))
+    total, low, high = (100.0 * loading / (1.0 + loading) for loading in loadings)
+    own = Reach(total - low, high - total, (high - low) / (2.0 * NORMAL_QUANTILE))
+    better = ~(own.std >= reach.std[rows])
+    mean[rows[better]] = total[better]
+    reach.put(rows[better], own.take(better))
     for row in rows[better]:
         reasons[row] = ""
 

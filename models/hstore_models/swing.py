@@ -21,7 +21,7 @@ from hstore_models.ensemble import Ensemble, Task, fit_ensemble
 
 if TYPE_CHECKING:
     from hstore.arrays import FloatArray
-    from hstore_models.calibration import Calibration
+    from hstore_models.calibration import Calibration, Reach
     from hstore_models.spec import Spec
     from hstore_models.splits import Groups
 
@@ -35,9 +35,6 @@ _G_PER_L_PER_WT_PCT = 10.0
 _PRECISE_WT_PCT = 2.0
 """From this capacity on, two decimals give the mass factor well enough for its full weight."""
 _LEAST_WEIGHT = 1e-6
-_MARGIN = 1.05
-"""Factor on the standard deviations. The factors of ranges are chosen on the out-of-fold answers they are judged
-by, so on frameworks held out once more they cover a little less: 88.7 % of the fourth fifth of known values."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,7 @@ class SwingEnsemble:
     swing: tuple[float, ...]
     """Charged bar and K, discharged bar and K."""
     gravimetric: Calibration
-    """How the spread of the usable capacity in wt% becomes a standard deviation."""
+    """How the spread of the usable capacity in wt% becomes intervals."""
     density_g_cm3: FloatArray
     """Density of the training frameworks, shape ``(n,)``."""
     wt_pct: FloatArray
@@ -87,10 +84,10 @@ class SwingEnsemble:
         """Return the calibration of a property."""
         return self.gravimetric if property_name == GRAVIMETRIC else self.volumetric.calibration
 
-    def std(self, property_name: str, answer: Swing) -> FloatArray:
-        """Return the calibrated standard deviation of a property, shape ``(n,)``."""
+    def reach(self, property_name: str, answer: Swing) -> Reach:
+        """Return how far the 90 % intervals of a property reach."""
         calibration = self.calibration(property_name)
-        return _MARGIN * calibration.std(answer.spread[property_name], answer.mean[property_name])
+        return calibration.reach(answer.spread[property_name], answer.mean[property_name])
 
 
 def fit_swing(
@@ -123,9 +120,7 @@ def fit_swing(
     held_out = _joined(
         (volumetric.oof_mean, volumetric.oof_spread), (masses.oof_mean, masses.oof_spread), density_g_cm3
     )
-    calibration = calibrate(
-        known[GRAVIMETRIC], held_out.mean[GRAVIMETRIC], held_out.spread[GRAVIMETRIC], groups=groups
-    )
+    calibration = calibrate(known[GRAVIMETRIC], held_out.mean[GRAVIMETRIC], held_out.spread[GRAVIMETRIC])
     return SwingEnsemble(volumetric, masses, swing, calibration, density_g_cm3, known[GRAVIMETRIC])
 
 

@@ -13,7 +13,7 @@ from hstore_models.domain import Domain, domain_of, strange_elements_in_folds
 from hstore_models.ensemble import Ensemble, Task, fit_ensemble
 from hstore_models.held_out import HeldOut, of_ensemble
 from hstore_models.inputs import assemble
-from hstore_models.prediction import Predictions, Query, normal_predictions
+from hstore_models.prediction import Predictions, Query, interval_predictions
 from hstore_models.split_labels import inferred_families
 
 if TYPE_CHECKING:
@@ -61,10 +61,10 @@ class TableProperty:
         mean, spread = self.ensemble.mean_and_spread(inputs.values)
         stated = {name: query.column(name) for name in self.columns}
         strange = self.domain.strange(query.amounts, stated)
-        std = self.ensemble.calibration.std(spread, mean, inferred_families(query.amounts), strange)
+        reach = self.ensemble.calibration.reach(spread, mean, inferred_families(query.amounts), strange)
         reasons = self.domain.reasons(query.amounts, spread, stated)
         low, high = self.ensemble.low, self.ensemble.high
-        return normal_predictions(property_name, mean, std, reasons, low=low, high=high)
+        return interval_predictions(property_name, mean, reach, reasons, low=low, high=high)
 
     def held_out(self, data: TrainingData, *, group: str) -> dict[str, HeldOut]:
         """Return the out-of-fold predictions of the training rows.

@@ -8,8 +8,16 @@ from hstore.formula import parse_amounts
 from hstore.settings import Settings
 from hstore.units import BOLTZMANN_EV_PER_K, STANDARD_TEMPERATURE_K
 from hstore_models import conductivity as module
+from hstore_models.calibration import NORMAL_QUANTILE
 from hstore_models.conductivity import CONDUCTIVITY, ENERGY, ArrheniusLaw, arrhenius_shift, fit_conductivity
-from hstore_models.conductivity_rows import bounds, near_25c, series_weights, shift_weights, with_series_energies
+from hstore_models.conductivity_rows import (
+    OPEN_END,
+    bounds,
+    near_25c,
+    series_weights,
+    shift_weights,
+    with_series_energies,
+)
 from hstore_models.features.composition import CompositionBatch, row_sum
 from hstore_models.features.electrolyte import ionic_volumes_a3
 from hstore_models.prediction import Query
@@ -138,6 +146,22 @@ def test_unseen_elements_are_named_and_widen(model):
     answer = model.predict(CONDUCTIVITY, Query.of([parse_amounts("Li3UCl6"), parse_amounts("Li3YCl6")]))
     assert "no training material contains U" in answer.reason[0]
     assert answer.std[0] > answer.std[1]
+
+
+def test_what_may_lie_below_a_detection_limit_ends_openly(model, rows):
+    poor = [formula for formula, below in zip(rows["formula"], bounds(rows), strict=True) if below]
+    answer = model.predict(CONDUCTIVITY, Query.of([parse_amounts(formula) for formula in poor]))
+    assert np.mean(answer.lower <= OPEN_END) > 0.7
+    assert np.all(answer.std < 4.0)
+    good = model.predict(CONDUCTIVITY, ask("Li6PS5Cl", [298.15]))
+    assert good.lower[0] > OPEN_END
+
+
+def test_intervals_keep_their_form_at_other_temperatures(model):
+    answer = model.predict(CONDUCTIVITY, ask("Li6PS5Cl", [298.15, 400.0]))
+    above, below = answer.upper - answer.mean, answer.mean - answer.lower
+    assert above[0] / below[0] == pytest.approx(above[1] / below[1])
+    assert (above + below) / (2 * NORMAL_QUANTILE) == pytest.approx(answer.std)
 
 
 def test_upper_bounds_are_learned_as_values_below_them(model, rows):

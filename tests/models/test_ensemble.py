@@ -181,6 +181,33 @@ def test_a_learner_sees_its_blocks_only(task):
         fit_ensemble(replace(part(task, 50), blocks=blocks), Recipe((replace(FOREST, blocks=("frist",)),)))
 
 
+def test_a_block_may_count_several_times(task):
+    """Among many columns of noise, forests find a column sooner that counts often; answers stay reproducible."""
+    rng = np.random.default_rng(5)
+    few = part(task, 300)
+    noise = rng.normal(size=(300, 60))
+    bound = replace(
+        few, features=np.column_stack([few.features, noise]),
+        blocks={"rows": [0, 1, 2, 3], "noise": list(range(4, 64))},
+    )  # fmt: skip
+    learner = replace(FOREST, parameters={**FOREST.parameters, "max_features": 0.1})
+    once, often = (
+        fit_ensemble(bound, Recipe((replace(learner, blocks=(name, "noise")),))) for name in ("rows", "rows x15")
+    )
+    columns = next(iter(often.columns.values()))
+    assert np.bincount(columns).tolist() == [15] * 4 + [1] * 60
+    assert np.mean(np.abs(often.oof_mean - few.target)) < np.mean(np.abs(once.oof_mean - few.target))
+    shares = often.importances(64)
+    assert shares.sum() == pytest.approx(1.0)
+    assert shares[:4].sum() > once.importances(64)[:4].sum()
+
+
+@pytest.mark.parametrize("block", ["rows x0", "rows x", "rows x-2", "rows 2"])
+def test_a_count_of_a_block_is_a_whole_number_from_one(task, block):
+    with pytest.raises(InputError, match="block of features"):
+        fit_ensemble(replace(part(task, 50), blocks={"rows": [0, 1]}), Recipe((replace(FOREST, blocks=(block,)),)))
+
+
 def test_rows_that_are_not_scored_train_and_choose_nothing(task):
     rng = np.random.default_rng(3)
     wild = Task(

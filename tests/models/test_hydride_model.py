@@ -8,6 +8,7 @@ from hstore.errors import InputError
 from hstore.formula import parse_amounts
 from hstore.pairing import anion_class, host_amounts
 from hstore.thermo import plateau_pressure_bar
+from hstore_models.calibration import NORMAL_QUANTILE
 from hstore_models.hydride_thermodynamics import fit_thermodynamics
 from hstore_models.prediction import Query
 from hstore_models.representation import (
@@ -53,9 +54,19 @@ def test_pressure_is_at_25_degc_where_no_temperature_is_stated(thermodynamics):
     assert thermodynamics.predict("plateau_pressure_bar", ask("TiFe")).mean == pytest.approx(stated.mean)
 
 
-def test_interval_of_the_pressure_is_symmetric_in_its_logarithm(thermodynamics):
-    answer = thermodynamics.predict("plateau_pressure_bar", ask("LaNi4.6Sn0.4"))
-    assert np.log(answer.upper / answer.mean) == pytest.approx(np.log(answer.mean / answer.lower))
+def test_interval_of_the_pressure_keeps_its_form_at_other_temperatures(thermodynamics):
+    alloy = "LaNi4.6Sn0.4"
+    answer = thermodynamics.predict("plateau_pressure_bar", ask(alloy, alloy, temperature_k=[298.15, 360.0]))
+    above, below = np.log(answer.upper / answer.mean), np.log(answer.mean / answer.lower)
+    assert above[0] / below[0] == pytest.approx(above[1] / below[1])
+    assert (above + below) / (2 * NORMAL_QUANTILE) == pytest.approx(answer.std)
+
+
+def test_what_is_unlike_the_training_rows_is_so_for_all_three_answers(thermodynamics):
+    query = ask("LaNi5", "MgH2", "TiFe", "Zr2Ni", "CeAl2", "Li3Pd")
+    flags = [thermodynamics.predict(p, query).in_domain for p in (ENTHALPY, ENTROPY, "plateau_pressure_bar")]
+    np.testing.assert_array_equal(flags[0], flags[1])
+    np.testing.assert_array_equal(flags[0], flags[2])
 
 
 def test_alloy_and_its_hydride_are_one_material(thermodynamics):

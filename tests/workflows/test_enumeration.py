@@ -30,7 +30,7 @@ from hstore_workflows.sources.enumeration.electrolytes import (
     species_charges,
     substitute,
 )
-from hstore_workflows.sources.enumeration.hazards import load_notes
+from hstore_workflows.sources.enumeration.hazards import load_costs, load_safety
 from hstore_workflows.sources.enumeration.sorbents import descriptors
 from hstore_workflows.sources.prototypes.decoration import HYDROGEN_DISTANCE_LEAST_ANGSTROM, Misfit, decorate
 from hstore_workflows.sources.prototypes.hydride_types import load_prototypes
@@ -412,6 +412,7 @@ def test_unknown_pairs_and_elements_are_named():
         ("LiNH2", "NH3"),
         ("Li6PS5Cl", "H2S"),
         ("TlBH4", "thallium"),
+        ("ZrTe2", "tellurium"),
     ],
 )
 def test_hazards_are_named(formula, words):
@@ -434,7 +435,7 @@ def test_costs_are_classes_with_their_elements():
 def test_every_note_has_a_source_and_real_elements():
     from hstore.elements import ATOMIC_MASS_G_PER_MOL
 
-    for entry in (*load_notes("safety"), *load_notes("cost")):
+    for entry in (*load_safety(), *load_costs()):
         assert entry.source
         assert set(entry.elements) <= set(ATOMIC_MASS_G_PER_MOL)
 

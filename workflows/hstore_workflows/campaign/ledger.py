@@ -1,23 +1,27 @@
-"""The ledger of a campaign: an Optuna study, one trial per experiment.
+"""The ledger of a campaign: an Optuna study to which is only added.
 
-A running trial is an experiment under way, a complete one has a value, a failed one is a failed synthesis.
-What was proposed, why and on which prediction stands in the trial's user attributes; the material is no
-parameter, for a row number means nothing to a sampler. How far a measured window was missed is the trial's
-constraint, so Optuna's own tools read the study correctly.
+A running trial is an experiment under way or measured in part, a complete one has all goals, a failed one is a
+failed synthesis or a released lease; pruned trials only refer to others. What was proposed, why, and what was told
+stands in the trial's user attributes; the material is no parameter, for a row number means nothing to a sampler.
+How far a measured window was missed is a constraint, so Optuna's own tools read the study correctly. Optuna lets
+nobody change a finished trial: corrections, retractions and replicates are trials of their own.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
 
-from hstore.errors import InputError, StoreError, unknown_name
-from hstore.store.engine import make_engine
-from hstore_workflows.campaign.lock import is_postgresql
+from hstore.errors import InputError, unknown_name
+from hstore_workflows.campaign.config import SCHEMA, CampaignConfig, read_config
+from hstore_workflows.campaign.entry import Entry, Told, read_entry
+from hstore_workflows.campaign.lock import deciding
+from hstore_workflows.campaign.storage import open_storage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from optuna.storages import RDBStorage
     from optuna.study import Study
@@ -26,93 +30,206 @@ if TYPE_CHECKING:
     from hstore.settings import Settings
 
 _CONFIG = "hstore_campaign"
-_REJECTS = "hstore_rejected_results"
-_BUSY_TIMEOUT_S = 60
-_STATES = {"RUNNING": "pending", "COMPLETE": "measured", "FAIL": "failed"}
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One experiment of a campaign."""
-
-    number: int
-    """Number of the experiment, from 0."""
-    state: str
-    """``pending``, ``measured`` or ``failed``."""
-    material_id: str
-    """Material of the pool."""
-    value: float | None = None
-    """Measured value of the maximised column."""
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-    """What was noted when it was proposed and answered."""
+_FIRST_REJECTS = "hstore_rejected_results"
+_ROW = "hstore_row:"
+_LAB = "hstore_lab:"
+_RETRAINING = "hstore_retraining:"
 
 
 class Ledger:
-    """An open campaign; made by :func:`open_ledger` and :func:`create_ledger`."""
+    """An open campaign; made by :func:`open_ledger` and :func:`create_ledger`.
+
+    Whoever writes holds the lock of the campaign (:mod:`hstore_workflows.campaign.lock`).
+    """
 
     def __init__(self, study: Study, storage: RDBStorage) -> None:
         self._study = study
         self._storage = storage
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """What the campaign was set up with."""
-        found = self._study.user_attrs.get(_CONFIG)
+        self._study_id = storage.get_study_id_from_name(study.study_name)
+        self._attributes: dict[str, Any] = dict(study.user_attrs)
+        found = self._attributes.get(_CONFIG)
         if not isinstance(found, dict):
-            raise InputError(f"study {self._study.study_name!r} was not made by hstore campaign new; give another")
-        return found
+            raise InputError(f"study {study.study_name!r} was not made by hstore campaign new; give another")
+        self.config: CampaignConfig = read_config(study.study_name, found)
+        """What the campaign was set up with."""
 
     @property
-    def rejects(self) -> list[dict[str, Any]]:
-        """Results that were refused, with their causes."""
-        return list(self._study.user_attrs.get(_REJECTS, []))
+    def name(self) -> str:
+        """Name of the campaign."""
+        return str(self._study.study_name)
+
+    @property
+    def labs(self) -> dict[str, dict[str, Any]]:
+        """What each lab that was described has, by its name."""
+        return {k.removeprefix(_LAB): dict(v) for k, v in self._attributes.items() if k.startswith(_LAB)}
+
+    @property
+    def kept_rows(self) -> dict[int, dict[str, Any]]:
+        """Rows of results that are held or were rejected, by number."""
+        first = dict(enumerate(self._attributes.get(_FIRST_REJECTS, [])))
+        held = {k.removeprefix(_ROW): v for k, v in self._attributes.items() if k.startswith(_ROW)}
+        rejected = {number: {"verdict": "rejected", **row} for number, row in first.items()}
+        return rejected | {int(number): dict(row) for number, row in sorted(held.items())}
+
+    @property
+    def retrainings(self) -> list[dict[str, Any]]:
+        """Return what each retraining of the property models brought, in order."""
+        found = {k: dict(v) for k, v in self._attributes.items() if k.startswith(_RETRAINING)}
+        return [found[key] for key in sorted(found)]
 
     def entries(self) -> list[Entry]:
-        """Return all experiments in the order they were proposed."""
-        return [_entry(trial) for trial in self._study.get_trials(deepcopy=False) if trial.state.name in _STATES]
+        """Return all trials in the order they were added."""
+        return [read_entry(trial, self.config) for trial in self._study.get_trials(deepcopy=False)]
 
-    def add(self, material_id: str, **attributes: Any) -> int:
-        """Note an experiment as under way, in one transaction, and return its number.
+    def propose(self, material_id: str, **attributes: Any) -> Entry:
+        """Note an experiment as under way, in one transaction."""
+        from optuna.trial import TrialState
 
-        The caller holds the lock of the campaign, or two processes could add the same material.
-        """
-        from optuna.trial import TrialState, create_trial
+        return self._add(TrialState.RUNNING, {"material_id": material_id, **attributes})
 
-        held = {"material_id": material_id} | {k: v for k, v in attributes.items() if v is not None}
-        self._study.add_trial(create_trial(state=TrialState.RUNNING, user_attrs=held))
-        return max(e.number for e in self.entries() if e.material_id == material_id)
-
-    def tell(
-        self, number: int, value: float | None, *, measured: Mapping[str, float], violations: Mapping[str, float]
-    ) -> None:
-        """Answer an experiment.
+    def add_told(
+        self, material_id: str, told: Told, *, known: Mapping[str, float], aside: bool = False, **attributes: Any
+    ) -> Entry:
+        """Add what was told about no trial that is open, as a trial of its own, in one transaction.
 
         Args:
-            number: of the experiment.
-            value: measured value, or None when the synthesis failed.
-            measured: measured values of window columns.
-            violations: window -> how far it was missed, zero or negative where it was met.
+            material_id: material of the pool.
+            told: what was told.
+            known: all values that hold for this trial, those told and those that a correction leaves as they are.
+            aside: True where the trial completes another (a window of a material whose goals are known).
+            attributes: noted too.
         """
+        state, values = self._outcome(told, known, aside=aside)
+        held = {"material_id": material_id, "lab": told.lab, "told": [told.as_json()], **attributes}
+        return self._add(state, held, values, self._violations(known))
+
+    def retract(self, number: int, material_id: str, **attributes: Any) -> Entry:
+        """Note that an experiment or correction is not to be believed."""
+        from optuna.trial import TrialState
+
+        trial_id = self._trial_id(number)
+        if self._storage.get_trial(trial_id).state == TrialState.RUNNING:
+            self._storage.set_trial_state_values(trial_id, TrialState.PRUNED)
+        return self._add(TrialState.PRUNED, {"material_id": material_id, "retracts": number, **attributes})
+
+    def tell(self, entry: Entry, told: Told) -> Entry:
+        """Answer an experiment that is under way or measured in part.
+
+        What was told is written first, in one transaction; :meth:`mend` finishes a trial whose process died
+        before its state was written.
+        """
+        trial_id = self._trial_id(entry.number)
+        rows = [*entry.told, told]
+        self._storage.set_trial_user_attr(trial_id, "told", [row.as_json() for row in rows])
+        return self._finish(trial_id)
+
+    def release(self, entry: Entry, now: datetime, *, why: str = "its lease has passed", by: str = "") -> Entry:
+        """Give an experiment back of which nothing is known."""
+        trial_id = self._trial_id(entry.number)
+        self._storage.set_trial_user_attr(trial_id, "why", why)
+        if by:
+            self._storage.set_trial_user_attr(trial_id, "released_by", by)
+        self._storage.set_trial_user_attr(trial_id, "released", now.isoformat())
+        return self._finish(trial_id)
+
+    def mend(self) -> list[Entry]:
+        """Finish what a dead process left half done, bring the ledger to this schema, and return all trials."""
+        if self._attributes[_CONFIG].get("schema", 1) < SCHEMA:
+            found = self._attributes[_CONFIG].get("schema", 1)
+            self.config = replace(self.config, leases_from=now_utc().isoformat())
+            self._set(_CONFIG, self.config.as_json() | {"migrated_from": found})
+        entries = self.entries()
+        for place, entry in enumerate(entries):
+            if entry.trial_state == "RUNNING" and self._is_over(entry):
+                entries[place] = self._finish(self._trial_id(entry.number))
+        return entries
+
+    def keep_row(self, row: Mapping[str, Any]) -> int:
+        """Keep a held or rejected row of results, and return its number."""
+        number = max(self.kept_rows, default=-1) + 1
+        self._set(f"{_ROW}{number:07d}", dict(row))
+        return number
+
+    def set_lab(self, lab: str, held: Mapping[str, Any]) -> None:
+        """Note what a lab has and can make."""
+        self._set(f"{_LAB}{lab}", dict(held))
+
+    def add_retraining(self, record: Mapping[str, Any]) -> None:
+        """Note what a retraining brought."""
+        self._set(f"{_RETRAINING}{len(self.retrainings):05d}", dict(record))
+
+    def renew(self, config: CampaignConfig) -> None:
+        """Put other settings in the place of those of the campaign."""
+        self.config = config
+        self._set(_CONFIG, self._attributes[_CONFIG] | config.as_json())
+
+    def _set(self, key: str, value: Any) -> None:
+        self._study.set_user_attr(key, value)
+        self._attributes[key] = value
+
+    def _trial_id(self, number: int) -> int:
+        return int(self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number))
+
+    def _add(
+        self,
+        state: Any,
+        held: Mapping[str, Any],
+        values: Sequence[float] | None = None,
+        violations: Mapping[str, float] | None = None,
+    ) -> Entry:
+        from optuna.trial import create_trial
+
+        noted = {key: value for key, value in held.items() if value not in (None, "")}
+        trial = create_trial(state=state, values=values, user_attrs=noted, constraints=dict(violations or {}))
+        return self._read(self._storage.create_new_trial(self._study_id, trial))
+
+    def _is_over(self, entry: Entry) -> bool:
+        """Tell whether a running trial has all that it waits for."""
+        known = {column for told in entry.told for column in told.values}
+        complete = all(goal.column in known for goal in self.config.objective.goals)
+        return entry.released or complete or entry.failed
+
+    def _finish(self, trial_id: int) -> Entry:
+        """Write constraints and final state that follow from what was told."""
         from optuna.trial import Trial, TrialState
 
-        study_id = self._storage.get_study_id_from_name(self._study.study_name)
-        trial = Trial(self._study, self._storage.get_trial_id_from_study_id_trial_number(study_id, number))
-        if measured:
-            trial.set_user_attr("measured", dict(measured))
-        for window, violation in violations.items():
-            trial.set_constraint(window, violation)
-        if value is None:
-            self._study.tell(number, state=TrialState.FAIL)
-        else:
-            self._study.tell(number, value)
+        entry = self._read(trial_id)
+        if entry.released:
+            self._storage.set_trial_state_values(trial_id, TrialState.FAIL)
+            return self._read(trial_id)
+        known: dict[str, float] = {}
+        for told in entry.told:
+            known |= told.values
+        state, values = self._outcome(entry.told[-1], known)
+        trial = Trial(self._study, trial_id)
+        present = self._storage.get_trial(trial_id).constraints
+        for window, violation in self._violations(known).items():
+            if window not in present:
+                trial.set_constraint(window, violation)
+        if state != TrialState.RUNNING:
+            self._storage.set_trial_state_values(trial_id, state, values)
+        return self._read(trial_id)
 
-    def note_rejects(self, rejects: list[dict[str, Any]]) -> None:
-        """Add refused results to the record."""
-        if rejects:
-            self._study.set_user_attr(_REJECTS, [*self.rejects, *rejects])
+    def _outcome(self, told: Told, known: Mapping[str, float], *, aside: bool = False) -> tuple[Any, Any]:
+        from optuna.trial import TrialState
+
+        if told.failed is not None:
+            return TrialState.FAIL, None
+        goals = [goal.column for goal in self.config.objective.goals]
+        if all(column in known for column in goals):
+            return TrialState.COMPLETE, [known[column] for column in goals]
+        return (TrialState.PRUNED if aside else TrialState.RUNNING), None
+
+    def _violations(self, known: Mapping[str, float]) -> dict[str, float]:
+        windows = self.config.objective.windows
+        return {str(w): w.violation(known[w.column]) for w in windows if w.column in known}
+
+    def _read(self, trial_id: int) -> Entry:
+        trial: FrozenTrial = self._storage.get_trial(trial_id)
+        return read_entry(trial, self.config)
 
 
-def create_ledger(settings: Settings, name: str, config: Mapping[str, Any]) -> None:
+def create_ledger(settings: Settings, name: str, config: CampaignConfig) -> None:
     """Begin a campaign.
 
     Raises:
@@ -120,75 +237,64 @@ def create_ledger(settings: Settings, name: str, config: Mapping[str, Any]) -> N
     """
     import optuna
 
-    with _storage(settings) as storage:
+    with open_storage(settings) as storage:
         try:
             study = optuna.create_study(
-                storage=storage, study_name=name, direction="maximize", sampler=optuna.samplers.RandomSampler()
+                storage=storage,
+                study_name=name,
+                directions=["minimize" if goal.minimize else "maximize" for goal in config.objective.goals],
+                sampler=optuna.samplers.RandomSampler(),
             )
         except optuna.exceptions.DuplicatedStudyError as error:
             raise InputError(f"there is a campaign {name!r} already; choose another name") from error
-        study.set_user_attr(_CONFIG, dict(config))
+        study.set_user_attr(_CONFIG, config.as_json())
+
+
+def campaign_names(settings: Settings) -> list[str]:
+    """Return the names of all campaigns, in alphabetical order."""
+    with open_storage(settings) as storage:
+        studies = storage.get_all_studies()
+    return sorted(study.study_name for study in studies if _CONFIG in study.user_attrs)
 
 
 def ledger_exists(settings: Settings, name: str) -> bool:
-    """Tell whether a campaign of that name has begun."""
-    import optuna
-
-    with _storage(settings) as storage:
-        return name in optuna.get_all_study_names(storage=storage)
+    """Tell whether a campaign (or another study) of that name has begun."""
+    with open_storage(settings) as storage:
+        return any(study.study_name == name for study in storage.get_all_studies())
 
 
 @contextmanager
-def open_ledger(settings: Settings, name: str) -> Iterator[Ledger]:
+def open_ledger(
+    settings: Settings, name: str, *, lock: Literal["ledger", "proposals"] | None = None
+) -> Iterator[Ledger]:
     """Open a campaign for the length of a block.
+
+    Args:
+        settings: where campaigns are kept.
+        name: of the campaign.
+        lock: right to hold meanwhile (:mod:`hstore_workflows.campaign.lock`); None only reads.
 
     Raises:
         UnknownNameError: no campaign of that name.
-        StoreError: the database cannot be reached.
+        StoreError: the database cannot be reached, or a newer hstore wrote the campaign.
     """
     import optuna
 
-    with _storage(settings) as storage:
-        names = optuna.get_all_study_names(storage=storage)
-        if name not in names:
-            raise unknown_name("campaign", name, names)
+    with open_storage(settings) as storage:
         # hstore chooses itself; the default sampler would warn and think about parameters that are not there
         sampler = optuna.samplers.RandomSampler(seed=0)
-        yield Ledger(optuna.load_study(study_name=name, storage=storage, sampler=sampler), storage)
-
-
-@contextmanager
-def _storage(settings: Settings) -> Iterator[RDBStorage]:
-    import optuna
-    from sqlalchemy.exc import SQLAlchemyError
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    url, options = settings.store_url, {}
-    if is_postgresql(url):
-        engine = make_engine(url)  # settles the spelling of the driver and asks for psycopg
-        url = engine.url.render_as_string(hide_password=False)
-        engine.dispose()
-    else:
-        settings.home.mkdir(parents=True, exist_ok=True)
-        url = f"sqlite:///{settings.home / 'campaigns.sqlite'}"
-        options = {"connect_args": {"timeout": _BUSY_TIMEOUT_S}}
-    try:
-        storage = optuna.storages.RDBStorage(url, engine_kwargs=options)
         try:
-            yield storage
-        finally:
-            storage.remove_session()
-            storage.engine.dispose()
-    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-        cause = str(getattr(error, "orig", None) or error).partition("\n")[0]
-        raise StoreError(
-            f"the campaigns cannot be read or written: {cause}; check HSTORE_HOME and the database"
-        ) from error
+            study = optuna.load_study(study_name=name, storage=storage, sampler=sampler)
+        except KeyError:
+            raise unknown_name("campaign", name, optuna.get_all_study_names(storage=storage)) from None
+        ledger = Ledger(study, storage)
+        if lock is None:
+            yield ledger
+            return
+        with deciding(settings, name, about=lock):
+            yield Ledger(study, storage)  # read again: others may have written while we waited
 
 
-def _entry(trial: FrozenTrial) -> Entry:
-    attributes = dict(trial.user_attrs)
-    material_id = str(attributes.pop("material_id", ""))
-    return Entry(
-        trial.number, _STATES[trial.state.name], material_id, trial.value if trial.values else None, attributes
-    )
+def now_utc() -> datetime:
+    """Return the time of the clock, in UTC."""
+    return datetime.now(UTC)

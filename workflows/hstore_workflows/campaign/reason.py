@@ -1,76 +1,173 @@
-"""Say in words why an experiment is proposed."""
+"""Say why an experiment is proposed: in numbers for programs, and in words."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hstore_models.calibration import NORMAL_QUANTILE
+from hstore_workflows.campaign.neighbours import nearest_known, nearest_result
 
 if TYPE_CHECKING:
-    from hstore.arrays import FloatArray
-    from hstore_workflows.campaign.objective import Objective
-    from hstore_workflows.campaign.pool import CampaignPool
-    from hstore_workflows.campaign.strategy import History, Pick
+    from collections.abc import Mapping, Sequence
 
-_ALIKE = 1e-9
+    import pandas as pd
+
+    from hstore.arrays import FloatArray
+    from hstore_workflows.campaign.beliefs import Beliefs
+    from hstore_workflows.campaign.ground import Ground
+    from hstore_workflows.campaign.landscape import History, Pick
+    from hstore_workflows.campaign.neighbours import Neighbour
+    from hstore_workflows.campaign.objective import Objective
+
+AIMS = {
+    "improve": "expected to improve on the results",
+    "explore": "chosen for what it teaches: it may turn out well, and few predictions are less certain",
+    "spread": "nothing is known yet, so it was chosen to cover the pool",
+    "sample": "best in one guess of a forest at what the results would be (Thompson sampling)",
+    "draw": "best in one guess of a Gaussian process at what the results would be (Thompson sampling)",
+    "blend": "best in one guess of a forest and a Gaussian process together (Thompson sampling)",
+    "family": "best in one guess among the kinds of candidates that were tried least",
+    "random": "drawn at random, which guards against a strategy that is wrong",
+}
+"""Kind of choice -> what it means, in words."""
+
 _SURE = 0.995
 
 
-def interval(pick: Pick) -> tuple[float, float] | None:
-    """Return the central 90 % interval of a pick, or None where nothing is known."""
-    if pick.mean is None or pick.std is None:
-        return None
-    return pick.mean - NORMAL_QUANTILE * pick.std, pick.mean + NORMAL_QUANTILE * pick.std
+@dataclass(frozen=True)
+class Prediction:
+    """What is believed of one column of a candidate, in the unit of the column."""
+
+    mean: float
+    """Believed value."""
+    std: float
+    """Its standard deviation."""
+    lower: float
+    """Lower end of the 90 % interval."""
+    upper: float
+    """Upper end of the 90 % interval."""
 
 
-def reason_for(
-    pick: Pick, pool: CampaignPool, features: FloatArray, history: History, objective: Objective
-) -> str:
-    """Write the reason of one pick: aim, prediction, odds, nearest known material, warnings."""
-    parts = [_aim(pick, history, objective)]
-    bounds = interval(pick)
-    if bounds:
-        parts.append(
-            f"predicted {objective.maximize} {pick.mean:.3g} (90 % interval {bounds[0]:.3g} to {bounds[1]:.3g})"
-        )
-    if pick.p_windows is not None:
-        windows = " and ".join(str(window) for window in objective.windows)
-        parts.append(f"probability {pick.p_windows:.2f} of meeting {windows}")
-    if pick.p_success < _SURE:
-        parts.append(f"synthesis succeeds with probability {pick.p_success:.2f}, judging by failures nearby")
-    parts.append(_nearest(pick, pool, features, history, objective))
-    if pool.frame["known"].iloc[pick.row]:
-        parts.append("reported in the literature already")
-    note = pool.frame["domain_note"].iloc[pick.row]
-    if note:
-        parts.append(f"the screen's model is outside its domain here: {note}")
-    return "; ".join(part for part in parts if part)
+@dataclass(frozen=True)
+class Reasons:
+    """Why one candidate is proposed."""
+
+    aim: str
+    """Kind of choice, a key of :data:`AIMS`."""
+    predictions: Mapping[str, Prediction]
+    """What is believed of goals and windows; columns of which nothing is known are left out."""
+    p_window: Mapping[str, float]
+    """Window -> probability of meeting it."""
+    p_windows: float | None
+    """Probability of meeting all windows; None without windows."""
+    p_success: float
+    """Probability of a successful synthesis."""
+    teaches: float
+    """Expected relative reduction of the uncertainty of hopeful candidates, 0 to 1."""
+    effort: float
+    """Effort of making and measuring it, relative to the mean of the pool."""
+    nearest_result: Neighbour | None
+    """Nearest candidate with a result."""
+    nearest_known: Sequence[Neighbour]
+    """Nearest material of the literature for each column it has values of."""
+    known: bool
+    """True where the candidate is itself reported in the literature."""
+    remarks: tuple[str, ...] = ()
+    """Warnings, and what makes it dear."""
+
+    def words(self, history: History, objective: Objective) -> str:
+        """Write the reason in words."""
+        parts = [_aim(self.aim, history, objective)]
+        for column, p in self.predictions.items():
+            parts.append(f"predicted {column} {p.mean:.3g} (90 % interval {p.lower:.3g} to {p.upper:.3g})")
+        parts += [f"probability {p:.2f} of meeting {window}" for window, p in self.p_window.items()]
+        if len(self.p_window) > 1:
+            parts.append(f"probability {self.p_windows:.2f} of meeting all")
+        if self.p_success < _SURE:
+            parts.append(f"synthesis succeeds with probability {self.p_success:.2f}, judging by failures nearby")
+        if self.teaches > 0:
+            parts.append(f"would reduce the uncertainty of hopeful candidates by {self.teaches:.1%}")
+        if self.nearest_result is not None:
+            parts.append(f"nearest result {self.nearest_result.words()}")
+        parts += [f"nearest in the literature {near.words()}" for near in self.nearest_known]
+        parts += ["reported in the literature already"] if self.known else []
+        return "; ".join([*parts, *self.remarks])
 
 
-def _aim(pick: Pick, history: History, objective: Objective) -> str:
-    if pick.why == "spread":
-        return "nothing is known yet, so it was chosen to cover the pool"
-    if pick.why == "explore":
-        return "chosen for what it teaches: it may turn out well, and few predictions are less certain"
-    measured = [values[objective.maximize] for values in history.results.values() if objective.maximize in values]
+def reasons_for(
+    picks: Sequence[Pick], ground: Ground, history: History, literature: pd.DataFrame | None, *, seed: int
+) -> list[Reasons]:
+    """Explain the picks of a strategy.
+
+    Args:
+        picks: what was chosen.
+        ground: the pool.
+        history: what was known when they were chosen.
+        literature: known values, one row each.
+        seed: seed of everything random.
+    """
+    from hstore_workflows.campaign.beliefs import beliefs, teaches, window_odds
+
+    if not picks:
+        return []
+    rows = [pick.row for pick in picks]
+    believed = beliefs(ground.landscape, history, seed=seed)
+    lessons = teaches(ground.landscape, history, rows, seed=seed)
+    known = nearest_known(ground, literature, rows)
+    odds = {
+        str(window): np.broadcast_to(window_odds(window, believed.columns.get(window.column)), len(ground.pool))
+        for window in ground.landscape.objective.windows
+    }
+    return [
+        _reasons(pick, ground, history, believed, odds, float(lesson), known[pick.row])
+        for pick, lesson in zip(picks, lessons, strict=True)
+    ]
+
+
+def _reasons(
+    pick: Pick,
+    ground: Ground,
+    history: History,
+    believed: Beliefs,
+    p_window: Mapping[str, FloatArray],
+    lesson: float,
+    known: Sequence[Neighbour],
+) -> Reasons:
+    row = pick.row
+    frame, effort = ground.pool.frame, ground.landscape.effort
+    note = frame["domain_note"].iloc[row]
+    remarks = [f"the screen's model is outside its domain here: {note}"] if note else []
+    remarks += [f"takes {ground.effort.reason(row)}"] if ground.effort is not None else []
+    return Reasons(
+        pick.why,
+        predictions={c: _prediction(belief.mean[row], belief.std[row]) for c, belief in believed.columns.items()},
+        p_window={window: float(odds[row]) for window, odds in p_window.items()},
+        p_windows=float(believed.p_windows[row]) if p_window else None,
+        p_success=float(believed.p_success[row]),
+        teaches=lesson,
+        effort=1.0 if effort is None else float(effort[row]),
+        nearest_result=nearest_result(ground, history, row),
+        nearest_known=known,
+        known=bool(frame["known"].iloc[row]),
+        remarks=tuple(remarks),
+    )  # fmt: skip
+
+
+def _prediction(mean: Any, std: Any) -> Prediction:
+    half = NORMAL_QUANTILE * float(std)
+    return Prediction(float(mean), float(std), float(mean) - half, float(mean) + half)
+
+
+def _aim(why: str, history: History, objective: Objective) -> str:
+    goal = objective.main
+    measured = [values[goal.column] for values in history.results.values() if goal.column in values]
+    words = AIMS.get(why, why)
+    if why != "improve":
+        return words
     if not measured:
-        return "promises most by the screen's prediction"
-    return f"expected to improve on the results by {pick.gain:.2g} on average (best so far {max(measured):.3g})"
-
-
-def _nearest(pick: Pick, pool: CampaignPool, features: FloatArray, history: History, objective: Objective) -> str:
-    """Name the nearest measured material, or before there is one the nearest reported in the literature."""
-    measured = list(history.results)
-    rows = measured or [int(row) for row in np.flatnonzero(pool.frame["known"]) if row != pick.row]
-    if not rows:
-        return ""
-    distances = np.linalg.norm(features[rows] - features[pick.row], axis=1) / np.sqrt(features.shape[1])
-    place = int(np.argmin(distances))
-    formula = pool.frame["formula"].iloc[rows[place]]
-    apart = "of the same composition" if distances[place] < _ALIKE else f"at distance {distances[place]:.2f}"
-    if not measured:
-        return f"nearest reported material {formula} {apart}"
-    value = history.results[rows[place]].get(objective.maximize)
-    return f"nearest result {formula}{'' if value is None else f' ({value:.3g})'} {apart}"
+        return "promises most by what was predicted before"
+    best = max(measured, key=lambda value: goal.sign * value)
+    return f"{words} (best {goal.column} so far {best:.3g})"

@@ -1,165 +1,161 @@
-"""Read the results a lab brings back: every row is an answer, or a reject with its cause."""
+"""Results of labs: what can be told, and the verdict on each row."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
+import pandas as pd
 
 from hstore.errors import InputError
-from hstore.formula import canonical_formula, parse_amounts
-from hstore.properties import PROPERTIES, get_property
-from hstore_workflows.tables import SURPLUS_COLUMN, read_table
+from hstore_workflows.campaign.result_rows import text_cells
+from hstore_workflows.tables import read_table
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-    from pathlib import Path
+    from collections.abc import Iterable, Mapping
 
-    from hstore_workflows.campaign.objective import Objective
-    from hstore_workflows.campaign.pool import CampaignPool
+VERDICTS = {
+    "taken": "a result",
+    "partial": "a result with goals still to be measured",
+    "failed": "a failed synthesis",
+    "replicate": "measured before, and the values agree",
+    "conflict": "measured before, and the values differ; all are kept",
+    "duplicate": "told before; nothing was added",
+    "correction": "an earlier row was corrected",
+    "retraction": "an earlier row was retracted",
+    "held": "can hardly be true; kept aside until it is confirmed",
+    "rejected": "cannot be used; kept with its cause",
+}
+"""Verdict on a row of results -> what it means."""
 
-FAILED = "failed"
-"""Word in place of a value for a synthesis that did not succeed."""
-
-_WIDTHS = 10.0
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One usable row."""
-
-    row: int
-    """Number of the data row, from 1."""
-    material: int
-    """Row of the pool."""
-    value: float | None
-    """Measured value of the maximised column; None when the synthesis failed."""
-    measured: Mapping[str, float] = field(default_factory=dict)
-    """Measured values of window columns."""
+_UNUSED = frozenset({"held", "rejected"})
 
 
 @dataclass(frozen=True)
-class RejectedResult:
-    """A row that cannot be used."""
+class Result:
+    """One result as a program tells it, such as a value fitted to an isotherm with its uncertainty."""
+
+    material: str
+    """Material of the pool, by its id."""
+    values: Mapping[str, float] = field(default_factory=dict)
+    """Column (canonical, or in the unit its name states) -> value."""
+    stds: Mapping[str, float] = field(default_factory=dict)
+    """Column -> standard deviation."""
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Column -> ends of the 90 % interval, in place of a standard deviation."""
+    failed: str | None = None
+    """Why the synthesis failed (may be empty); None where it did not."""
+    lab: str = ""
+    """Who measured."""
+    conditions: Mapping[str, float] = field(default_factory=dict)
+    """Conditions of the measurement, such as ``temperature_k``."""
+    note: str = ""
+    """Anything worth keeping."""
+
+    def cells(self) -> dict[str, Any]:
+        """Return the result as a row of a table."""
+        row: dict[str, Any] = {"material_id": self.material, "lab": self.lab, "note": self.note}
+        row |= dict(self.values) | dict(self.conditions)
+        row |= {f"{column}_std": std for column, std in self.stds.items()}
+        for column, (low, high) in self.intervals.items():
+            row |= {f"{column}_lower": low, f"{column}_upper": high}
+        return row | ({} if self.failed is None else {"failed": self.failed or "yes"})
+
+
+Rows: TypeAlias = "Path | pd.DataFrame | Iterable[Mapping[str, Any] | Result]"
+"""What :func:`hstore_workflows.campaign.story.observe` takes: a CSV or Parquet file, a table, or rows."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one row."""
 
     row: int
     """Number of the data row, from 1."""
     material: str
-    """Material or formula as written, shortened to 80 characters."""
-    cause: str
-    """Why it cannot be used, and what to do."""
+    """Material or formula as written."""
+    verdict: str
+    """A key of :data:`VERDICTS`."""
+    material_id: str = ""
+    """Material of the pool; empty where none was found."""
+    experiment: int | None = None
+    """Number of the experiment it became or belongs to."""
+    values: Mapping[str, float] = field(default_factory=dict)
+    """What was told, in canonical units."""
+    cause: str = ""
+    """Why, in words, and what to do; empty where there is nothing to say."""
+    notes: tuple[str, ...] = ()
+    """What was converted, and remarks."""
+    kept_row: int | None = None
+    """Number under which a held or rejected row is kept."""
 
+    @property
+    def used(self) -> bool:
+        """True unless the row was held or rejected."""
+        return self.verdict not in _UNUSED
 
-def read_results(
-    path: Path, pool: CampaignPool, objective: Objective, *, told: Collection[int], pending: Collection[int]
-) -> tuple[list[Answer], list[RejectedResult]]:
-    """Read a table of results.
-
-    Args:
-        path: CSV or Parquet with ``material_id`` or ``formula``, ``value`` (or the name of the maximised
-            column), and any columns of the windows.
-        pool: materials that can be meant.
-        objective: what is measured.
-        told: rows of the pool that have their answer already.
-        pending: rows of the pool under way; preferred where a formula fits several materials.
-
-    Raises:
-        InputError: a needed column is missing.
-    """
-    table = read_table(path)
-    names = {str(name): name for name in table}
-    value_column = next((name for name in ("value", objective.maximize) if name in names), None)
-    if value_column is None or not {"material_id", "formula"} & set(names):
-        raise InputError(
-            f"{path} needs a column material_id or formula and a column value, got {', '.join(names)}; rename them"
-        )
-    reader = _Reader(pool, objective, value_column, frozenset(pending))
-    answers: list[Answer] = []
-    rejects: list[RejectedResult] = []
-    answered = set(told)
-    for place, record in enumerate(table.fillna("").astype(str).to_dict("records"), start=1):
-        cells = {str(name): str(cell).strip() for name, cell in record.items()}
-        try:
-            answer = reader.answer(place, cells, answered)
-        except InputError as error:
-            named = cells.get("material_id") or cells.get("formula") or ""
-            rejects.append(RejectedResult(place, named[:80], str(error)))
-            continue
-        answered.add(answer.material)
-        answers.append(answer)
-    return answers, rejects
+    def as_json(self) -> dict[str, Any]:
+        """Return the verdict as plain JSON."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)
-class _Reader:
-    """Reads one row after the other."""
+class Observed:
+    """What became of a table of results."""
 
-    pool: CampaignPool
-    objective: Objective
-    value_column: str
-    pending: frozenset[int]
+    verdicts: tuple[Verdict, ...]
+    """One verdict per row, in order."""
+    ignored: tuple[str, ...] = ()
+    """Columns that were not read."""
 
-    def answer(self, place: int, cells: dict[str, str], answered: Collection[int]) -> Answer:
-        """Read a row, or raise the cause of its rejection."""
-        if surplus := cells.get(SURPLUS_COLUMN):
-            raise InputError(f"more cells than the header has columns ({surplus}); quote cells with commas")
-        material = self._material(cells, answered)
-        if material in answered:
-            raise InputError("this material has its result already; correct that one instead of adding another")
-        text = cells[self.value_column]
-        value = None
-        if text.lower() != FAILED:
-            value = self._number(text, self.value_column, self.objective.maximize)
-        measured = {
-            window.column: self._number(cells[window.column], window.column, window.column)
-            for window in self.objective.windows
-            if cells.get(window.column)
-        }
-        return Answer(place, material, value, measured)
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of rows of each verdict that occurred."""
+        found = Counter(verdict.verdict for verdict in self.verdicts)
+        return {name: found[name] for name in VERDICTS if found[name]}
 
-    def _material(self, cells: dict[str, str], answered: Collection[int]) -> int:
-        """Find the row of the pool that is meant."""
-        frame = self.pool.frame
-        if named := cells.get("material_id"):
-            found = np.flatnonzero(frame["material_id"] == named)
-            if not len(found):
-                raise InputError(f"material {named!r} is not in the campaign's pool; check its spelling")
-            return int(found[0])
-        formula = cells.get("formula", "")
-        composition = canonical_formula(parse_amounts(formula))
-        rows = [int(row) for row in np.flatnonzero(frame["composition"] == composition)]
-        if not rows:
-            raise InputError(f"nothing of composition {formula!r} is in the campaign's pool; check its spelling")
-        under_way = [row for row in rows if row in self.pending and row not in answered]
-        meant = under_way or [row for row in rows if row not in answered]
-        if len(meant) > 1:
-            ids = ", ".join(frame["material_id"].iloc[row] for row in meant[:4])
-            raise InputError(f"{formula!r} fits {len(meant)} materials ({ids}); give the material_id")
-        return meant[0] if meant else rows[0]
+    @property
+    def measured(self) -> int:
+        """Number of rows that told a value and were taken."""
+        return sum(bool(v.values) and v.used and v.verdict != "duplicate" for v in self.verdicts)
 
-    def _number(self, text: str, header: str, column: str) -> float:
-        try:
-            value = float(text)
-        except ValueError as error:
-            raise InputError(f"{header} must be a number or {FAILED!r}, got {text!r}") from error
-        if not math.isfinite(value):
-            raise InputError(f"{header} must be finite, got {text!r}; write {FAILED!r} if the synthesis failed")
-        if column in PROPERTIES:
-            return get_property(column).check(value)
-        prior = self.pool.prior(column)
-        if prior is not None:
-            low, high = float(prior.mean.min()), float(prior.mean.max())
-            reach = _WIDTHS * max(high - low, float(prior.std.max()))
-            if not low - reach <= value <= high + reach:
-                raise InputError(
-                    f"{header} {value:g} is far from anything predicted ({low:g} to {high:g}); "
-                    "check value and unit"
-                )
-        return value
+    @property
+    def failed(self) -> int:
+        """Number of failed syntheses that were taken."""
+        return sum(v.verdict == "failed" for v in self.verdicts)
+
+    @property
+    def rejected(self) -> tuple[Verdict, ...]:
+        """Rows that cannot be used."""
+        return tuple(v for v in self.verdicts if v.verdict == "rejected")
+
+    @property
+    def held(self) -> tuple[Verdict, ...]:
+        """Rows that wait for a confirmation."""
+        return tuple(v for v in self.verdicts if v.verdict == "held")
+
+    @property
+    def nothing_used(self) -> bool:
+        """True where no row could be used."""
+        return not any(verdict.used for verdict in self.verdicts)
 
 
-def as_record(reject: RejectedResult, *, file: str) -> dict[str, Any]:
-    """Return a reject as it is kept in the ledger."""
-    return {"file": file, "row": reject.row, "material": reject.material, "cause": reject.cause}
+def read_cells(rows: Rows) -> tuple[list[dict[str, str]], str]:
+    """Return the rows of any kind of results as cells of text, and what they are called.
+
+    Raises:
+        InputError: the file cannot be read, or there is no row.
+    """
+    if isinstance(rows, Path):
+        table, source = read_table(rows), rows.name
+    elif isinstance(rows, pd.DataFrame):
+        table, source = rows, "table"
+    else:
+        given = [row.cells() if isinstance(row, Result) else row for row in rows]
+        if not given:
+            raise InputError("there is no row of results; give at least one")
+        return [text_cells(row) for row in given], "rows"
+    records = table.astype(object).where(table.notna(), None).to_dict("records")
+    return [text_cells(record) for record in records], source

@@ -1,63 +1,48 @@
-"""The story of a campaign, one function per chapter: begin, propose, observe, status."""
+"""The story of a campaign, one function per chapter: begin, describe labs, observe, mend, look."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hstore.errors import InputError
-from hstore_workflows.campaign.ledger import Entry, Ledger, create_ledger, ledger_exists, open_ledger
+from hstore_workflows.campaign.config import CampaignConfig
+from hstore_workflows.campaign.entry import Told
+from hstore_workflows.campaign.labs import Lab, check_lab_name
+from hstore_workflows.campaign.ledger import (
+    Ledger,
+    campaign_names,
+    create_ledger,
+    ledger_exists,
+    now_utc,
+    open_ledger,
+)
 from hstore_workflows.campaign.lock import deciding
-from hstore_workflows.campaign.objective import Objective, Window
-from hstore_workflows.campaign.pool import CampaignPool, load_pool, read_pool, write_pool
-from hstore_workflows.campaign.reason import interval, reason_for
-from hstore_workflows.campaign.results import Answer, RejectedResult, as_record, read_results
-from hstore_workflows.campaign.strategy import History, Landscape, choose
+from hstore_workflows.campaign.neighbours import write_literature
+from hstore_workflows.campaign.places import literature_path, open_pool, pool_path
+from hstore_workflows.campaign.pool import write_pool
+from hstore_workflows.campaign.pool_reading import read_pool
+from hstore_workflows.campaign.proposing import Proposal, Proposals, propose
+from hstore_workflows.campaign.result_rows import CONDITIONS, Row, read_headers
+from hstore_workflows.campaign.results import Observed, Rows, Verdict, read_cells
+from hstore_workflows.campaign.standing import Standing
+from hstore_workflows.campaign.verdicts import Judge
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from hstore.settings import Settings
+    from hstore_workflows.campaign.objective import Objective
+    from hstore_workflows.campaign.pool import CampaignPool
+
+__all__ = [
+    "Proposal", "Proposals", "Status", "begin", "confirm", "correct", "describe_lab", "observe", "propose",
+    "retract", "status", "statuses",
+]  # fmt: skip
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """One experiment to do next."""
-
-    number: int
-    """Number of the experiment in its campaign."""
-    material_id: str
-    """Material of the pool."""
-    formula: str
-    """Its formula."""
-    predicted_mean: float | None
-    """Believed value of the maximised column; None where nothing is known."""
-    predicted_std: float | None
-    """Its standard deviation."""
-    lower: float | None
-    """Lower end of the 90 % interval."""
-    upper: float | None
-    """Upper end of the 90 % interval."""
-    p_windows: float | None
-    """Probability of meeting all windows; None without windows."""
-    reason: str
-    """Why, in words."""
-
-
-@dataclass(frozen=True)
-class Observed:
-    """What became of a table of results."""
-
-    measured: int
-    """Results taken."""
-    failed: int
-    """Failed syntheses taken."""
-    rejected: tuple[RejectedResult, ...]
-    """Rows refused, with their causes."""
 
 
 @dataclass(frozen=True)
@@ -66,22 +51,28 @@ class Status:
 
     name: str
     """Name of the campaign."""
-    objective: Objective
-    """What it looks for."""
-    pool_size: int
-    """Candidates in the pool."""
-    entries: tuple[Entry, ...]
-    """All experiments, in the order they were proposed."""
-    best: Entry | None
-    """Best result that meets the windows."""
-    rejected_results: int
-    """Rows refused so far."""
+    config: CampaignConfig
+    """What it was set up with."""
+    standing: Standing
+    """What is true now, and the whole history."""
+    labs: Mapping[str, Lab]
+    """Labs that were described."""
+    rejected_rows: Mapping[int, Mapping[str, Any]]
+    """Rows of results that were rejected, by number."""
+    held_rows: Mapping[int, Mapping[str, Any]]
+    """Rows that are held until they are confirmed, by number."""
+    retrainings: Sequence[Mapping[str, Any]] = ()
+    """What each retraining of the property models brought, in order."""
+
+    @property
+    def objective(self) -> Objective:
+        """What it looks for."""
+        return self.config.objective
 
     @property
     def counts(self) -> dict[str, int]:
-        """Number of experiments pending, measured and failed."""
-        found = Counter(entry.state for entry in self.entries)
-        return {state: found[state] for state in ("pending", "measured", "failed")}
+        """Number of experiments in each state."""
+        return self.standing.counts()
 
 
 def begin(
@@ -90,8 +81,8 @@ def begin(
     source: Path,
     objective: Objective,
     *,
-    batch: int = 5,
     keep_outside: bool = False,
+    **choices: Any,
 ) -> CampaignPool:
     """Begin a campaign over a pool, which is frozen under ``HSTORE_HOME``.
 
@@ -100,156 +91,186 @@ def begin(
         name: letters, digits, dot, dash and underscore; at most 64.
         source: folder of a screen, or a table of candidates.
         objective: what to look for.
-        batch: experiments proposed at a time unless said otherwise.
         keep_outside: also take candidates outside the domain of the screen's models.
+        choices: ``batch``, ``strategy``, ``lease_s``, ``conditions``, ``features`` and ``effort_column`` of
+            :class:`~hstore_workflows.campaign.config.CampaignConfig`.
 
     Raises:
         InputError: the name is taken or not allowed, or the pool cannot be used.
+        UnknownNameError: no such strategy, condition or column.
     """
+    from hstore_workflows.campaign.strategies import strategy
+
     if not _NAME.match(name):
         raise InputError(f"campaign name {name!r} must be letters, digits, '.', '-' or '_', 64 at most")
-    _positive("batch", batch)
-    pool = read_pool(source, objective, keep_outside=keep_outside)
+    config = CampaignConfig(objective, seed=settings.seed, **choices)
+    _check_conditions(config.conditions)
+    strategy(config.strategy)
+    pool = read_pool(
+        source,
+        objective,
+        keep_outside=keep_outside,
+        features=config.features,
+        effort_column=config.effort_column,
+    )
     with deciding(settings, name):
         if ledger_exists(settings, name):
             raise InputError(f"there is a campaign {name!r} already; choose another name")
-        checksum = write_pool(pool, _pool_path(settings, name))
-        create_ledger(
-            settings,
-            name,
-            {
-                "maximize": objective.maximize,
-                "windows": [str(window) for window in objective.windows],
-                "batch": batch,
-                "pool_source": pool.source,
-                "pool_rows": len(pool),
-                "pool_sha256": checksum,
-                "model_ids": list(pool.model_ids),
-                "seed": settings.seed,
-            },
+        checksum = write_pool(pool, pool_path(settings, name))
+        write_literature(settings, objective.columns, literature_path(settings, name))
+        frozen = replace(
+            config,
+            pool_source=pool.source,
+            pool_rows=len(pool),
+            pool_sha256=checksum,
+            model_ids=pool.model_ids,
         )
+        create_ledger(settings, name, frozen)
     return pool
 
 
-def propose(settings: Settings, name: str, *, n: int | None = None, lab: str | None = None) -> list[Proposal]:
-    """Propose the next experiments and note them as under way.
+def describe_lab(settings: Settings, name: str, lab: Lab) -> int | None:
+    """Note what a lab has and can make, and return how many candidates that is; None without formulas."""
+    from hstore_models.features.composition import CompositionBatch
+
+    with open_ledger(settings, name, lock="ledger") as ledger:
+        pool = open_pool(settings, name, ledger.config)
+        made = None
+        if pool.has_formulas:
+            batch = CompositionBatch.from_formulas(pool.frame["formula"].tolist())[0]
+            made = int(lab.makeable(batch).sum())
+        ledger.set_lab(lab.name, lab.as_json() | {"at": now_utc().isoformat()})
+    return made
+
+
+def observe(settings: Settings, name: str, rows: Rows, *, lab: str = "") -> Observed:
+    """Take results back: every row gets a verdict, and a bad one does not stop the others.
+
+    A material of the pool that was never proposed is taken too, as an experiment of the lab's own choice.
 
     Args:
         settings: where campaigns are kept.
         name: of the campaign.
-        n: number of experiments; the campaign's batch when None. Fewer come when the pool is exhausted.
-        lab: who will do them.
+        rows: a CSV or Parquet file, a table, or rows (mappings or :class:`~.results.Result`).
+        lab: who measured, where the rows do not say.
+
+    Raises:
+        InputError: the rows cannot be read at all, or name neither material nor value.
     """
-    if n is not None:
-        _positive("n", n)
-    with deciding(settings, name), open_ledger(settings, name) as ledger:
-        config, objective, pool = _opened(settings, name, ledger)
-        entries = ledger.entries()
-        history = _history(entries, pool, objective)
-        features = pool.features()
-        priors = {c: prior for c in objective.columns if (prior := pool.prior(c)) is not None}
-        picks = choose(
-            Landscape(features, priors, objective),
-            history,
-            n or int(config["batch"]),
-            seed=int(config["seed"]) + len(entries),
-        )
-        proposals: list[Proposal] = []
-        for pick in picks:
-            material_id, formula = pool.frame[["material_id", "formula"]].iloc[pick.row]
-            lower, upper = interval(pick) or (None, None)
-            told: dict[str, Any] = {
-                "formula": formula,
-                "predicted_mean": pick.mean,
-                "predicted_std": pick.std,
-                "p_windows": pick.p_windows,
-                "reason": reason_for(pick, pool, features, history, objective),
-            }
-            noted = {"lab": lab, "aim": pick.why, "model_ids": list(pool.model_ids) or None}
-            number = ledger.add(material_id, **told, **noted)
-            proposals.append(Proposal(number=number, material_id=material_id, lower=lower, upper=upper, **told))
-    return proposals
+    records, source = read_cells(rows)
+    if lab:
+        check_lab_name(lab)
+    with open_ledger(settings, name, lock="ledger") as ledger:
+        headers = dict.fromkeys(header for record in records for header in record)
+        table = read_headers(headers, ledger.config, source=source)
+        judge, at = _judge(settings, name, ledger), now_utc().isoformat()
+        verdicts = []
+        for place, cells in enumerate(records, start=1):
+            try:
+                verdict = judge.take(table.row(place, cells, lab=lab, source=source, at=at))
+            except InputError as error:
+                verdict = judge.reject(place, cells, str(error), lab=lab, source=source, at=at)
+            verdicts.append(verdict)
+    return Observed(tuple(verdicts), table.ignored)
 
 
-def observe(settings: Settings, name: str, path: Path) -> Observed:
-    """Take results back; a bad row is refused with its cause and the rest goes on.
+def correct(
+    settings: Settings, name: str, number: int, values: Mapping[str, Any], *, why: str, lab: str = ""
+) -> Verdict:
+    """Put other values in the place of those an experiment was told; the old ones stay in the history.
 
-    A material of the pool that was never proposed is taken too, as an experiment of the lab's own choice.
+    Args:
+        settings: where campaigns are kept.
+        name: of the campaign.
+        number: of the experiment.
+        values: columns as in a table of results; ``failed`` for a synthesis that failed after all.
+        why: reason, kept.
+        lab: who says so.
+
+    Raises:
+        InputError: no such experiment, or the values cannot be used.
     """
-    with deciding(settings, name), open_ledger(settings, name) as ledger:
-        _, objective, pool = _opened(settings, name, ledger)
-        entries = ledger.entries()
-        rows = {material: row for row, material in enumerate(pool.frame["material_id"])}
-        pending = {rows[e.material_id]: e.number for e in entries if e.state == "pending"}
-        told = {rows[e.material_id] for e in entries if e.state != "pending"}
-        answers, rejects = read_results(path, pool, objective, told=told, pending=pending)
-        for answer in answers:
-            _tell(ledger, answer, pool, objective, pending.get(answer.material))
-        ledger.note_rejects([as_record(reject, file=path.name) for reject in rejects])
-    failed = sum(answer.value is None for answer in answers)
-    return Observed(len(answers) - failed, failed, tuple(rejects))
+    observed = observe(settings, name, [{**values, "corrects": number, "why": _reason(why)}], lab=lab)
+    return _only(observed)
+
+
+def retract(settings: Settings, name: str, number: int, *, why: str, lab: str = "") -> Verdict:
+    """Take back what an experiment or a correction said; one that is under way is given back to the pool.
+
+    Raises:
+        InputError: no such experiment, or nothing was told about it.
+    """
+    with open_ledger(settings, name, lock="ledger") as ledger:
+        told = Told(lab=lab, at=now_utc().isoformat())
+        return _judge(settings, name, ledger).retract(Row(1, "", told, retracts=number, why=_reason(why)))
+
+
+def confirm(settings: Settings, name: str, row: int) -> Verdict:
+    """Take a row that was held as hardly true.
+
+    Raises:
+        InputError: no such row, or it is not held.
+    """
+    with open_ledger(settings, name, lock="ledger") as ledger:
+        return _judge(settings, name, ledger).confirm(row)
 
 
 def status(settings: Settings, name: str) -> Status:
     """Return where a campaign stands."""
     with open_ledger(settings, name) as ledger:
-        config, objective = ledger.config, _objective(ledger.config)
-        entries, rejects = ledger.entries(), ledger.rejects
-    met = [e for e in entries if e.value is not None and _meets(e, objective)]
-    best = max(met, key=lambda e: (e.value, -e.number), default=None)
-    return Status(name, objective, int(config["pool_rows"]), tuple(entries), best, len(rejects))
+        return _status(ledger)
 
 
-def proposal_record(proposal: Proposal) -> dict[str, Any]:
-    """Return a proposal as plain JSON."""
-    return asdict(proposal)
+def statuses(settings: Settings) -> list[Status]:
+    """Return where every campaign stands, by name."""
+    found = []
+    for name in campaign_names(settings):
+        with open_ledger(settings, name) as ledger:
+            found.append(_status(ledger))
+    return found
 
 
-def _tell(ledger: Ledger, answer: Answer, pool: CampaignPool, objective: Objective, number: int | None) -> None:
-    if number is None:
-        material_id, formula = pool.frame[["material_id", "formula"]].iloc[answer.material]
-        number = ledger.add(material_id, formula=formula, reason="chosen by the lab, not proposed")
-    known = dict(answer.measured)
-    if answer.value is not None:
-        known.setdefault(objective.maximize, answer.value)
-    violations = {str(w): w.violation(known[w.column]) for w in objective.windows if w.column in known}
-    ledger.tell(number, answer.value, measured=answer.measured, violations=violations)
-
-
-def _opened(settings: Settings, name: str, ledger: Ledger) -> tuple[dict[str, Any], Objective, CampaignPool]:
-    config = ledger.config
-    pool = load_pool(
-        _pool_path(settings, name), sha256=config["pool_sha256"], model_ids=tuple(config["model_ids"])
-    )
-    return config, _objective(config), pool
-
-
-def _history(entries: list[Entry], pool: CampaignPool, objective: Objective) -> History:
-    rows = {material: row for row, material in enumerate(pool.frame["material_id"])}
-    return History(
-        results={
-            rows[e.material_id]: {**e.attributes.get("measured", {}), objective.maximize: e.value}
-            for e in entries
-            if e.state == "measured" and e.value is not None
-        },
-        failed=[rows[e.material_id] for e in entries if e.state == "failed"],
-        pending=[rows[e.material_id] for e in entries if e.state == "pending"],
+def _status(ledger: Ledger) -> Status:
+    standing = Standing(ledger.entries(), ledger.config.objective)
+    rows = ledger.kept_rows
+    return Status(
+        ledger.name,
+        ledger.config,
+        standing,
+        {lab: Lab.read(lab, held) for lab, held in ledger.labs.items()},
+        {k: row for k, row in rows.items() if row["verdict"] == "rejected"},
+        {k: row for k, row in rows.items() if row["verdict"] == "held" and not _settled(k, row, standing)},
+        ledger.retrainings,
     )
 
 
-def _meets(entry: Entry, objective: Objective) -> bool:
-    known = {objective.maximize: entry.value, **entry.attributes.get("measured", {})}
-    return all(window.holds(known[window.column]) for window in objective.windows if window.column in known)
+def _settled(number: int, row: Mapping[str, Any], standing: Standing) -> bool:
+    """Tell whether a held row was confirmed, or its lab has told another value since."""
+    told = [told for entry in standing.entries_of(str(row["material_id"])) for told in entry.told]
+    return any(t.confirms == number or (t.lab == row["lab"] and t.at > row["at"]) for t in told)
 
 
-def _objective(config: dict[str, Any]) -> Objective:
-    return Objective(config["maximize"], tuple(Window.parse(text) for text in config["windows"]))
+def _judge(settings: Settings, name: str, ledger: Ledger) -> Judge:
+    standing = Standing(ledger.mend(), ledger.config.objective)
+    return Judge(ledger, standing, open_pool(settings, name, ledger.config))
 
 
-def _pool_path(settings: Settings, name: str) -> Path:
-    return settings.home / "campaigns" / name / "pool.parquet"
+def _only(observed: Observed) -> Verdict:
+    verdict = observed.verdicts[0]
+    if verdict.verdict == "rejected":
+        raise InputError(verdict.cause)
+    return verdict
 
 
-def _positive(what: str, value: int) -> None:
-    if value < 1:
-        raise InputError(f"{what} must be at least 1, got {value}")
+def _reason(why: str) -> str:
+    if not why.strip():
+        raise InputError("a correction or retraction needs its reason; say why")
+    return why.strip()
+
+
+def _check_conditions(conditions: Mapping[str, float]) -> None:
+    from hstore.errors import unknown_name
+
+    for condition in conditions:
+        if condition not in CONDITIONS:
+            raise unknown_name("condition", condition, CONDITIONS)

@@ -1,4 +1,7 @@
-"""What a composition asks of people and purses: hazard and supply notes, with sources in ``hazards.toml``."""
+"""What a composition asks of people and purses: hazard and supply notes.
+
+Hazards of elements stand in the curated table ``element_supply``; classes of supply in ``hazards.toml``.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from hstore_data.element_supply import element_supply
 from hstore_workflows.sources.prototypes.anions import BORANE_ELECTRONEGATIVITY
 from hstore_workflows.sources.rules import mean_electronegativity
 
@@ -34,14 +38,22 @@ class Note:
 
 
 @cache
-def load_notes(kind: str) -> tuple[Note, ...]:
-    """Return the remarks of one kind, ``safety`` or ``cost``, in file order."""
+def load_safety() -> tuple[Note, ...]:
+    """Return the remarks on hazardous elements, one for all elements that share it, by atomic number."""
+    noted = {symbol: entry for symbol, entry in element_supply().items() if entry.screen_note}
+    shared: dict[tuple[str, str, bool], list[str]] = {}
+    for symbol, entry in noted.items():
+        key = (entry.screen_note, entry.hazard_source, entry.screen_discount)
+        shared.setdefault(key, []).append(symbol)
+    return tuple(Note(tuple(symbols), *key) for key, symbols in shared.items())
+
+
+@cache
+def load_costs() -> tuple[Note, ...]:
+    """Return the remarks on precious elements and those under supply risk, in file order."""
     path = files("hstore_workflows.sources.enumeration").joinpath("hazards.toml")
     table = tomllib.loads(path.read_text(encoding="utf-8"))
-    return tuple(
-        Note(tuple(entry["elements"]), entry["note"], entry["source"], entry.get("discount", False))
-        for entry in table[kind]
-    )
+    return tuple(Note(tuple(entry["elements"]), entry["note"], entry["source"]) for entry in table["cost"])
 
 
 def safety_notes(amounts: Mapping[str, float]) -> list[str]:
@@ -50,13 +62,13 @@ def safety_notes(amounts: Mapping[str, float]) -> list[str]:
     Args:
         amounts: amount of each element, any unit.
     """
-    notes = [entry.note for entry in load_notes("safety") if amounts.keys() & set(entry.elements)]
+    notes = [entry.note for entry in load_safety() if amounts.keys() & set(entry.elements)]
     return notes + _gas_notes(amounts)
 
 
 def is_discounted(amounts: Mapping[str, float]) -> bool:
     """Tell whether a composition holds an element that no one would build a store or battery of."""
-    return any(entry.discount and amounts.keys() & set(entry.elements) for entry in load_notes("safety"))
+    return any(entry.discount and amounts.keys() & set(entry.elements) for entry in load_safety())
 
 
 def cost_notes(amounts: Mapping[str, float]) -> list[str]:
@@ -65,9 +77,7 @@ def cost_notes(amounts: Mapping[str, float]) -> list[str]:
     Args:
         amounts: amount of each element, any unit.
     """
-    found = (
-        (entry.note, [element for element in amounts if element in entry.elements]) for entry in load_notes("cost")
-    )
+    found = ((entry.note, [element for element in amounts if element in entry.elements]) for entry in load_costs())
     return [f"{note}: {', '.join(elements)}" for note, elements in found if elements]
 
 

@@ -1,0 +1,99 @@
+"""Plausible values of a column for some candidates: each tree of a forest, and draws of a Gaussian process.
+
+A tree never leaves the range of the results and knows edges; a process is smooth and knows how little it knows far
+away. Which of them is nearer to the truth differs from pool to pool, so a blend weighs the process by how well it
+answers results that it has not seen.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hstore_workflows.campaign.beliefs import MIN_RESULTS
+from hstore_workflows.campaign.surrogates.forest import N_TREES, Forest
+from hstore_workflows.campaign.surrogates.process import Process
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hstore.arrays import FloatArray
+    from hstore_workflows.campaign.landscape import History, Landscape, Prior
+
+_TRUST = 0.6
+"""Weight of a process that explains all that it has not seen; one that explains nothing has none."""
+_DRAWS = 32
+
+
+class Guess:
+    """Plausible values of one column for some candidates."""
+
+    def __init__(self, trees: FloatArray, draws: FloatArray, weight: float) -> None:
+        """Keep plausible values.
+
+        Args:
+            trees: answers of trees, in random order, shape ``(n_trees, n)``.
+            draws: draws of a process, shape ``(n_draws, n)``.
+            weight: weight of the process, 0 to 1.
+        """
+        self.trees, self.draws, self._weight = trees, draws, weight
+
+    def tree(self, number: int) -> FloatArray:
+        """Return what one tree says, shape ``(n,)``."""
+        return np.asarray(self.trees[number % len(self.trees)])
+
+    def draw(self, number: int) -> FloatArray:
+        """Return one draw of the process, shape ``(n,)``."""
+        return np.asarray(self.draws[number % len(self.draws)])
+
+    def blend(self, number: int) -> FloatArray:
+        """Return a tree and a draw, weighed by what the process has shown to know, shape ``(n,)``."""
+        trees = 0.5 * (self.tree(number) + self.tree(number + N_TREES // 2))
+        return (1.0 - self._weight) * trees + self._weight * self.draw(number)
+
+    @property
+    def weight(self) -> float:
+        """Weight of the process, 0 to 1."""
+        return self._weight
+
+
+def guess(
+    landscape: Landscape, history: History, column: str, rows: NDArray[np.intp], rng: np.random.Generator
+) -> Guess | None:
+    """Return plausible values of a column, or None where nothing is known of it.
+
+    Args:
+        landscape: the pool.
+        history: what is known.
+        column: a property.
+        rows: candidates asked for, shape ``(n,)``, up to a few thousand.
+        rng: source of randomness.
+    """
+    measured, values = history.values(column)
+    prior = landscape.priors.get(column)
+    if len(measured) < MIN_RESULTS:
+        return None if prior is None else _before_results(landscape, prior, rows, rng)
+    base = np.zeros(len(landscape)) if prior is None else prior.mean
+    missing = values - base[measured]
+    features = landscape.field_features if prior is None else _with_prior(landscape, prior)
+    forest = Forest(features[measured], missing, seed=int(rng.integers(2**30)))
+    trees = forest.answers(features[rows])[rng.permutation(N_TREES)] + base[rows]
+    blocks = landscape.process_blocks
+    process = Process([block[measured] for block in blocks], missing)
+    draws = process.samples([block[rows] for block in blocks], _DRAWS, rng) + base[rows]
+    return Guess(trees, draws, _TRUST * process.explained)
+
+
+def _with_prior(landscape: Landscape, prior: Prior) -> FloatArray:
+    """Return the descriptors with the prediction as one more."""
+    told = (prior.mean - prior.mean.mean()) / (prior.mean.std() or 1.0)
+    return np.hstack([landscape.field_features, told[:, None]])
+
+
+def _before_results(landscape: Landscape, prior: Prior, rows: NDArray[np.intp], rng: np.random.Generator) -> Guess:
+    """Return draws of a prediction whose errors are shared within neighbourhoods, as those of models are."""
+    number = landscape.neighbourhoods
+    errors = rng.standard_normal((N_TREES, int(number.max()) + 1))[:, number[rows]]
+    drawn = prior.mean[rows] + prior.std[rows] * errors
+    return Guess(drawn, drawn, 0.0)

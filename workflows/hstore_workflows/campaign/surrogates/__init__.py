@@ -1,0 +1,1 @@
+"""Models of the pool that learn from a handful of results in milliseconds."""
