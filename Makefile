@@ -39,6 +39,8 @@ bench: $(VENV)/.dev ## Run the benchmarks, JSON into runs/bench
 	@cat runs/bench/features.json
 	$(BIN)/python benchmarks/predict.py --json > runs/bench/predict.json
 	@cat runs/bench/predict.json
+	$(BIN)/python benchmarks/campaign.py --json > runs/bench/campaign.json
+	@cat runs/bench/campaign.json
 
 .PHONY: soak
 soak: $(VENV)/.dev ## Ask and tell one campaign with 8 processes, two of them killed, MINUTES=5 on each database

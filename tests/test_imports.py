@@ -34,7 +34,8 @@ PRELOADED = {
 """Packages -> libraries that their modules may load, imported once before the children start."""
 
 ON_DEMAND = {
-    "CoolProp", "ase", "matminer", "matplotlib", "mp_api", "numba", "optuna", "plotly", "pooch", "pymatgen",
+    "CoolProp", "ase", "baybe", "botorch", "gpytorch",
+    "matminer", "matplotlib", "mp_api", "numba", "optuna", "plotly", "pooch", "pymatgen",
     "sklearn", "skops", "torch", "uvicorn",
 }  # fmt: skip
 """Libraries that are imported inside the functions that need them."""

@@ -29,15 +29,9 @@ KINDS: Mapping[str, str] = {
     "extra_trees": "sklearn.ensemble.ExtraTreesRegressor",
     "random_forest": "sklearn.ensemble.RandomForestRegressor",
     "boosting": "sklearn.ensemble.HistGradientBoostingRegressor",
-    "robust_boosting": "sklearn.ensemble.GradientBoostingRegressor",
     "gaussian_process": "sklearn.gaussian_process.GaussianProcessRegressor",
 }
-"""Short name of a learner -> what fits it; any other estimator is named by its import path.
-
-``robust_boosting`` is stochastic gradient boosting of the absolute error (Friedman 2002, doi
-10.1016/S0167-9473(01)00065-2): deep trees, each of a part of the rows and few features at a split, whose leaves
-answer with medians, so that wrong measurements pull less than in ``boosting``.
-"""
+"""Short name of a learner -> what fits it; any other estimator is named by its import path."""
 
 _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "extra_trees": {"n_estimators": 300, "max_features": 0.35, "trim": 0.0},
@@ -49,16 +43,6 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "min_samples_leaf": 5,
         "max_features": 0.3,
         "early_stopping": False,
-        "repeats": 1,
-    },
-    "robust_boosting": {
-        "loss": "absolute_error",
-        "n_estimators": 500,
-        "learning_rate": 0.05,
-        "max_depth": 7,
-        "min_samples_leaf": 3,
-        "subsample": 0.6,
-        "max_features": 0.1,
         "repeats": 1,
     },
     "gaussian_process": {"kernel": "matern52", "robust_passes": 0},
@@ -167,15 +151,11 @@ def _fitted(
     if learner.kind in KINDS:
         rounded, settings = features.astype(np.float32).astype(np.float64), _parameters(learner)
         rounded[:, np.isnan(rounded).all(axis=0)] = 0.0  # boosting cannot bin a column without any value
-        stand_ins = _medians(rounded) if learner.kind == "robust_boosting" else None
-        if stand_ins is not None:  # this one knows no missing values
-            rounded = np.where(np.isnan(rounded), stand_ins, rounded)
         with steady_filters():
             fits = [
                 pack(
                     _built(learner, seed=seed + _NEXT_SEED * number).fit(rounded, target, sample_weight=weights),
                     trim=float(settings.get("trim", 0.0)),
-                    stand_ins=stand_ins,
                 )
                 for number in range(int(settings.get("repeats", 1)))
             ]

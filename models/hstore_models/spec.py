@@ -46,8 +46,8 @@ class LearnerSpec(_Part):
     """One learner of an ensemble."""
 
     kind: str
-    """``extra_trees``, ``random_forest``, ``boosting``, ``robust_boosting``, ``gaussian_process``, or the import
-    path of any estimator with scikit-learn's ``fit`` and ``predict``, such as ``sklearn.svm.SVR``."""
+    """``extra_trees``, ``random_forest``, ``boosting``, ``gaussian_process``, or the import path of any estimator
+    with scikit-learn's ``fit`` and ``predict``, such as ``sklearn.svm.SVR``."""
     parameters: dict[str, Any] = Field(default_factory=dict)
     """Parameters that differ from the default ones."""
     blocks: tuple[str, ...] = ()

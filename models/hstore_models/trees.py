@@ -1,6 +1,6 @@
 """Fitted trees as plain arrays: saved without pickle, and walked by one compiled loop for one row or a million.
 
-Forests of scikit-learn and both its gradient boostings are packed into the same form. All see features
+Forests of scikit-learn and its histogram gradient boosting are packed into the same form. Both see features
 rounded to 32-bit floats, in training as in prediction, so that a packed model answers as the fitted one.
 """
 
@@ -107,18 +107,13 @@ def _walk(
             values[row, tree] = nodes[place].threshold
 
 
-def pack(fitted: Any, *, trim: float = 0.0, stand_ins: FloatArray | None = None) -> Trees:
-    """Pack a fitted forest, or a boosted model, of scikit-learn.
+def pack(fitted: Any, *, trim: float = 0.0) -> Trees:
+    """Pack a fitted ``ExtraTreesRegressor``, ``RandomForestRegressor`` or ``HistGradientBoostingRegressor``.
 
     Args:
-        fitted: an ``ExtraTreesRegressor``, ``RandomForestRegressor``, ``HistGradientBoostingRegressor`` or
-            ``GradientBoostingRegressor``.
+        fitted: the estimator.
         trim: share of the trees of a forest left out of the mean at either end, 0 to below 0.5.
-        stand_ins: value of each column by which a ``GradientBoostingRegressor``, which knows no missing values, is
-            to answer where there is none, shape ``(d,)``; needed for it alone.
     """
-    if hasattr(fitted, "estimators_") and hasattr(fitted, "learning_rate"):
-        return _of_gradient_boosting(fitted, stand_ins)
     if hasattr(fitted, "estimators_"):
         nodes, roots = _joined([_of_tree(tree.tree_) for tree in fitted.estimators_])
         return Trees(nodes, roots, 0.0, summed=False, trim=trim, importances=fitted.feature_importances_)
@@ -126,17 +121,6 @@ def pack(fitted: Any, *, trim: float = 0.0, stand_ins: FloatArray | None = None)
     nodes, roots = _joined(parts)
     base = float(np.ravel(fitted._baseline_prediction)[0])  # noqa: SLF001 - as above
     return Trees(nodes, roots, base, summed=True, trim=0.0, importances=np.zeros(fitted.n_features_in_))
-
-
-def _of_gradient_boosting(fitted: Any, stand_ins: FloatArray | None) -> Trees:
-    nodes, roots = _joined([_of_tree(tree.tree_) for tree in fitted.estimators_[:, 0]])
-    leaf = nodes["feature"] == _LEAF
-    nodes["threshold"][leaf] *= fitted.learning_rate
-    if stand_ins is not None:
-        left = stand_ins[np.where(leaf, 0, nodes["feature"])] <= nodes["threshold"]
-        nodes["missing"] = np.where(left, nodes["left"], nodes["right"])
-    base = float(np.ravel(getattr(fitted.init_, "constant_", 0.0))[0])  # none where it starts from zero
-    return Trees(nodes, roots, base, summed=True, trim=0.0, importances=fitted.feature_importances_)
 
 
 def mean_of(models: Sequence[Trees]) -> Trees:

@@ -12,7 +12,6 @@ QUICK = {
     "extra_trees": {"n_estimators": 20},
     "random_forest": {"n_estimators": 20},
     "boosting": {"max_iter": 20},
-    "robust_boosting": {"n_estimators": 60, "learning_rate": 0.2, "max_features": 1.0},
     "gaussian_process": {},
 }
 SVR, RIDGE, NEIGHBOURS = "sklearn.svm.SVR", "sklearn.linear_model.Ridge", "sklearn.neighbors.KNeighborsRegressor"
@@ -81,34 +80,6 @@ def test_missing_values_take_the_training_median_in_other_estimators(rows):
     blank, filled = rows[0][:5].copy(), rows[0][:5].copy()
     blank[:, 1], filled[:, 1] = np.nan, np.median(rows[0][:, 1])
     assert np.array_equal(fitted.predict(blank)[0], fitted.predict(filled)[0])
-
-
-def test_robust_boosting_answers_a_missing_value_as_the_training_median(rows):
-    features = rows[0].copy()
-    features[::7, 1] = np.nan  # a column that matters
-    fitted = fit("robust_boosting", (features, rows[1]))
-    blank, filled = rows[0][:20].copy(), rows[0][:20].copy()
-    blank[:, 1], filled[:, 1] = np.nan, np.float32(np.nanmedian(features[:, 1]))
-    assert np.array_equal(fitted.predict(blank)[0], fitted.predict(filled)[0])
-
-
-def test_wrong_measurements_pull_robust_boosting_less(rows):
-    wrong = rows[1].copy()
-    wrong[::10] += 30.0
-    right = np.arange(len(wrong)) % 10 > 0
-    errors = {
-        loss: np.median(
-            np.abs(fit("robust_boosting", (rows[0], wrong), loss=loss).predict(rows[0])[0] - rows[1])[right]
-        )
-        for loss in ("absolute_error", "squared_error")
-    }
-    assert errors["absolute_error"] < 0.75 * errors["squared_error"]
-
-
-def test_repeats_of_boosting_answer_with_their_mean(rows):
-    alone = [fit("robust_boosting", rows, seed=seed).predict(rows[0])[0] for seed in (0, 1000)]
-    joined = fit("robust_boosting", rows, repeats=2).predict(rows[0])[0]
-    np.testing.assert_allclose(joined, np.mean(alone, axis=0), rtol=1e-9)
 
 
 def test_a_column_without_any_value_is_no_obstacle(rows):

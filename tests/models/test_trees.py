@@ -52,22 +52,6 @@ def test_spread_is_that_of_the_trees(fitted, rows, name):
     np.testing.assert_allclose(pack(fitted[name]).predict(unseen)[1], each.std(axis=0), rtol=1e-12)
 
 
-@pytest.mark.parametrize("init", [None, "zero"])
-@pytest.mark.parametrize("loss", ["absolute_error", "squared_error"])
-def test_gradient_boosting_answers_as_scikit_learn_and_for_missing_values_as_for_the_stand_in(rows, loss, init):
-    from sklearn.ensemble import GradientBoostingRegressor
-
-    stand_ins = np.linspace(-0.5, 0.5, 6, dtype=np.float32).astype(np.float64)
-    filled = np.where(np.isnan(rows[0]), stand_ins, rows[0])
-    model = GradientBoostingRegressor(loss=loss, n_estimators=30, subsample=0.6, init=init, random_state=0)
-    model.fit(filled[:300], rows[1][:300])
-    trees = pack(model, stand_ins=stand_ins)
-    answers, spread = trees.predict(rows[0][300:])
-    np.testing.assert_allclose(answers, model.predict(filled[300:]), rtol=1e-12, atol=1e-12)
-    assert not spread.any()
-    assert np.array_equal(trees.importances, model.feature_importances_)
-
-
 def test_boosting_has_no_spread(fitted, rows):
     assert not pack(fitted["HistGradientBoostingRegressor"]).predict(rows[0])[1].any()
 

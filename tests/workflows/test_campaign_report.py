@@ -13,6 +13,7 @@ from hstore_workflows.campaign import story
 from hstore_workflows.campaign.objective import Goal, Objective, Window
 from hstore_workflows.campaign.report import campaign_report, figures
 from hstore_workflows.campaign.report.foretold import Foretold, foretold, holdings
+from hstore_workflows.campaign.report.plots import parity_plot
 from hstore_workflows.campaign.report.progress import Worth, curves, top_share
 from hstore_workflows.campaign.report.view import gather
 from tests.workflows.campaign_bench import CAPACITY, COMMON, ENTHALPY, alloys, run, write_screen
@@ -173,3 +174,34 @@ def test_windows_without_a_side_are_written(settings, tmp_path):
     objective = Objective((Goal(CAPACITY),), (Window(ENTHALPY, float("-inf"), 45.0),))
     story.begin(settings, "open", screen, objective)
     assert "within any to 45" in campaign_report(settings, "open")
+
+
+def test_pressures_are_judged_by_their_logarithm():
+    values = [
+        Foretold(k, "TiFe", "plateau_pressure_bar", p, p * np.e, p / 9, p * 9) for k, p in enumerate((0.1, 50))
+    ]
+    (one,) = holdings(values)
+    assert one.mae == pytest.approx(1.0)
+    assert parity_plot(one.column, values, one).layout["xaxis"]["type"] == "log"
+
+
+def test_a_pressure_may_be_a_window_and_a_goal(settings, tmp_path):
+    pressure = "plateau_pressure_bar"
+    table = alloys(30)
+    table[f"{pressure}_mean"], table[f"{pressure}_std"] = np.geomspace(1e-3, 300, 30), 1.0
+    table.to_csv(tmp_path / "pool.csv", index=False)
+    objective = Objective((Goal(CAPACITY), Goal(pressure)), (Window(ENTHALPY, 20.0, 60.0),))
+    story.begin(settings, "p", tmp_path / "pool.csv", objective)
+    rows = [
+        {
+            "material_id": p.material_id,
+            CAPACITY: 1.0 + 0.01 * k,
+            pressure: 0.5 + k,
+            ENTHALPY: 30.0,
+            "temperature_k": 298,
+        }
+        for k, p in enumerate(story.propose(settings, "p", n=8))
+    ]
+    story.observe(settings, "p", rows)
+    page = campaign_report(settings, "p")
+    assert "(ln)" in page

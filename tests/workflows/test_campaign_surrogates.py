@@ -218,3 +218,25 @@ def test_what_is_like_the_hopeful_teaches_more_than_what_is_not(plane):
     lessons = teaches(landscape, history, [best, worst], seed=0)
     assert 0 <= lessons[1] < lessons[0] <= 1
     assert teaches(landscape, History(), [1, 2], seed=0).tolist() == [0.0, 0.0]
+
+
+def test_pressures_are_learned_as_logarithms_and_told_in_bar():
+    points = np.random.default_rng(0).normal(size=(200, 3))
+    pressure = np.exp(3.0 * points[:, 0])
+    prior = Prior(np.exp(3.0 * points[:, 0] + 0.5), np.full(200, 1.0))  # of ln P
+    window = Window("plateau_pressure_bar", 1.0, 10.0)
+    objective = Objective.maximizing("y", (window,))
+    landscape = Landscape({"columns": points}, objective, priors={"plateau_pressure_bar": prior})
+    before = believe(landscape, History(), "plateau_pressure_bar", seed=0)
+    assert before.middle(3) == pytest.approx(prior.mean[3])
+    assert before.upper(3) / before.middle(3) == pytest.approx(np.exp(1.645), rel=1e-3)
+    found = believe(
+        landscape, History(told(pressure, range(40), "plateau_pressure_bar")), "plateau_pressure_bar", seed=0
+    )
+    assert np.abs(np.log(found.middles[40:] / pressure[40:])).mean() < 0.3
+    odds = window_odds(window, found)
+    inside = (pressure >= 1.0) & (pressure <= 10.0)
+    assert odds[inside].mean() > 0.6
+    assert odds[~inside].mean() < 0.3
+    assert np.isfinite(odds).all()
+    assert window_odds(Window("plateau_pressure_bar", float("-inf"), 10.0), found).min() >= 0.0

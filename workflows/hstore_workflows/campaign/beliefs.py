@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hstore_models.calibration import COVERAGE, NORMAL_QUANTILE
-from hstore_workflows.campaign.landscape import free_rows
+from hstore_workflows.campaign.landscape import LOGARITHMIC, free_rows, known
 from hstore_workflows.campaign.surrogates.forest import Forest, held_out
 
 if TYPE_CHECKING:
@@ -49,6 +49,28 @@ class Belief:
     """Mean, shape (n,)."""
     std: FloatArray
     """Standard deviation, shape (n,), above 0."""
+    logarithm: bool = False
+    """True where both are of the natural logarithm."""
+
+    def lower(self, row: int) -> float:
+        """Return the lower end of the 90 % interval of a candidate, in the unit of the column."""
+        return self._natural(self.mean[row] - NORMAL_QUANTILE * self.std[row])
+
+    def middle(self, row: int) -> float:
+        """Return the believed value of a candidate, in the unit of the column."""
+        return self._natural(self.mean[row])
+
+    @property
+    def middles(self) -> FloatArray:
+        """Believed values of all candidates in the unit of the column, shape (n,)."""
+        return np.exp(self.mean) if self.logarithm else self.mean
+
+    def upper(self, row: int) -> float:
+        """Return the upper end of the 90 % interval of a candidate, in the unit of the column."""
+        return self._natural(self.mean[row] + NORMAL_QUANTILE * self.std[row])
+
+    def _natural(self, value: float) -> float:
+        return float(np.exp(value)) if self.logarithm else float(value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,10 +113,10 @@ def believe(landscape: Landscape, history: History, column: str, *, seed: int) -
         column: a property.
         seed: seed of the forest.
     """
-    rows, values = history.values(column)
-    prior = landscape.priors.get(column)
+    rows, values, prior = known(landscape, history, column)
+    logarithm = column in LOGARITHMIC
     if len(rows) < MIN_RESULTS:
-        return None if prior is None else Belief(prior.mean, prior.std)
+        return None if prior is None else Belief(prior.mean, prior.std, logarithm)
     features, missing = _learned(landscape, prior, rows, values)
     mean, spread = Forest(features[rows], missing, seed=seed).moments(features)
     base, expected = (0.0, float(values.std())) if prior is None else (prior.mean, float(np.median(prior.std)))
@@ -103,7 +125,7 @@ def believe(landscape: Landscape, history: History, column: str, *, seed: int) -
     share = len(rows) / (len(rows) + _IMAGINARY)
     floor = _FLOOR * np.sqrt(share * np.mean(residual**2) + (1.0 - share) * expected**2) + _SMALLEST
     needed = np.quantile(residual / np.hypot(out_spread, floor), COVERAGE) / NORMAL_QUANTILE
-    return Belief(base + mean, np.hypot(spread, floor) * (share * needed + (1.0 - share) / _FLOOR))
+    return Belief(base + mean, np.hypot(spread, floor) * (share * needed + (1.0 - share) / _FLOOR), logarithm)
 
 
 def _learned(
@@ -123,8 +145,11 @@ def window_odds(window: Window, believed: Belief | None) -> FloatArray | float:
 
     if believed is None:
         return _UNKNOWN_ODDS
-    below = ndtr((window.low - believed.mean) / believed.std)
-    return np.asarray(ndtr((window.high - believed.mean) / believed.std) - below)
+    ends = np.array([window.low, window.high])
+    with np.errstate(divide="ignore"):
+        low, high = np.log(np.maximum(ends, 0.0)) if believed.logarithm else ends
+    below = ndtr((low - believed.mean) / believed.std)
+    return np.asarray(ndtr((high - believed.mean) / believed.std) - below)
 
 
 def success_odds(landscape: Landscape, history: History) -> FloatArray:
@@ -153,13 +178,12 @@ def teaches(landscape: Landscape, history: History, rows: Sequence[int], *, seed
     the result would remove: the squared correlation of the answers of the trees of a forest.
     """
     goal = landscape.objective.main
-    known, values = history.values(goal.column)
-    if len(known) < MIN_RESULTS:
+    measured, values, prior = known(landscape, history, goal.column)
+    if len(measured) < MIN_RESULTS:
         return np.zeros(len(rows))
-    features, missing = _learned(landscape, landscape.priors.get(goal.column), known, values)
-    forest = Forest(features[known], missing, seed=seed)
+    features, missing = _learned(landscape, prior, measured, values)
+    forest = Forest(features[measured], missing, seed=seed)
     mean, std = forest.moments(features)
-    prior = landscape.priors.get(goal.column)
     upper = goal.sign * (mean if prior is None else prior.mean + mean) + NORMAL_QUANTILE * std
     upper[~free_rows(landscape, history)] = -np.inf
     n_hopeful = min(_MOST_HOPEFUL, max(1, int(_HOPEFUL_SHARE * len(landscape))))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hstore_workflows.campaign.beliefs import MIN_RESULTS
+from hstore_workflows.campaign.landscape import LOGARITHMIC, known
 from hstore_workflows.campaign.surrogates.forest import N_TREES, Forest
 from hstore_workflows.campaign.surrogates.process import Process
 
@@ -70,10 +71,13 @@ def guess(
         rows: candidates asked for, shape ``(n,)``, up to a few thousand.
         rng: source of randomness.
     """
-    measured, values = history.values(column)
-    prior = landscape.priors.get(column)
+    measured, values, prior = known(landscape, history, column)
+    natural = np.exp if column in LOGARITHMIC else np.asarray
     if len(measured) < MIN_RESULTS:
-        return None if prior is None else _before_results(landscape, prior, rows, rng)
+        if prior is None:
+            return None
+        drawn = natural(_before_results(landscape, prior, rows, rng))
+        return Guess(drawn, drawn, 0.0)
     base = np.zeros(len(landscape)) if prior is None else prior.mean
     missing = values - base[measured]
     features = landscape.field_features if prior is None else _with_prior(landscape, prior)
@@ -82,7 +86,7 @@ def guess(
     blocks = landscape.process_blocks
     process = Process([block[measured] for block in blocks], missing)
     draws = process.samples([block[rows] for block in blocks], _DRAWS, rng) + base[rows]
-    return Guess(trees, draws, _TRUST * process.explained)
+    return Guess(natural(trees), natural(draws), _TRUST * process.explained)
 
 
 def _with_prior(landscape: Landscape, prior: Prior) -> FloatArray:
@@ -91,9 +95,10 @@ def _with_prior(landscape: Landscape, prior: Prior) -> FloatArray:
     return np.hstack([landscape.field_features, told[:, None]])
 
 
-def _before_results(landscape: Landscape, prior: Prior, rows: NDArray[np.intp], rng: np.random.Generator) -> Guess:
-    """Return draws of a prediction whose errors are shared within neighbourhoods, as those of models are."""
+def _before_results(
+    landscape: Landscape, prior: Prior, rows: NDArray[np.intp], rng: np.random.Generator
+) -> FloatArray:
+    """Return draws of a prediction, shape (n_trees, n); neighbours share errors, as with models they do."""
     number = landscape.neighbourhoods
     errors = rng.standard_normal((N_TREES, int(number.max()) + 1))[:, number[rows]]
-    drawn = prior.mean[rows] + prior.std[rows] * errors
-    return Guess(drawn, drawn, 0.0)
+    return np.asarray(prior.mean[rows] + prior.std[rows] * errors)

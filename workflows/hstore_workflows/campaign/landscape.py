@@ -27,6 +27,10 @@ _CLUSTER_SIZE, _MOST_CLUSTERS = 15, 40
 _SAMPLE = 5000
 """Candidates by which clusters are found."""
 
+LOGARITHMIC = frozenset({"plateau_pressure_bar"})
+"""Columns that span orders of magnitude: what is learned and predicted of them is the natural logarithm."""
+_LEAST = 1e-12
+
 
 @dataclass(frozen=True, eq=False)
 class Prior:
@@ -35,7 +39,7 @@ class Prior:
     mean: FloatArray
     """Predicted mean, shape (n,)."""
     std: FloatArray
-    """Its standard deviation, shape (n,), above zero."""
+    """Its standard deviation, shape (n,), above zero; of :data:`LOGARITHMIC` columns that of the logarithm."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +136,24 @@ class Strategy(Protocol):
         Returns:
             Picks in the order of choice, each row once.
         """
+
+
+def known(
+    landscape: Landscape, history: History, column: str
+) -> tuple[NDArray[np.intp], FloatArray, Prior | None]:
+    """Return the measured rows of a column, their values, and what was predicted before, as they are learned from.
+
+    Args:
+        landscape: the pool.
+        history: what is known.
+        column: a property; values and prediction of one in :data:`LOGARITHMIC` come as natural logarithms.
+    """
+    rows, values = history.values(column)
+    prior = landscape.priors.get(column)
+    if column not in LOGARITHMIC:
+        return rows, values, prior
+    logs = np.log(np.maximum(values, _LEAST))
+    return rows, logs, None if prior is None else Prior(np.log(np.maximum(prior.mean, _LEAST)), prior.std)
 
 
 def free_rows(landscape: Landscape, history: History) -> NDArray[np.bool_]:

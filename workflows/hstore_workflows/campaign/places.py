@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hstore_workflows.campaign.pool import load_pool
+from hstore_workflows.campaign.predictions import with_predictions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +33,12 @@ def literature_path(settings: Settings, name: str) -> Path:
 def open_pool(settings: Settings, name: str, config: CampaignConfig) -> CampaignPool:
     """Read the candidates of a campaign.
 
+    Their predictions are those of the last retraining that renewed them.
+
     Raises:
         DataError: they are gone, or not those the campaign began with.
     """
-    return load_pool(pool_path(settings, name), sha256=config.pool_sha256, model_ids=config.model_ids)
+    pool = load_pool(pool_path(settings, name), sha256=config.pool_sha256, model_ids=config.model_ids)
+    if not config.priors_file:
+        return pool
+    return with_predictions(pool, campaign_folder(settings, name) / config.priors_file, config.priors_sha256)

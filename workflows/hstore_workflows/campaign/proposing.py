@@ -14,6 +14,7 @@ from hstore_workflows.campaign.lock import deciding
 from hstore_workflows.campaign.neighbours import read_literature
 from hstore_workflows.campaign.places import campaign_folder, literature_path, open_pool
 from hstore_workflows.campaign.reason import Reasons, reasons_for
+from hstore_workflows.campaign.retraining import due_words
 from hstore_workflows.campaign.standing import Standing
 
 if TYPE_CHECKING:
@@ -92,6 +93,8 @@ class Proposals:
     """Why they are fewer than asked for; empty where they are not."""
     released: tuple[int, ...] = ()
     """Experiments whose lease had passed and that were given back."""
+    retraining: str = ""
+    """That the property models should learn from the results; empty where they need not."""
 
     def __iter__(self) -> Iterator[Proposal]:
         """Iterate over the experiments."""
@@ -135,7 +138,9 @@ def propose(
             found += new
             if len(found) == wanted.n or not thinker.missed:
                 break
-    return Proposals(tuple(found), wanted.note(len(found)), released)
+        standing = Standing(ledger.entries(), ledger.config.objective)
+        due = due_words(ledger.config, standing, ledger.retrainings, settings)
+    return Proposals(tuple(found), wanted.note(len(found)), released, due)
 
 
 @dataclass(frozen=True)

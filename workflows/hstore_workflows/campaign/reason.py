@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hstore_models.calibration import NORMAL_QUANTILE
 from hstore_workflows.campaign.neighbours import nearest_known, nearest_result
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from hstore.arrays import FloatArray
-    from hstore_workflows.campaign.beliefs import Beliefs
+    from hstore_workflows.campaign.beliefs import Belief, Beliefs
     from hstore_workflows.campaign.ground import Ground
     from hstore_workflows.campaign.landscape import History, Pick
     from hstore_workflows.campaign.neighbours import Neighbour
@@ -143,7 +142,7 @@ def _reasons(
     remarks += [f"takes {ground.effort.reason(row)}"] if ground.effort is not None else []
     return Reasons(
         pick.why,
-        predictions={c: _prediction(belief.mean[row], belief.std[row]) for c, belief in believed.columns.items()},
+        predictions={column: _prediction(belief, row) for column, belief in believed.columns.items()},
         p_window={window: float(odds[row]) for window, odds in p_window.items()},
         p_windows=float(believed.p_windows[row]) if p_window else None,
         p_success=float(believed.p_success[row]),
@@ -156,9 +155,8 @@ def _reasons(
     )  # fmt: skip
 
 
-def _prediction(mean: Any, std: Any) -> Prediction:
-    half = NORMAL_QUANTILE * float(std)
-    return Prediction(float(mean), float(std), float(mean) - half, float(mean) + half)
+def _prediction(belief: Belief, row: int) -> Prediction:
+    return Prediction(belief.middle(row), float(belief.std[row]), belief.lower(row), belief.upper(row))
 
 
 def _aim(why: str, history: History, objective: Objective) -> str:

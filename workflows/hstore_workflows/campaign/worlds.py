@@ -50,7 +50,7 @@ class Gains:
     """Candidates that may be the best of those that are free, shape (n,)."""
     of: FloatArray
     """Gain, shape (worlds, n): of the main goal, in its unit; of several goals, as a share of the hypervolume
-    reached. Zero or below where the best stays the best, ``-inf`` where a window is missed or the synthesis fails."""
+    reached. At most 0 where the best stays the best, ``-inf`` where a window is missed or the synthesis fails."""
 
 
 def gains(landscape: Landscape, history: History, *, seed: int) -> Gains | None:
@@ -107,9 +107,10 @@ def _worlds(
         return np.vstack([blends, blends])
     believed = believe(landscape, history, column, seed=int(rng.integers(2**30)))
     assert believed is not None
-    lacking = np.sqrt(np.maximum(believed.std[rows] ** 2 - made.trees.var(axis=0), 0.0))
-    errors = rng.standard_normal(made.trees.shape)
-    return np.vstack([blends, made.trees + _LACKING * lacking * errors])
+    trees = np.log(made.trees) if believed.logarithm else made.trees
+    lacking = np.sqrt(np.maximum(believed.std[rows] ** 2 - trees.var(axis=0), 0.0))
+    drawn = trees + _LACKING * lacking * rng.standard_normal(trees.shape)
+    return np.vstack([blends, np.exp(drawn) if believed.logarithm else drawn])
 
 
 def _of_front(

@@ -184,7 +184,11 @@ def propose(name: str, n: int | None, lab: str | None, strategy: str | None, *, 
     proposals = decide(load_settings(), name, n=n, lab=lab, strategy=strategy)
     if as_json:
         records = [proposal.as_json() for proposal in proposals]
-        extra = {"note": proposals.note, "released": list(proposals.released)}
+        extra = {
+            "note": proposals.note,
+            "released": list(proposals.released),
+            "retraining": proposals.retraining,
+        }
         click.echo(json.dumps({"campaign": name, "proposals": records, **extra}, ensure_ascii=False))
         return
     for number in proposals.released:
@@ -195,6 +199,8 @@ def propose(name: str, n: int | None, lab: str | None, strategy: str | None, *, 
         click.echo(f"{p.number:>4}  {p.formula:<28} {p.material_id}{value}\n      {p.reason}")
     if proposals.note:
         click.echo(proposals.note)
+    if proposals.retraining:
+        click.echo(proposals.retraining)
 
 
 @command.command(epilog="Example: hstore campaign observe alloys --results results.csv --lab north")

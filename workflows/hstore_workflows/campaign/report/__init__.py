@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hstore_workflows.campaign.landscape import LOGARITHMIC
 from hstore_workflows.campaign.report import tables
 from hstore_workflows.campaign.report.foretold import foretold, holdings
 from hstore_workflows.campaign.report.plots import label_of, parity_plot, progress_plot, share_plot
@@ -139,6 +140,7 @@ def _context(view: View) -> dict[str, Any]:
         "held": tables.held_rows(view),
         "noise": status.standing.noise(),
         "holdings": [(label_of(one.column), one) for one in told],
+        "logarithmic": LOGARITHMIC,
         "parity": [parity_plot(one.column, [v for v in values if v.column == one.column], one) for one in told],
         "following": tables.next_rows(view),
         "ways": tables.way_rows(view),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hstore_models.calibration import COVERAGE
+from hstore_workflows.campaign.landscape import LOGARITHMIC
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +59,7 @@ class Holding:
     high: float
     """Upper end."""
     mae: float
-    """Mean absolute error of the predictions."""
+    """Mean absolute error of the predictions; of pressures, of their natural logarithm."""
     mae_of_mean: float
     """The same for the mean of the measured values, which knows nothing of the candidates."""
 
@@ -100,8 +101,10 @@ def holdings(values: Sequence[Foretold]) -> list[Holding]:
         tail = (1.0 - _LEVEL) / 2.0
         low = float(beta.ppf(tail, inside, n - inside + 1)) if inside else 0.0
         high = float(beta.ppf(1.0 - tail, inside + 1, n - inside)) if inside < n else 1.0
-        measured = np.array([one.measured for one in held])
-        errors = np.abs(measured - [one.predicted for one in held])
+        measured, predicted = (np.array([getattr(one, k) for one in held]) for k in ("measured", "predicted"))
+        if column in LOGARITHMIC:
+            measured, predicted = np.log(measured), np.log(predicted)
+        errors = np.abs(measured - predicted)
         flat = float(np.abs(measured - measured.mean()).mean())
         found.append(Holding(column, n, inside, low, high, float(errors.mean()), flat))
     return found

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hstore.properties import PROPERTIES
+from hstore_workflows.campaign.landscape import LOGARITHMIC
 from hstore_workflows.report.markup import formula_html, percent, plural, pretty
 from hstore_workflows.report.plot import BLUE, GREEN, GREY, ORANGE, PURPLE, Plot, layout, rounded, titled
 from hstore_workflows.report.quantities import significant
@@ -57,7 +58,7 @@ def progress_plot(found: Curves, goal: Goal | None, key: str) -> Plot:
     return Plot(
         key=key,
         title=f"Best so far: {name}" if goal is not None else "All goals together",
-        caption=f"Best {name} after each experiment that was answered, failures included, repeats not. {_BELIEVED}",
+        caption=f"Best {name} after each experiment that was answered, failures included. {_BELIEVED}",
         data=lines,
         layout=layout(titled("experiments answered"), titled(name)),
         height=_HEIGHT,
@@ -70,8 +71,8 @@ def share_plot(found: TopShare) -> Plot:
     return Plot(
         key="progress-share",
         title="Good candidates found",
-        caption=f"Share of the {plural(found.total, 'best candidate')} of the pool (a twentieth, five at least) by "
-        f"what is known and believed now: {found.measured} of them are measured, the others only believed to be so.",
+        caption=f"Share of the {plural(found.total, 'best candidate')} of the pool (a twentieth, 5 at least) by "
+        f"what is known and believed now: {found.measured} of them are measured, the others believed.",
         data=[
             _line(x, found.at_random, "expected at random", GREY, dash="dot"),
             _line(x, found.in_hindsight, "best order in hindsight", GREEN, dash="dashdot"),
@@ -87,7 +88,9 @@ def parity_plot(column: str, values: Sequence[Foretold], holding: Holding) -> Pl
     numbers = np.array([[one.measured, one.predicted] for one in values])
     low, high = float(numbers.min()), float(numbers.max())
     margin = 0.05 * (high - low) or 1.0
-    extent = [low - margin, high + margin]
+    logarithm = column in LOGARITHMIC
+    extent = [low, high] if logarithm else [low - margin, high + margin]
+    scale = {"type": "log"} if logarithm else {}
     diagonal = _line(np.array(extent), np.array(extent), "", GREY, width=1)
     diagonal |= {"showlegend": False, "hoverinfo": "skip"}
     split = (([v for v in values if v.inside], "inside the interval", BLUE),
@@ -96,10 +99,10 @@ def parity_plot(column: str, values: Sequence[Foretold], holding: Holding) -> Pl
     return Plot(
         key=f"parity-{''.join(c if c.isalnum() else '-' for c in column)}",
         title=name,
-        caption=f"{holding.inside} of {holding.n} values ({percent(holding.inside / holding.n)}) lie inside the 90 % "
-        "interval that was told before they were measured.",
+        caption=f"{holding.inside} of {holding.n} values ({percent(holding.inside / holding.n)}) lie inside the "
+        "90 % interval that was told before they were measured.",
         data=[diagonal, *(_marks(held, words, colour) for held, words, colour in split if held)],
-        layout=layout(titled("measured", range=extent), titled("predicted before")),
+        layout=layout(titled("measured", **scale), titled("predicted before", **scale)),
         height=_HEIGHT,
     )
 

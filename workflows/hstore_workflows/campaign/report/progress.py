@@ -71,10 +71,10 @@ def believed_points(view: View) -> FloatArray | None:
     objective, believed = view.status.objective, view.believed.columns
     if any(goal.column not in believed for goal in objective.goals):
         return None
-    points = np.stack([goal.sign * believed[goal.column].mean for goal in objective.goals], axis=1)
+    points = np.stack([goal.sign * believed[goal.column].middles for goal in objective.goals], axis=1)
     for window in objective.windows:
         if window.column in believed:
-            mean = believed[window.column].mean
+            mean = believed[window.column].middles
             points[(mean < window.low) | (mean > window.high)] = FAILED
     rows = list(view.answered)
     points[rows] = view.goals_of(rows)
@@ -106,7 +106,7 @@ class Worth:
             best = np.maximum.accumulate(points[..., 0], axis=-1)
             return np.where(np.isfinite(best), best, np.nan)
         reach = np.maximum.accumulate(self._reach(points), axis=-2)
-        return np.asarray(self._volume(reach)) / self._whole
+        return np.asarray(self._volume(reach) / self._whole)
 
     def alone(self, points: FloatArray) -> FloatArray:
         """Return what each point is worth by itself, shape (n,); ``-inf`` where it does not count."""
@@ -118,7 +118,7 @@ class Worth:
     def best_order(self, points: FloatArray, m: int) -> FloatArray:
         """Return progress of the best order of a pool, shape (m,)."""
         if not self._several:
-            return np.full(m, points[:, 0].max())
+            return np.full(m, float(points[:, 0].max()))
         reach = self._reach(points)
         front = np.unique(reach.argmax(axis=0))
         had, grown = np.zeros(reach.shape[1]), []
@@ -126,13 +126,13 @@ class Worth:
             volumes = self._volume(np.maximum(reach[front], had))
             had = np.maximum(had, reach[front][int(np.argmax(volumes))])
             grown.append(float(volumes.max()))
-        return np.array(grown) / self._whole
+        return np.asarray(np.array(grown) / self._whole)
 
     def _reach(self, points: FloatArray) -> FloatArray:
         """Return how far points reach in every direction, shape (..., directions)."""
         above = (points - self._low) / self._span + _BELOW
         reach = [(above / direction).min(axis=-1) for direction in self._weights]
-        return np.maximum(np.stack(reach, axis=-1), 0.0)
+        return np.asarray(np.maximum(np.stack(reach, axis=-1), 0.0))
 
     def _volume(self, reach: FloatArray) -> FloatArray:
         return np.asarray((reach ** len(self._low)).mean(axis=-1))
@@ -181,5 +181,5 @@ def _ranked(runs: FloatArray) -> FloatArray:
 
 
 def _quantile(ranked: FloatArray, level: float) -> FloatArray:
-    held = ranked[round(level * (len(ranked) - 1))]
+    held = np.asarray(ranked[round(level * (len(ranked) - 1))])
     return np.where(np.isfinite(held), held, np.nan)

@@ -124,7 +124,7 @@ def way_rows(view: View) -> list[tuple[str, int, int]]:
     merit = merit_of(view.ground.landscape, view.history)
     if merit is None:
         return []
-    ways = {way: (0.0, 0.0) for way in dict.fromkeys(view.history.chosen.values())}
+    ways = dict.fromkeys(view.history.chosen.values(), (0.0, 0.0))
     found = success_of_ways(view.status.objective, view.history, merit, ways)
     counts = [(AIMS.get(way, way), round(good + bad), round(good)) for way, (good, bad) in found.items()]
     return [row for row in counts if row[1]]
@@ -159,9 +159,7 @@ def _foreseen(why: Reasons, column: str) -> Cell:
     p = why.predictions.get(column)
     if p is None:
         return Cell(_NOTHING, _NOTHING, "", None)
-    return Cell(
-        _NOTHING, significant(p.mean, 3), f"{significant(p.lower, 3)} to {significant(p.upper, 3)}", None
-    )
+    return Cell(_NOTHING, significant(p.mean, 3), f"{significant(p.lower, 3)} to {significant(p.upper, 3)}", None)
 
 
 def _number(value: float) -> str:

@@ -82,7 +82,9 @@ def gather(settings: Settings, name: str) -> View:
     why = reasons_for(picks, ground, history, read_literature(literature_path(settings, name)), seed=seed)
     believed = beliefs(ground.landscape, history, seed=seed)
     following = [(pick.row, reasons) for pick, reasons in zip(picks, why, strict=True)]
-    return View(found, ground, history, believed, advice_in(found, ground), following, _answered(found, history, pool.rows))
+    return View(
+        found, ground, history, believed, advice_in(found, ground), following, _answered(found, history, pool.rows)
+    )
 
 
 def _answered(found: Status, history: History, rows: dict[str, int]) -> list[int]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hstore.workers import default_workers
+from hstore_workflows.campaign.surrogates.growing import loops
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,12 +44,10 @@ class Forest:
             seed: of everything random.
             n_trees: number of trees.
         """
-        from hstore_workflows.campaign.surrogates.growing import grow
-
         columns = np.ascontiguousarray(features.T, dtype=np.float64)
         tried = max(1, round(SHARE_OF_COLUMNS * len(columns)))
         known = np.ascontiguousarray(values, dtype=np.float64)
-        self._nodes = grow(columns, known, n_trees, tried, seed % (2**31 - n_trees))
+        self._nodes = loops().grow(columns, known, n_trees, tried, seed % (2**31 - n_trees))
 
     def answers(self, features: FloatArray) -> FloatArray:
         """Return the answer of every tree, shape ``(n_trees, n)``.
@@ -56,10 +55,8 @@ class Forest:
         Args:
             features: shape ``(n, d)``.
         """
-        from hstore_workflows.campaign.surrogates.growing import walk
-
         result = np.empty((len(self._nodes[0]), len(features)))
-        _in_parts(lambda part: walk(*self._nodes, features[part], result[:, part]), len(features))
+        _in_parts(lambda part: loops().walk(*self._nodes, features[part], result[:, part]), len(features))
         return result
 
     def answers_of(self, tree: int, features: FloatArray) -> FloatArray:
@@ -69,10 +66,8 @@ class Forest:
             tree: its number, from 0.
             features: shape ``(n, d)``.
         """
-        from hstore_workflows.campaign.surrogates.growing import walk
-
         nodes, result = [part[tree : tree + 1] for part in self._nodes], np.empty((1, len(features)))
-        _in_parts(lambda part: walk(*nodes, features[part], result[:, part]), len(features))
+        _in_parts(lambda part: loops().walk(*nodes, features[part], result[:, part]), len(features))
         return np.asarray(result[0])
 
     def moments(self, features: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -81,10 +76,10 @@ class Forest:
         Args:
             features: shape ``(n, d)``.
         """
-        from hstore_workflows.campaign.surrogates.growing import walk_moments
-
         mean, std = np.empty(len(features)), np.empty(len(features))
-        _in_parts(lambda part: walk_moments(*self._nodes, features[part], mean[part], std[part]), len(features))
+        _in_parts(
+            lambda part: loops().walk_moments(*self._nodes, features[part], mean[part], std[part]), len(features)
+        )
         return mean, std
 
 

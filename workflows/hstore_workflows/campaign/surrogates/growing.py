@@ -1,22 +1,44 @@
 """Compiled loops that grow and walk extremely randomized trees (see :mod:`.forest`).
 
-This module is about compiled code and loads the compiler; import it where trees are grown, not at start-up.
-A node is four numbers: the column it splits (-1 for a leaf), the cut, its first child (the second stands beside
-it) and its answer.
+:func:`loops` compiles them at first use. A node is four numbers: the column it splits (-1 for a leaf), the cut,
+its first child (the second stands beside it) and its answer.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from hstore_models.compiled import compiled
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _ALIKE = 1e-12
 
 
-@compiled
+class Loops(NamedTuple):
+    """The compiled loops."""
+
+    grow: Callable[..., Any]
+    """See :func:`grow`."""
+    walk: Callable[..., None]
+    """See :func:`walk`."""
+    walk_moments: Callable[..., None]
+    """See :func:`walk_moments`."""
+
+
+@cache
+def loops() -> Loops:
+    """Compile the loops, those first which others call: compiled code looks names up when it is compiled."""
+    here = globals()
+    for name in ("best_split", "part", *Loops._fields):
+        here[name] = compiled(here[name])
+    return Loops(*(here[name] for name in Loops._fields))
+
+
 def best_split(
     columns: Any, values: Any, rows: Any, tried: int, order: Any
 ) -> tuple[int, float]:  # pragma: no cover
@@ -52,7 +74,6 @@ def best_split(
     return best_column, best_cut
 
 
-@compiled
 def part(column: Any, rows: Any, at: float) -> int:  # pragma: no cover
     """Move rows at or below the cut to the front and return how many they are."""
     first, last = 0, len(rows) - 1
@@ -65,7 +86,6 @@ def part(column: Any, rows: Any, at: float) -> int:  # pragma: no cover
     return first
 
 
-@compiled
 def grow(columns: Any, values: Any, n_trees: int, tried: int, seed: int) -> Any:  # pragma: no cover
     """Grow trees to leaves of one value.
 
@@ -115,7 +135,6 @@ def grow(columns: Any, values: Any, n_trees: int, tried: int, seed: int) -> Any:
     return split, cut, child, answer
 
 
-@compiled
 def walk(split: Any, cut: Any, child: Any, answer: Any, features: Any, result: Any) -> None:  # pragma: no cover
     """Write the answer of every tree to every row into ``result``, shape ``(n_trees, n)``."""
     for row in range(len(features)):
@@ -126,7 +145,6 @@ def walk(split: Any, cut: Any, child: Any, answer: Any, features: Any, result: A
             result[tree, row] = answer[tree, node]
 
 
-@compiled
 def walk_moments(
     split: Any, cut: Any, child: Any, answer: Any, features: Any, mean: Any, std: Any
 ) -> None:  # pragma: no cover

@@ -1,0 +1,220 @@
+"""Challenge one property model with the results of a campaign, and predict the pool anew.
+
+The results go in as added rows, under a lab's name, so that neither they nor what was learned from them leave it:
+the lab of the results where one has told them all, else the campaign itself. The gate decides whether the
+challenger is better than the public version in use. For a material that was measured the new prediction is the one
+made with its chemical system held out, for else the campaign would learn from a prediction that knows the answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from hstore.errors import InputError
+from hstore.properties import PROPERTIES
+from hstore.records import Scope
+from hstore_models.calibration import NORMAL_QUANTILE
+from hstore_workflows.campaign.landscape import LOGARITHMIC
+from hstore_workflows.campaign.predictions import Predicted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from hstore.arrays import FloatArray
+    from hstore.settings import Settings
+    from hstore_models.registry import LoadedModel
+    from hstore_models.training import Trained
+    from hstore_workflows.campaign.config import CampaignConfig
+    from hstore_workflows.campaign.pool import CampaignPool
+    from hstore_workflows.campaign.story import Status
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """What came of challenging one model."""
+
+    model: str
+    """Name of the model."""
+    champion: str
+    """Version that was challenged."""
+    challenger: str
+    """Version that has seen the campaign's results."""
+    better: bool
+    """True where the gate let it replace the champion, for this campaign or its lab."""
+    told: int
+    """Results of the campaign that it was given."""
+    rows: int
+    """Those of them that were trained on: neither known already, doubted nor unreadable."""
+    doubtful: tuple[str, ...]
+    """Results that were doubted, one line each."""
+    errors: Mapping[str, tuple[float, float]]
+    """Property -> held-out error of the champion and of the challenger on the same rows."""
+    reasons: tuple[str, ...]
+    """Why the gate decided so."""
+    moved: Mapping[str, int]
+    """Column -> candidates whose prediction moved by more than its 90 % interval; empty if nothing was renewed."""
+
+    def words(self) -> list[str]:
+        """Say it in sentences."""
+        said = [
+            f"{self.model}: {self.challenger} learned from {self.rows} of {self.told} results, "
+            f"against {self.champion}"
+        ]
+        for name, (before, after) in self.errors.items():
+            said.append(f"held-out error of {name} {before:.3g} before, {after:.3g} after")
+        said.append("better, predictions renewed" if self.better else f"not better ({'; '.join(self.reasons)})")
+        for column, count in self.moved.items():
+            said.append(f"{count} predictions of {column} moved by more than their interval")
+        return said
+
+
+def table_name(campaign: str) -> str:
+    """Return the name under which a campaign's results are added to training."""
+    return f"campaign-{campaign}"
+
+
+def owner_of(status: Status) -> str:
+    """Return whose the results are: the one lab that told them, else the campaign itself."""
+    standing = status.standing
+    labs = {r.lab for m in standing.materials for held in standing.readings(m).values() for r in held}
+    return labs.pop() if len(labs) == 1 and "" not in labs else table_name(status.name)
+
+
+def training_table(status: Status, pool: CampaignPool, columns: Sequence[str]) -> pd.DataFrame:
+    """Return results as a table to add to training: one row for each material, its values being those in use.
+
+    Args:
+        status: where the campaign stands.
+        pool: its candidates.
+        columns: what a model predicts.
+    """
+    names = pool.descriptor_names
+    described = pool.descriptors() if names else None
+    owner, rows = owner_of(status), []
+    for material in status.standing.materials:
+        values = {c: v for c, v in status.standing.values(material).items() if c in columns}
+        if not values:
+            continue
+        row = pool.rows[material]
+        formula = str(pool.frame["formula"].iloc[row])
+        held: dict[str, Any] = {"formula": formula} if pool.has_formulas else {"name": formula}
+        if described is not None:
+            held |= {name: described[row, place] for place, name in enumerate(names)}
+        rows.append(held | dict(status.config.conditions) | values | {"lab_id": owner})
+    return pd.DataFrame(rows)
+
+
+def challenge(
+    model: str,
+    columns: Sequence[str],
+    status: Status,
+    pool: CampaignPool,
+    settings: Settings,
+    say: Callable[[str], None],
+) -> Trained:
+    """Train a model with the results beside what it and its lab's version learned from, and let the gate decide.
+
+    A better version becomes the one in use of the lab, or of the campaign; the public one stays.
+
+    Args:
+        model: name of the model.
+        columns: columns of the campaign that it predicts.
+        status: where the campaign stands.
+        pool: its candidates.
+        settings: where models are.
+        say: told what is being done.
+
+    Raises:
+        InputError: no result can train it.
+    """
+    from hstore_models.registry import Registry
+    from hstore_models.row_files import load_table
+    from hstore_models.training import ADDED, ensure, made_from, train
+
+    table = training_table(status, pool, columns)
+    if table.empty:
+        raise InputError(
+            f"no result of {', '.join(columns)} stands, which {model} learns from; observe some first"
+        )
+    ensure(model, settings, say=say)
+    spec, public = made_from(model, settings)
+    registry, owner = Registry(settings.models_dir), owner_of(status)
+    own = registry.usable(model, Scope(lab_id=owner))
+    kept = {} if own is None else {
+        key.removeprefix(ADDED): load_table(digest, settings)
+        for key, digest in own.card.checksums.items() if key.startswith(ADDED)
+    }  # fmt: skip
+    say(f"training {model} with {len(table)} results of the campaign")
+    trained = train(spec, settings, tables=public | kept | {table_name(status.name): table})
+    if trained.verdict is not None and trained.verdict.better:
+        registry.promote(model, trained.loaded.card.model_id, f"results of campaign {status.name}", lab_id=owner)
+    return trained
+
+
+def has_conditions(column: str, config: CampaignConfig) -> bool:
+    """Tell whether a campaign states the conditions without which a column means nothing."""
+    needed = PROPERTIES[column].conditions if column in PROPERTIES else ()
+    return set(needed) <= set(config.conditions)
+
+
+def predict_pool(
+    column: str, loaded: LoadedModel, pool: CampaignPool, config: CampaignConfig, table: str
+) -> Predicted:
+    """Predict a column of the pool; measured materials as predicted with their chemical system held out."""
+    from hstore.formula import parse_amounts
+    from hstore_models.prediction import Query
+
+    formulas = pool.frame["formula"].astype(str)
+    amounts: list[dict[str, float]] = [{}] * len(pool)
+    if pool.has_formulas:
+        amounts = [parse_amounts(formula) for formula in formulas]
+    given = pd.DataFrame(index=range(len(pool)))
+    if pool.descriptor_names:
+        given[pool.descriptor_names] = pool.descriptors()
+    answer = loaded.model.predict(column, Query.of(amounts, given.assign(**config.conditions)))
+    mean, std = answer.mean.copy(), answer.std.copy()
+    held = loaded.held_out
+    for row in held[(held["property"] == column) & (held["source"] == f"added:{table}")].to_dict("records"):
+        places = np.flatnonzero((formulas == str(row["label"])).to_numpy())
+        logarithm = str(row["unit"]).startswith("ln")
+        mean[places] = np.exp(row["predicted"]) if logarithm else row["predicted"]
+        std[places] = (row["upper"] - row["lower"]) / (2.0 * NORMAL_QUANTILE)
+    return Predicted(mean, np.maximum(std, np.finfo(float).tiny))
+
+
+def summary(
+    model: str, trained: Trained, pool: CampaignPool, renewed: Mapping[str, Predicted], table: str
+) -> Challenge:
+    """Sum up what came of a challenge."""
+    verdict, card = trained.verdict, trained.loaded.card
+    errors = {} if verdict is None else {
+        p.property: (p.errors.champion, p.errors.challenger) for p in verdict.properties if p.errors is not None
+    }  # fmt: skip
+    mine = [added for added in trained.added if added.source == f"added:{table}"]
+    moved = {}
+    for column, predicted in renewed.items():
+        before = pool.prior(column)
+        if before is not None:
+            new, old = _as_learned(column, predicted.mean), _as_learned(column, before.mean)
+            moved[column] = int((np.abs(new - old) > NORMAL_QUANTILE * before.std).sum())
+    return Challenge(
+        model,
+        "" if verdict is None else verdict.champion_id,
+        card.model_id,
+        verdict is not None and verdict.better,
+        sum(len(added.record) + len(added.rejects) for added in mine),
+        sum(len(added.rows) for added in mine),
+        tuple(line for added in trained.added for line in added.lines()),
+        errors,
+        ("it is the version in use already",) if verdict is None else verdict.reasons,
+        moved,
+    )
+
+
+def _as_learned(column: str, values: FloatArray) -> FloatArray:
+    """Return values on the scale of their standard deviations: pressures as natural logarithms."""
+    return np.log(values) if column in LOGARITHMIC else values
