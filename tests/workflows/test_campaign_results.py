@@ -219,7 +219,7 @@ def test_a_correction_in_a_table_names_the_experiment(campaign):
         {"corrects": 0, "value": 1.3, "why": "told twice"},
         {"material_id": "a002", "value": 1.3, "corrects": 0},
         {"material_id": "a001", "value": 1.3, "corrects": 7},
-        {"corrects": 0, "value": 1300, "why": "slip"},
+        {"corrects": 0, "value": 20.0, "why": "measured again"},
         lab="north",
     )
     assert words(verdicts) == ["correction", "duplicate", "rejected", "rejected", "held"]
@@ -409,3 +409,13 @@ def test_windows_that_are_no_property_are_columns_of_the_labs_own(settings, tmp_
     dear, cheap = {"material_id": "a001", "merit": 2, "cost": 7}, {"material_id": "a002", "merit": 1, "cost": 2}
     tell(settings, dear, cheap, name="own")
     assert story.status(settings, "own").standing.best() == ("a002", 1.0)
+
+
+def test_nobody_can_confirm_what_cannot_be(campaign):
+    material = story.propose(campaign, "alloys", n=1).items[0].material_id
+    (verdict,) = story.observe(campaign, "alloys", [{"material_id": material, CAPACITY: 310.0}]).verdicts
+    assert verdict.verdict == "held"
+    done = run("confirm", "alloys", verdict.kept_row)
+    assert done.exit_code == 2
+    assert "must lie in [0, 25]" in done.output
+    assert story.status(campaign, "alloys").counts["measured"] == 0

@@ -17,6 +17,7 @@ import pandas as pd
 from hstore.errors import InputError
 from hstore.properties import PROPERTIES
 from hstore.records import Scope
+from hstore.units import STANDARD_TEMPERATURE_K
 from hstore_models.calibration import NORMAL_QUANTILE
 from hstore_workflows.campaign.landscape import LOGARITHMIC
 from hstore_workflows.campaign.predictions import Predicted
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from hstore_workflows.campaign.config import CampaignConfig
     from hstore_workflows.campaign.pool import CampaignPool
     from hstore_workflows.campaign.story import Status
+
+_SAME_TEMPERATURE_K = 3.0
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,10 @@ class Challenge:
     def words(self) -> list[str]:
         """Say it in sentences."""
         said = [
-            f"{self.model}: {self.challenger} learned from {self.rows} of {self.told} results, "
-            f"against {self.champion}"
+            (
+                f"{self.model}: {self.challenger} learned from {self.rows} of {self.told} results, "
+                f"against {self.champion}"
+            )
         ]
         for name, (before, after) in self.errors.items():
             said.append(f"held-out error of {name} {before:.3g} before, {after:.3g} after")
@@ -161,29 +166,52 @@ def has_conditions(column: str, config: CampaignConfig) -> bool:
     return set(needed) <= set(config.conditions)
 
 
-def predict_pool(
-    column: str, loaded: LoadedModel, pool: CampaignPool, config: CampaignConfig, table: str
-) -> Predicted:
-    """Predict a column of the pool; measured materials as predicted with their chemical system held out."""
+def predict_pool(column: str, loaded: LoadedModel, pool: CampaignPool, status: Status) -> Predicted:
+    """Predict a column of the pool without telling a measured material its own answer.
+
+    A material with a result is predicted as with its chemical system held out; where there is no such prediction
+    at the conditions of the campaign, what was predicted before stays.
+
+    Args:
+        column: what is predicted.
+        loaded: model that has seen the results.
+        pool: candidates, with the predictions so far.
+        status: where the campaign stands.
+    """
     from hstore.formula import parse_amounts
     from hstore_models.prediction import Query
 
-    formulas = pool.frame["formula"].astype(str)
-    amounts: list[dict[str, float]] = [{}] * len(pool)
-    if pool.has_formulas:
-        amounts = [parse_amounts(formula) for formula in formulas]
+    formulas, conditions = pool.frame["formula"].astype(str).tolist(), status.config.conditions
+    amounts: list[dict[str, float]] = [parse_amounts(f) if pool.has_formulas else {} for f in formulas]
     given = pd.DataFrame(index=range(len(pool)))
     if pool.descriptor_names:
         given[pool.descriptor_names] = pool.descriptors()
-    answer = loaded.model.predict(column, Query.of(amounts, given.assign(**config.conditions)))
-    mean, std = answer.mean.copy(), answer.std.copy()
-    held = loaded.held_out
-    for row in held[(held["property"] == column) & (held["source"] == f"added:{table}")].to_dict("records"):
-        places = np.flatnonzero((formulas == str(row["label"])).to_numpy())
-        logarithm = str(row["unit"]).startswith("ln")
-        mean[places] = np.exp(row["predicted"]) if logarithm else row["predicted"]
-        std[places] = (row["upper"] - row["lower"]) / (2.0 * NORMAL_QUANTILE)
+    answer = loaded.model.predict(column, Query.of(amounts, given.assign(**conditions)))
+    mean, std, before = answer.mean.copy(), answer.std.copy(), pool.prior(column)
+    held_out = _held_out(column, loaded, status)
+    for material in status.standing.materials:
+        row = pool.rows[material]
+        if column not in status.standing.values(material):
+            continue
+        if formulas[row] in held_out:
+            mean[row], std[row] = held_out[formulas[row]]
+        elif before is not None:
+            mean[row], std[row] = before.mean[row], before.std[row]
     return Predicted(mean, np.maximum(std, np.finfo(float).tiny))
+
+
+def _held_out(column: str, loaded: LoadedModel, status: Status) -> dict[str, tuple[float, float]]:
+    """Return formula -> mean and standard deviation with its chemical system held out."""
+    held = loaded.held_out
+    rows = held[(held["property"] == column) & (held["source"] == f"added:{table_name(status.name)}")]
+    if column in LOGARITHMIC:  # these are ln of pressures at 25 degC
+        temperature_k = status.config.conditions.get("temperature_k", np.nan)
+        if not abs(temperature_k - STANDARD_TEMPERATURE_K) <= _SAME_TEMPERATURE_K:
+            return {}
+        rows = rows.assign(predicted=np.exp(rows["predicted"]))
+    std = (rows["upper"] - rows["lower"]) / (2.0 * NORMAL_QUANTILE)
+    labels = rows["label"].astype(str)
+    return {label: (mean, spread) for label, mean, spread in zip(labels, rows["predicted"], std, strict=True)}
 
 
 def summary(

@@ -106,7 +106,7 @@ def _in_chunks(compositions: CompositionBatch) -> FloatArray:
     from hstore_models.features.magpie import magpie_features
 
     n_columns = magpie_features(compositions.take(slice(0, 1))).shape[1]
-    result: FloatArray = np.empty((len(compositions), n_columns), dtype=np.float32)  # type: ignore[assignment]
+    result: FloatArray = np.empty((len(compositions), n_columns), dtype=np.float32)
     for number, chunk in enumerate(compositions.chunks(LARGE)):
         result[number * LARGE : number * LARGE + len(chunk)] = magpie_features(chunk)
     return result

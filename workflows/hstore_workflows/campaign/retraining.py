@@ -116,8 +116,7 @@ def retrain(
         if trained.verdict is not None and trained.verdict.better:
             clear = [column for column in columns if has_conditions(column, found.config)]
             unclear += [column for column in columns if column not in clear]
-            table = table_name(name)
-            predicted = {c: predict_pool(c, trained.loaded, pool, found.config, table) for c in clear}
+            predicted = {column: predict_pool(column, trained.loaded, pool, found) for column in clear}
         renewed |= predicted
         challenges.append(summary(model, trained, pool, predicted, table_name(name)))
     note = f"predictions of {', '.join(unclear)} stay, for the campaign states no conditions" if unclear else ""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from hstore.errors import InputError
+from hstore.properties import PROPERTIES
 from hstore_workflows.campaign.entry import OWN_CHOICE, Told
 from hstore_workflows.campaign.ledger import now_utc
 from hstore_workflows.campaign.plausible import doubt, expectation, in_range
@@ -67,16 +68,19 @@ class Judge:
         """Take a held row that somebody has confirmed.
 
         Raises:
-            InputError: there is no such row, or it was not held, or was confirmed before.
+            InputError: there is no such row, it was not held, was confirmed before, or holds what cannot be.
         """
         rows = self.ledger.kept_rows
         still = [k for k, row in rows.items() if row["verdict"] == "held" and k not in self.confirmed]
         if number not in still:
             known = f"held rows are {', '.join(map(str, still))}" if still else "no row is held"
             raise InputError(f"row {number} is not held; {known}")
-        self.confirmed.add(number)
         held = rows[number]
         told = replace(Told.read(held["told"]), at=str(held["at"]), confirms=number)
+        for column, value in told.values.items():
+            if column in PROPERTIES:
+                PROPERTIES[column].check(value, where=f"held row {number}; tell the right value as a new result")
+        self.confirmed.add(number)
         row = Row(number, str(held["material"]), told, corrects=held.get("corrects"), why=str(held.get("why", "")))
         if row.corrects is not None:
             return self._corrected(row, believed=True)

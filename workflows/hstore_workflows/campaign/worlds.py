@@ -2,7 +2,7 @@
 
 Half of the worlds are blends of a forest and a Gaussian process (:mod:`hstore_workflows.campaign.guess`). Trees
 never leave the range of the results, so the other half are single trees with half of the error that the belief
-states beyond their disagreement, independent for each candidate. Chosen among twelve kinds of worlds and their
+states beyond their disagreement, independent for each candidate. Chosen among eleven kinds of worlds and their
 mixtures by how often, on four labelled pools, the best had been found where they said so.
 """
 
