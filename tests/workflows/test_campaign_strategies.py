@@ -154,6 +154,23 @@ def test_partial_results_are_used():
     assert np.mean(x[rows, 1] > 0) > 0.6
 
 
+def test_the_end_of_a_budget_gathers_what_is_known_to_be_good(alloys, landscape):
+    results = measured(alloys[1], range(40))
+    ended = Portfolio().choose(landscape, History(results, remaining=10), 5, seed=0)
+    going = Portfolio().choose(landscape, History(results, remaining=11), 5, seed=0)
+    assert {pick.why for pick in ended} == {"best"}
+    assert "best" not in {pick.why for pick in going}
+    merit = alloys[1]["merit"]
+    found = [
+        merit[
+            [pick.row for pick in Portfolio().choose(landscape, History(results, remaining=r), 5, seed=s)]
+        ].mean()
+        for r in (5, None)
+        for s in range(6)
+    ]
+    assert np.mean(found[:6]) > np.mean(found[6:])
+
+
 def test_ways_are_paid_by_their_success():
     merit = Merit((Goal("y"),), np.array([0.0]), np.array([1.0]))
     results = {row: {"y": float(row)} for row in range(10)} | {10: {"y": -1.0}, 11: {"y": 99.0}}

@@ -99,6 +99,8 @@ class History:
     """Rows proposed and not yet answered."""
     chosen: Mapping[int, str] = field(default_factory=dict)
     """Row -> how a strategy chose it, where one did."""
+    remaining: int | None = None
+    """Experiments left in the budget, those asked for included; None where there is no budget."""
 
     @property
     def taken(self) -> list[int]:

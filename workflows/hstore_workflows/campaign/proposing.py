@@ -16,6 +16,7 @@ from hstore_workflows.campaign.places import campaign_folder, literature_path, o
 from hstore_workflows.campaign.reason import Reasons, reasons_for
 from hstore_workflows.campaign.retraining import due_words
 from hstore_workflows.campaign.standing import Standing
+from hstore_workflows.campaign.stopping import spent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -199,7 +200,7 @@ class _Thinker:
     def round(self, n: int) -> list[Proposal]:
         """Choose n candidates and note those that are still free as under way."""
         entries = self._ledger.entries()
-        history = Standing(entries, self._ledger.config.objective).history(self._ground.pool.rows)
+        history = self._history(Standing(entries, self._ledger.config.objective), n)
         seed = self._ledger.config.seed + len(entries)
         picks = self._strategy.choose(self._ground.landscape, history, n, seed=seed)
         reasons = reasons_for(picks, self._ground, history, self._literature, seed=seed)
@@ -210,6 +211,13 @@ class _Thinker:
             self.missed = len(free) < len(picks)
             until = now_utc() + timedelta(seconds=self._ledger.config.lease_s)
             return [self._write(pick, why, history, until) for pick, why in free]
+
+    def _history(self, standing: Standing, n: int) -> History:
+        """Return what is known, and how many experiments the budget still allows."""
+        rows = self._ground.pool.rows
+        left = spent(standing, self._ledger.config, self._ground.landscape, rows).left
+        history = standing.history(rows)
+        return history if left is None else replace(history, remaining=max(n, int(left)))
 
     def _write(self, pick: Pick, why: Reasons, history: History, until: datetime) -> Proposal:
         material_id, formula = self._ground.pool.frame[["material_id", "formula"]].iloc[pick.row]

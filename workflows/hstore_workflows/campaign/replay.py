@@ -116,7 +116,7 @@ def one_campaign(pool: LabelledPool, strategy: Strategy, settings: ReplaySetting
     order, chosen = [int(row) for row in start], dict[int, str]()
     while len(order) < settings.budget:
         results = {row: {name: float(values[row]) for name, values in pool.answers.items()} for row in order}
-        history = History(results, chosen=chosen)
+        history = History(results, chosen=chosen, remaining=settings.budget - len(order))
         wanted = min(settings.batch, settings.budget - len(order))
         picks = strategy.choose(pool.landscape, history, wanted, seed=seed)
         if not picks:

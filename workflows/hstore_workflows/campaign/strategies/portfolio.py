@@ -1,10 +1,12 @@
-"""The strategy of hstore: three ways to choose, used the more the better they have done.
+"""The strategy of hstore: a few ways to choose, used the more the better they have done.
 
 - ``sample``: the best candidate by one tree of a forest (Thompson sampling, doi 10.48550/arXiv.1707.02038): what
   is good on nearly all pools.
 - ``blend``: by one tree and one draw of a Gaussian process together: better where values vary smoothly.
 - ``family``: the best by one tree among the kinds of candidates that were tried least: the way out where the
   others would go on with one family for ever.
+- ``best``: what is worth most on average over many guesses. Only the last batches of a budget are chosen so: there
+  is nothing left to learn for.
 
 Which way makes the next pick is itself drawn by Thompson sampling of how often its picks were among the best so
 far (a Bernoulli bandit, as in the source above), so a way that fails on a pool is soon hardly used. Candidates
@@ -14,6 +16,7 @@ that would miss a window, or fail to be made, by the same guess are passed over.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,6 +42,9 @@ WAYS: Mapping[str, tuple[float, float]] = {"sample": (2.0, 2.0), "blend": (2.0, 
 BEST_SHARE = 0.05
 """A pick is a success if it was among this share of the results when it came, or was the best."""
 _SAME = 1e-9
+_LAST_BATCHES = 2
+"""Batches before the end of a budget that are used to gather what is known to be good."""
+_WORLDS = 64
 
 
 @dataclass(frozen=True)
@@ -59,9 +65,10 @@ class Portfolio:
         rows = shortlist(landscape, history, free, merit, n, rng)
         board = Board(landscape, history, rows, merit, rng)
         odds = success_of_ways(landscape.objective, history, merit, self.ways)
+        last = history.remaining is not None and history.remaining <= _LAST_BATCHES * n
         picks: list[Pick] = []
         for number in range(n):
-            way = max(odds, key=lambda name: rng.beta(*odds[name]))
+            way = "best" if last else max(odds, key=lambda name: rng.beta(*odds[name]))
             row = board.best(way, number)
             if row is None:
                 break
@@ -97,6 +104,10 @@ class Board:
         """Take the best candidate away and return its row; None where none is left."""
         if not self._free.any():
             return None
+        if way == "best":
+            place = int(np.argmax(np.where(self._free, self._expected, -np.inf)))
+            self._take(place)
+            return int(self._rows[place])
         allowed = [*self._met(way, number), self._odds >= self._rng.random()]
         if way == "family":
             allowed.append(self._tried[self._numbers] == self._tried[self._numbers[self._free]].min())
@@ -106,6 +117,17 @@ class Board:
         place = int(np.argmax(np.where(self._free, worth, -np.inf)))
         self._take(place)
         return int(self._rows[place])
+
+    @cached_property
+    def _expected(self) -> FloatArray:
+        """Return what candidates are worth on average over plausible worlds, with windows and synthesis."""
+        weights = self._merit.weights(self._rng)
+        total = np.zeros(len(self._rows))
+        for number in range(_WORLDS):
+            values = {goal.column: self._values(goal.column, "blend", number) for goal in self._merit.goals}
+            worth = np.maximum(self._merit.of(values, weights), 0.0)
+            total += worth * np.all([*self._met("blend", number), np.ones(len(worth), dtype=bool)], axis=0)
+        return per_effort(self._odds * total / _WORLDS, self._effort)
 
     def _values(self, column: str, way: str, number: int) -> FloatArray:
         held = self._guesses[column]
