@@ -294,3 +294,31 @@ def test_objectives_are_checked():
     with pytest.raises(InputError, match="one goal only"):
         Objective((Goal("a"), Goal("a", minimize=True)))
     assert Objective.maximizing("a", (Window("b", 0, 1), Window("a", 0, 9))).columns == ("a", "b")
+
+
+FORKED = """
+import multiprocessing
+import numpy as np
+from hstore_workflows.campaign.landscape import neighbourhoods_of
+
+points = np.random.default_rng(0).normal(size=(600, 30))
+
+def work(queue):
+    queue.put(int(neighbourhoods_of(points).max()))
+
+neighbourhoods_of(points)
+queue = multiprocessing.get_context("fork").Queue()
+child = multiprocessing.get_context("fork").Process(target=work, args=(queue,))
+child.start()
+print(queue.get(timeout=60))
+child.join()
+"""
+
+
+def test_a_forked_process_can_choose_too():
+    import subprocess
+    import sys
+
+    done = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 10

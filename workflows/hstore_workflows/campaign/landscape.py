@@ -172,11 +172,13 @@ def neighbourhoods_of(features: FloatArray) -> NDArray[np.intp]:
         features: standardised, shape ``(n, d)``; far values count as four standard deviations.
     """
     from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits
 
     points = np.clip(features, -_FAR, _FAR)
     some = points[:: max(1, len(points) // _SAMPLE)]
     n_clusters = min(_MOST_CLUSTERS, len(some) // _CLUSTER_SIZE, len(np.unique(some, axis=0)))
     if n_clusters < 2:
         return np.zeros(len(points), dtype=np.intp)
-    means = KMeans(n_clusters, n_init=2, random_state=0).fit(some)
-    return np.asarray(means.predict(points), dtype=np.intp)
+    with threadpool_limits(1):  # a process that was forked from one with threads of OpenMP waits for them for ever
+        means = KMeans(n_clusters, n_init=2, random_state=0).fit(some)
+        return np.asarray(means.predict(points), dtype=np.intp)
