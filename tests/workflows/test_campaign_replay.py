@@ -55,7 +55,8 @@ def test_a_table_is_read_with_bounds_and_rejects(tmp_path):
     path.write_text("Reduced Composition,sigma\n" + "\n".join(rows) + "\n")
     pool = read_labelled(path, Objective.maximizing("sigma"), ["magpie"])
     assert len(pool) == 12
-    assert pool.answers["sigma"][11] == 1e-10
+    assert pool.answers["sigma"][11] == pytest.approx(-10.0)  # spans many decades: learned as its logarithm
+    assert "logarithm" in pool.notes[1]
     assert [row for row, _ in pool.rejected] == [13, 14, 15]
     assert "1 bounds of sigma" in pool.notes[0]
     assert set(pool.landscape.blocks) == {"magpie", "electrolyte"}

@@ -241,6 +241,7 @@ def test_neighbourhoods_hold_alike_candidates_together():
 
 def test_names_of_strategies():
     assert DEFAULT in STRATEGIES
+    assert strategy("default") == strategy(DEFAULT)
     with pytest.raises(UnknownNameError, match="did you mean 'forest-ei'"):
         strategy("forest-e")
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 LEAST_ROWS = 10
 """Candidates that a replay needs."""
+_MANY_DECADES = 1e4
+"""Largest over smallest positive value from which on a goal is learned as its logarithm."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +96,8 @@ def read_labelled(path: Path, objective: Objective, features: Sequence[str]) -> 
             f"{path} has {int(known.sum())} rows with all of {', '.join(objective.columns)}; a replay needs "
             f"{LEAST_ROWS}, and different values of {objective.main.column}"
         )
+    answers, logarithms = _in_logarithms(answers, objective)
+    notes += logarithms
     blocks = _blocks(checked, known, features)
     named = [name for name in FORMULA_COLUMNS if name in frame]
     names = frame[named[0]].astype(str) if named else frame["row"].map("row {}".format)
@@ -101,6 +105,20 @@ def read_labelled(path: Path, objective: Objective, features: Sequence[str]) -> 
         Landscape(or_nothing(blocks, int(known.sum())), objective), answers, tuple(names[known]),
         tuple(sorted(rejected)), tuple(notes),
     )  # fmt: skip
+
+
+def _in_logarithms(
+    answers: Mapping[str, FloatArray], objective: Objective
+) -> tuple[dict[str, FloatArray], list[str]]:
+    """Replace goals that span many decades, such as conductivities, by their logarithms, which rank the same."""
+    found, notes = dict(answers), []
+    windows = {window.column for window in objective.windows}
+    for goal in objective.goals:
+        values = answers[goal.column]
+        if goal.column not in windows and values.min() > 0 and values.max() / values.min() > _MANY_DECADES:
+            found[goal.column] = np.log10(values)
+            notes.append(f"{goal.column} spans many decades and is learned as its logarithm")
+    return found, notes
 
 
 def _check_columns(table: pd.DataFrame, objective: Objective, features: Sequence[str]) -> None:

@@ -38,11 +38,12 @@ def strategy(name: str) -> Strategy:
     """Return a strategy.
 
     Args:
-        name: a key of :data:`STRATEGIES`.
+        name: a key of :data:`STRATEGIES`, or ``default``.
 
     Raises:
         UnknownNameError: no such strategy.
     """
+    name = DEFAULT if name == "default" else name
     if name not in STRATEGIES:
         raise unknown_name("strategy", name, STRATEGIES)
     module, _, kind = STRATEGIES[name].partition(":")
