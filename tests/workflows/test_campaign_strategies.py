@@ -160,6 +160,8 @@ def test_the_end_of_a_budget_gathers_what_is_known_to_be_good(alloys, landscape)
     going = Portfolio().choose(landscape, History(results, remaining=11), 5, seed=0)
     assert {pick.why for pick in ended} == {"best"}
     assert "best" not in {pick.why for pick in going}
+    plain = strategy("forest-thompson").choose(landscape, History(results, remaining=5), 5, seed=0)
+    assert {pick.why for pick in plain} == {"sample"}
     merit = alloys[1]["merit"]
     found = [
         merit[

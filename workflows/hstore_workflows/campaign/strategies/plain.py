@@ -39,12 +39,12 @@ class Random:
 
 def forest_thompson() -> Portfolio:
     """Return Thompson sampling with the trees of a forest."""
-    return Portfolio({"sample": (1.0, 1.0)})
+    return Portfolio({"sample": (1.0, 1.0)}, gathers=False)
 
 
 def process_thompson() -> Portfolio:
     """Return Thompson sampling with draws of a Gaussian process."""
-    return Portfolio({"draw": (1.0, 1.0)})
+    return Portfolio({"draw": (1.0, 1.0)}, gathers=False)
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,8 @@ class Portfolio:
 
     ways: Mapping[str, tuple[float, float]] = field(default_factory=lambda: WAYS)
     """Way to choose -> imaginary successes and failures."""
+    gathers: bool = True
+    """Choose the last batches of a budget by what is known to be good."""
 
     def choose(self, landscape: Landscape, history: History, n: int, *, seed: int) -> list[Pick]:
         """Choose the next experiments (see :class:`~hstore_workflows.campaign.landscape.Strategy`)."""
@@ -65,7 +67,7 @@ class Portfolio:
         rows = shortlist(landscape, history, free, merit, n, rng)
         board = Board(landscape, history, rows, merit, rng)
         odds = success_of_ways(landscape.objective, history, merit, self.ways)
-        last = history.remaining is not None and history.remaining <= _LAST_BATCHES * n
+        last = self.gathers and history.remaining is not None and history.remaining <= _LAST_BATCHES * n
         picks: list[Pick] = []
         for number in range(n):
             way = "best" if last else max(odds, key=lambda name: rng.beta(*odds[name]))

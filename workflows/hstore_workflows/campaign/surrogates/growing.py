@@ -41,7 +41,7 @@ def loops() -> Loops:
 
 def best_split(
     columns: Any, values: Any, rows: Any, tried: int, order: Any
-) -> tuple[int, float]:  # pragma: no cover
+) -> tuple[int, float]:  # pragma: no cover - runs compiled
     """Return the best of a few columns, each cut at random, and the cut; -1 where all are constant."""
     total = 0.0
     for row in rows:
@@ -49,7 +49,7 @@ def best_split(
     best, best_column, best_cut = -1.0, -1, 0.0
     looked, remaining = 0, len(columns)
     while looked < tried and remaining > 0:
-        place = np.random.randint(remaining)  # noqa: NPY002 - the only generator there is in compiled code
+        place = np.random.randint(remaining)  # noqa: NPY002 - compiled code has no other
         column = order[place]
         remaining -= 1
         order[place], order[remaining] = order[remaining], column
@@ -59,7 +59,7 @@ def best_split(
         if high - low <= _ALIKE:
             continue
         looked += 1
-        at = low + (high - low) * np.random.random()  # noqa: NPY002
+        at = low + (high - low) * np.random.random()  # noqa: NPY002 - compiled code has no other
         n_low, sum_low = 0, 0.0
         for row in rows:
             if columns[column, row] <= at:
@@ -74,7 +74,7 @@ def best_split(
     return best_column, best_cut
 
 
-def part(column: Any, rows: Any, at: float) -> int:  # pragma: no cover
+def part(column: Any, rows: Any, at: float) -> int:  # pragma: no cover - runs compiled
     """Move rows at or below the cut to the front and return how many they are."""
     first, last = 0, len(rows) - 1
     while first <= last:
@@ -86,7 +86,9 @@ def part(column: Any, rows: Any, at: float) -> int:  # pragma: no cover
     return first
 
 
-def grow(columns: Any, values: Any, n_trees: int, tried: int, seed: int) -> Any:  # pragma: no cover
+def grow(
+    columns: Any, values: Any, n_trees: int, tried: int, seed: int
+) -> Any:  # pragma: no cover - runs compiled
     """Grow trees to leaves of one value.
 
     Args:
@@ -108,7 +110,7 @@ def grow(columns: Any, values: Any, n_trees: int, tried: int, seed: int) -> Any:
     waiting = np.empty((most, 3), np.int64)
     order = np.arange(len(columns))
     for tree in range(n_trees):
-        np.random.seed(seed + tree)  # noqa: NPY002
+        np.random.seed(seed + tree)  # noqa: NPY002 - compiled code has no other
         for i in range(len(values)):
             rows[i] = i
         waiting[0, 0], waiting[0, 1], waiting[0, 2] = 0, 0, len(values)
@@ -135,7 +137,9 @@ def grow(columns: Any, values: Any, n_trees: int, tried: int, seed: int) -> Any:
     return split, cut, child, answer
 
 
-def walk(split: Any, cut: Any, child: Any, answer: Any, features: Any, result: Any) -> None:  # pragma: no cover
+def walk(
+    split: Any, cut: Any, child: Any, answer: Any, features: Any, result: Any
+) -> None:  # pragma: no cover - runs compiled
     """Write the answer of every tree to every row into ``result``, shape ``(n_trees, n)``."""
     for row in range(len(features)):
         for tree in range(len(split)):
@@ -147,7 +151,7 @@ def walk(split: Any, cut: Any, child: Any, answer: Any, features: Any, result: A
 
 def walk_moments(
     split: Any, cut: Any, child: Any, answer: Any, features: Any, mean: Any, std: Any
-) -> None:  # pragma: no cover
+) -> None:  # pragma: no cover - runs compiled
     """Write mean and standard deviation over the trees for every row, each of shape ``(n,)``."""
     for row in range(len(features)):
         total, squares = 0.0, 0.0
