@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from platformdirs import user_data_path
 from pydantic import Field, SecretStr, ValidationError
@@ -21,7 +21,7 @@ from pydantic_settings import (
 
 from hstore.errors import SettingsError
 
-_SECRET = ("mp_api_key", "database_url")
+_SECRET = ("mp_api_key", "database_url", "secret_key")
 """Settings whose value must not appear in a message."""
 
 
@@ -49,6 +49,33 @@ class Settings(BaseSettings):
     """Seed of everything random."""
     threads: int = Field(default=0, ge=0)
     """Threads of the numerical libraries; 0 takes all cores."""
+
+    environment: Literal["development", "production"] = "development"
+    """``development`` listens on loopback only and makes what secrets it lacks; ``production`` wants them set."""
+    secret_key: SecretStr | None = None
+    """Signs the sessions of the pages, at least 32 characters; required in production."""
+    anonymous_read: bool | None = None
+    """Whether callers without a key may read what is public; by default in development only."""
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    """Requests of a key, or of an address without one; by default 600 in production, no limit in development."""
+    concurrent_jobs: int = Field(default=4, ge=0)
+    """Jobs a key may have queued or running."""
+    cors_origins: tuple[str, ...] = ()
+    """Origins whose pages may call the service from a browser; none by default."""
+    log_format: Literal["text", "json"] = "text"
+    """How the service writes its log."""
+
+    @property
+    def reads_anonymously(self) -> bool:
+        """Whether callers without a key may read what is public."""
+        return self.environment == "development" if self.anonymous_read is None else self.anonymous_read
+
+    @property
+    def rate_per_minute(self) -> int | None:
+        """Requests per minute of a key without a limit of its own; None for no limit."""
+        if self.requests_per_minute is not None:
+            return self.requests_per_minute
+        return 600 if self.environment == "production" else None
 
     @property
     def store_url(self) -> str:

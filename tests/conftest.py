@@ -8,6 +8,7 @@ import os
 import shlex
 import uuid
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 import pytest
@@ -111,10 +112,11 @@ def build():
 def trained(tmp_path_factory):
     """Settings of a home whose models train on the embedded data when a test first asks for them.
 
-    The processes of one parallel run share it.
+    The processes of one parallel run share it. HSTORE_TEST_HOME names a folder that several runs share.
     """
     base = tmp_path_factory.getbasetemp()
-    home = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "trained"
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    home = Path(os.environ.get("HSTORE_TEST_HOME") or shared / "trained")
     return Settings(home=home, data_mirror=None, database_url=None, seed=0)
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import Depends, Request
 
-from hstore.records import Scope
 from hstore.settings import Settings
 from hstore.store import Store
 from hstore_api.predictor import Predictor
@@ -46,13 +45,7 @@ def _predictor(request: Request) -> Predictor:
     return _service(request).predictor
 
 
-def _scope() -> Scope:
-    """Return the scope of an anonymous reader, as of today: embargoes end while the service runs."""
-    return Scope()
-
-
 ServiceDep = Annotated[Service, Depends(_service)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 StoreDep = Annotated[Store, Depends(_store)]
 PredictorDep = Annotated[Predictor, Depends(_predictor)]
-ScopeDep = Annotated[Scope, Depends(_scope)]

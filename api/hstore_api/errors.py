@@ -39,6 +39,27 @@ class NotFoundError(UnknownNameError):
     """An address names a record that is not there, or that the reader may not see."""
 
 
+class UnauthenticatedError(HstoreError):
+    """A request needs a key and has none that can be used."""
+
+
+class ForbiddenError(HstoreError):
+    """The key of a request does not permit what it asks for."""
+
+
+class ConflictError(InputError):
+    """What a request asks for contradicts what is there."""
+
+
+class LimitError(HstoreError):
+    """A key has used up what it may have for now."""
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        """Take the message, and the time after which the request may be made again, s."""
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 @dataclass(frozen=True)
 class _Kind:
     status: int
@@ -50,7 +71,11 @@ class _Kind:
 
 _INTERNAL = _Kind(500, "internal", "Internal error", "an unexpected error; tell the operator the correlation id")
 _OF_ERROR: dict[type[HstoreError], _Kind] = {
+    UnauthenticatedError: _Kind(401, "unauthenticated", "Key needed"),
+    ForbiddenError: _Kind(403, "forbidden", "Not permitted"),
     NotFoundError: _Kind(404, "not_found", "Not found"),
+    ConflictError: _Kind(409, "conflict", "Conflict"),
+    LimitError: _Kind(429, "limit_reached", "Limit reached"),
     UnknownNameError: _Kind(422, "unknown_name", "Unknown name"),
     FormulaError: _Kind(422, "invalid_formula", "Formula cannot be read"),
     InputError: _Kind(422, "invalid_input", "Input cannot be used"),
@@ -104,10 +129,10 @@ def install_handlers(app: FastAPI) -> None:
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Declare, for the contract, the errors of a route; 500 and 503 go without saying."""
+    """Declare, for the contract, the errors of a route; those any route may give go without saying."""
     return {
         status: {"model": Problem, "description": HTTPStatus(status).phrase}
-        for status in sorted({*statuses, 500, 503})
+        for status in sorted({*statuses, 401, 403, 429, 500, 503})
     }
 
 
@@ -115,7 +140,13 @@ def _answer_hstore(request: Request, error: Exception) -> JSONResponse:
     kind = next((_OF_ERROR[c] for c in type(error).__mro__ if c in _OF_ERROR), _INTERNAL)
     if kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("request %s: %s", _request_id(request), error, exc_info=error)
-    headers = {"Retry-After": _RETRY_AFTER_S} if kind.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    headers = {}
+    if kind.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = _RETRY_AFTER_S
+    if kind.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'ApiKey realm="hstore"'
+    if isinstance(error, LimitError):
+        headers["Retry-After"] = str(error.retry_after_s)
     return _problem(request, kind, str(error), headers=headers)
 
 

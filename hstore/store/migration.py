@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy import Connection, Engine
 
-HEAD = "0002"
+HEAD = "0003"
 """Newest revision this code knows; a database already there is opened without loading Alembic."""
 
 VERSION_TABLE = "hstore_alembic_version"
@@ -53,7 +53,7 @@ def alembic_config(connection: Connection) -> Config:
     """Return Alembic's configuration for an open connection, without any ini file.
 
     To write the next revision: change the schema, then run ``alembic.command.revision(config, message,
-    autogenerate=True, rev_id="0003")`` on a database at :data:`HEAD`, and raise :data:`HEAD`.
+    autogenerate=True, rev_id="0004")`` on a database at :data:`HEAD`, and raise :data:`HEAD`.
     """
     from alembic.config import Config
 

@@ -73,6 +73,8 @@ class Base(DeclarativeBase):
         dict[str, Any]: JSON(none_as_null=True),
         dict[str, float]: JSON(none_as_null=True),
         list[dict[str, Any]]: JSON(none_as_null=True),
+        list[str]: JSON(none_as_null=True),
+        list[list[float]]: JSON(none_as_null=True),
     }
 
 
@@ -221,3 +223,154 @@ class ScreenRow(AccessColumns, Base):
     n_rejected: Mapped[int] = mapped_column()
     manifest: Mapped[dict[str, Any]] = mapped_column()
     top: Mapped[list[dict[str, Any]]] = mapped_column()
+
+
+class MaterialNumberRow(AccessColumns, Base):
+    """Numbers of each material by name, for filters and orders: descriptors, measurements and predictions.
+
+    An index of the other tables, written in the transaction that writes those.
+    """
+
+    __tablename__ = "material_numbers"
+    __table_args__ = (
+        CheckConstraint(
+            "visibility = 'public' OR (visibility = 'lab' AND lab_id IS NOT NULL)",
+            name="lab_records_name_their_lab",
+        ),
+        Index(None, "name", "value", "material_id"),
+        Index(None, "material_id", "name"),
+    )
+
+    number_id: Mapped[str] = mapped_column(KEY, primary_key=True)
+    material_id: Mapped[str] = mapped_column(KEY, ForeignKey("materials.material_id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(KEY)
+    value: Mapped[float] = mapped_column()
+    kind: Mapped[str] = mapped_column()
+
+
+class IsothermRow(AccessColumns, Base):
+    """A measured isotherm; rows are never changed, a correction is a new row that names the one it replaces."""
+
+    __tablename__ = "isotherms"
+    __table_args__ = (
+        *_access_rules("isotherms"),
+        Index(None, "material_id", "isotherm_id"),
+        UniqueConstraint("replaces"),
+    )
+
+    isotherm_id: Mapped[str] = mapped_column(KEY, primary_key=True)
+    material_id: Mapped[str] = mapped_column(KEY, ForeignKey("materials.material_id"))
+    temperature_k: Mapped[float] = mapped_column()
+    uptake_kind: Mapped[str] = mapped_column()
+    mass_basis: Mapped[str] = mapped_column()
+    branch: Mapped[str] = mapped_column()
+    points: Mapped[list[list[float]]] = mapped_column()
+    measured_on: Mapped[date | None] = mapped_column()
+    provenance: Mapped[dict[str, Any]] = mapped_column()
+    replaces: Mapped[str | None] = mapped_column(KEY, ForeignKey("isotherms.isotherm_id"))
+
+
+class ApiKeyRow(Base):
+    """A key to the service; the key itself is shown once and only its hash is kept."""
+
+    __tablename__ = "api_keys"
+
+    key_id: Mapped[str] = mapped_column(KEY, primary_key=True)
+    key_hash: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str] = mapped_column()
+    lab_id: Mapped[str | None] = mapped_column(KEY, index=True)
+    permissions: Mapped[list[str]] = mapped_column()
+    created_at: Mapped[datetime] = mapped_column()
+    expires_at: Mapped[datetime | None] = mapped_column()
+    revoked_at: Mapped[datetime | None] = mapped_column()
+    requests_per_minute: Mapped[int | None] = mapped_column()
+    predictions_per_day: Mapped[int | None] = mapped_column()
+    concurrent_jobs: Mapped[int | None] = mapped_column()
+
+
+class KeyUsageRow(Base):
+    """How much of a daily quota a key has used."""
+
+    __tablename__ = "key_usage"
+
+    key_id: Mapped[str] = mapped_column(KEY, ForeignKey("api_keys.key_id", ondelete="CASCADE"), primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    what: Mapped[str] = mapped_column(primary_key=True)
+    used: Mapped[int] = mapped_column()
+
+
+class IdempotencyRow(Base):
+    """The answer to a write that named an idempotency key, given again when it is repeated."""
+
+    __tablename__ = "idempotency"
+
+    caller: Mapped[str] = mapped_column(KEY, primary_key=True)
+    idempotency_key: Mapped[str] = mapped_column(KEY, primary_key=True)
+    request_hash: Mapped[str] = mapped_column()
+    created_at: Mapped[datetime] = mapped_column(index=True)
+    status: Mapped[int] = mapped_column()
+    answer: Mapped[dict[str, Any]] = mapped_column()
+
+
+class AuditRow(Base):
+    """One write through a door of hstore: who, when, what."""
+
+    __tablename__ = "audit"
+    __table_args__ = (Index(None, "lab_id", "entry_id"),)
+
+    entry_id: Mapped[str] = mapped_column(KEY, primary_key=True)
+    at: Mapped[datetime] = mapped_column(index=True)
+    key_id: Mapped[str | None] = mapped_column(KEY)
+    lab_id: Mapped[str | None] = mapped_column(KEY)
+    action: Mapped[str] = mapped_column()
+    subjects: Mapped[list[str]] = mapped_column()
+    request_id: Mapped[str] = mapped_column()
+    detail: Mapped[dict[str, Any]] = mapped_column()
+
+
+class JobRow(AccessColumns, Base):
+    """A job: what was asked, by whom, and how far it is; the worker's own journal makes it durable."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (*_access_rules("jobs"), Index(None, "state", "created_at"))
+
+    job_id: Mapped[str] = mapped_column(KEY, primary_key=True)
+    kind: Mapped[str] = mapped_column()
+    parameters: Mapped[dict[str, Any]] = mapped_column()
+    state: Mapped[str] = mapped_column()
+    created_at: Mapped[datetime] = mapped_column()
+    started_at: Mapped[datetime | None] = mapped_column()
+    finished_at: Mapped[datetime | None] = mapped_column()
+    key_id: Mapped[str | None] = mapped_column(KEY)
+    progress: Mapped[float] = mapped_column()
+    step: Mapped[str] = mapped_column()
+    result: Mapped[dict[str, Any] | None] = mapped_column()
+    error: Mapped[str] = mapped_column()
+    attempts: Mapped[int] = mapped_column()
+    cancel_requested: Mapped[bool] = mapped_column()
+    executor_id: Mapped[str] = mapped_column()
+
+
+class JobEventRow(Base):
+    """One line of the log of a job; reached only through a scoped query of jobs."""
+
+    __tablename__ = "job_events"
+
+    job_id: Mapped[str] = mapped_column(KEY, ForeignKey("jobs.job_id", ondelete="CASCADE"), primary_key=True)
+    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[datetime] = mapped_column()
+    level: Mapped[str] = mapped_column()
+    message: Mapped[str] = mapped_column()
+    progress: Mapped[float | None] = mapped_column()
+
+
+class WorkerRow(Base):
+    """A worker process and when it was last alive."""
+
+    __tablename__ = "workers"
+
+    executor_id: Mapped[str] = mapped_column(KEY, primary_key=True)
+    host: Mapped[str] = mapped_column()
+    pid: Mapped[int] = mapped_column()
+    started_at: Mapped[datetime] = mapped_column()
+    heartbeat_at: Mapped[datetime] = mapped_column()

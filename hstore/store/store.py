@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -11,7 +10,9 @@ from sqlalchemy.orm import Session
 
 from hstore.errors import InputError, StoreError
 from hstore.store import writing
-from hstore.store.engine import for_writing, make_engine, store_errors
+from hstore.store.database import Database
+from hstore.store.engine import make_engine, store_errors
+from hstore.store.keys import Audit, Keys
 from hstore.store.merging import put_merges
 from hstore.store.migration import current_revision, upgrade
 from hstore.store.queries import (
@@ -20,7 +21,6 @@ from hstore.store.queries import (
     count_of,
     identities,
     in_pieces,
-    pages,
     select_kept,
     select_materials,
     select_measurements,
@@ -40,8 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
-    from sqlalchemy import Connection, Engine, Select
-    from sqlalchemy.orm import InstrumentedAttribute
+    from sqlalchemy import Connection, Engine
 
     from hstore.records import Family, Material, Measurement, Prediction, Scope, Screen
 
@@ -80,8 +79,9 @@ class Store:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._writer = for_writing(engine)
+        self.database = Database(engine)
+        self.keys = Keys(self.database)
+        self.audit = Audit(self.database)
 
     def __enter__(self) -> Self:
         """Return the store, to be closed at the end of the block."""
@@ -95,7 +95,7 @@ class Store:
 
     def close(self) -> None:
         """Give back all connections."""
-        self._engine.dispose()
+        self.database.engine.dispose()
 
     def ping(self) -> None:
         """Ask the database for its schema version.
@@ -111,7 +111,7 @@ class Store:
         Raises:
             StoreError: there is no answer, or the tables are gone.
         """
-        with store_errors(self._engine, "read"), self._engine.connect() as connection:
+        with store_errors(self.database.engine, "read"), self.database.engine.connect() as connection:
             found = current_revision(connection)
         if found is None:
             raise StoreError("the store has lost its tables; open it again with open_store")
@@ -141,7 +141,7 @@ class Store:
         """
         own = select_materials(scope, MaterialFilter()).where(MaterialRow.material_id == material_id)
         for statement in (own, select_kept(scope, material_id)):
-            for material in self._read(statement, [MaterialRow.material_id], material_record, limit=1):
+            for material in self.database.read(statement, [MaterialRow.material_id], material_record, limit=1):
                 return material
         return None
 
@@ -162,7 +162,7 @@ class Store:
                 is stored under its own identifier.
         """
         if merges:
-            with self._writing("merged records") as connection:
+            with self.database.writing("merged records") as connection:
                 put_merges(connection, merges)
         return sum(len(materials) for materials in merges.values())
 
@@ -170,7 +170,7 @@ class Store:
         self, *, scope: Scope, material_ids: Collection[str] = (), compositions: Collection[str] = ()
     ) -> list[Identity]:
         """Return which visible materials have one of some identifiers or one of some compositions."""
-        with store_errors(self._engine, "read materials from"), self._engine.connect() as connection:
+        with self.database.connected("read materials from") as connection:
             named = list(identities(connection, scope, MaterialRow.material_id, material_ids))
             composed = list(identities(connection, scope, MaterialRow.composition, compositions))
         return list({found.material_id: found for found in (*named, *composed)}.values())
@@ -179,12 +179,12 @@ class Store:
         """Stream the visible ones of some materials, in the order of ``material_id``."""
         for names in in_pieces(material_ids):
             statement = select_materials(scope, MaterialFilter()).where(MaterialRow.material_id.in_(names))
-            yield from self._read(statement, [MaterialRow.material_id], material_record)
+            yield from self.database.read(statement, [MaterialRow.material_id], material_record)
 
     def kept_ids(self, merged_ids: Collection[str], *, scope: Scope) -> dict[str, str]:
         """Return by identifier, for those that were merged, the visible record they were merged into."""
         found: dict[str, str] = {}
-        with store_errors(self._engine, "read materials from"), self._engine.connect() as connection:
+        with self.database.connected("read materials from") as connection:
             for names in in_pieces(merged_ids):
                 statement = select(MergedMaterialRow.merged_id, MergedMaterialRow.material_id)
                 joined = statement.join(MaterialRow, MaterialRow.material_id == MergedMaterialRow.material_id)
@@ -224,7 +224,7 @@ class Store:
         statement = select_materials(scope, wanted)
         if after is not None:
             statement = statement.where(MaterialRow.material_id > after)
-        return self._read(statement, [MaterialRow.material_id], material_record, limit=limit)
+        return self.database.read(statement, [MaterialRow.material_id], material_record, limit=limit)
 
     def count_materials(
         self,
@@ -238,7 +238,7 @@ class Store:
     ) -> int:
         """Count what :meth:`materials` would stream with the same filters."""
         wanted = MaterialFilter(family, elements, chemical_system, composition, known)
-        with store_errors(self._engine, "count materials in"), self._engine.connect() as connection:
+        with self.database.connected("count materials in") as connection:
             return connection.scalar(count_of(select_materials(scope, wanted))) or 0
 
     def add_measurements(self, measurements: Iterable[Measurement]) -> int:
@@ -256,7 +256,7 @@ class Store:
         """
         given = list(measurements)
         if given:
-            with self._writing("measurements") as connection:
+            with self.database.writing("measurements") as connection:
                 writing.put_measurements(connection, given)
         return len(given)
 
@@ -281,7 +281,7 @@ class Store:
             statement = statement.where(MeasurementRow.material_id == material_id)
         if property is not None:
             statement = statement.where(MeasurementRow.property == property)
-        return self._read(statement, [MeasurementRow.measurement_id], measurement_record)
+        return self.database.read(statement, [MeasurementRow.measurement_id], measurement_record)
 
     def add_predictions(self, predictions: Iterable[Prediction]) -> int:
         """Write predictions, replacing earlier answers of the same model to the same question.
@@ -321,7 +321,7 @@ class Store:
         if model_id is not None:
             statement = statement.where(PredictionRow.model_id == model_id)
         key = [PredictionRow.material_id, PredictionRow.prediction_id]
-        return self._read(statement, key, prediction_record)
+        return self.database.read(statement, key, prediction_record)
 
     def add_screen(self, screen: Screen) -> None:
         """Write a finished screen; writing the same one again changes nothing.
@@ -329,13 +329,13 @@ class Store:
         Raises:
             StoreError: its identifier is taken by other content, or its manifest is not plain JSON.
         """
-        with self._writing("a screen") as connection:
+        with self.database.writing("a screen") as connection:
             writing.put_screen(connection, screen)
 
     def screen(self, screen_id: str, *, scope: Scope) -> Screen | None:
         """Return the screen, or None where the scope sees none."""
         statement = select(ScreenRow).where(visible(ScreenRow, scope), ScreenRow.screen_id == screen_id)
-        return next(self._read(statement, [ScreenRow.screen_id], screen_record), None)
+        return next(self.database.read(statement, [ScreenRow.screen_id], screen_record), None)
 
     def screens(self, *, scope: Scope, target: str | None = None, limit: int = 20) -> list[Screen]:
         """Return screens, newest first.
@@ -353,41 +353,8 @@ class Store:
         if target is not None:
             statement = statement.where(ScreenRow.target == target)
         newest = statement.order_by(ScreenRow.created_at.desc(), ScreenRow.screen_id).limit(limit)
-        with self._reading(ScreenRow.__tablename__), Session(self._engine) as session:
+        with self.database.reading(ScreenRow.__tablename__), Session(self.database.engine) as session:
             return [screen_record(row) for row in session.scalars(newest)]
-
-    def _read(
-        self,
-        statement: Select[Row],
-        key: Sequence[InstrumentedAttribute[str]],
-        record: Callable[[Row], Record],
-        *,
-        limit: int | None = None,
-    ) -> Iterator[Record]:
-        found = pages(self._engine, statement, key, limit=limit)
-        page: list[Record] | None = []
-        while page is not None:
-            yield from page
-            with self._reading(key[0].class_.__tablename__):
-                rows = next(found, None)
-                page = None if rows is None else [record(row) for row in rows]
-
-    @contextmanager
-    def _reading(self, table: str) -> Iterator[None]:
-        try:
-            with store_errors(self._engine, f"read {table} from"):
-                yield
-        except ValueError as error:
-            said = " ".join(str(error).split())
-            raise StoreError(
-                f"a row of {table} was changed outside hstore and is not a valid record: {said}; "
-                "correct or delete it"
-            ) from error
-
-    @contextmanager
-    def _writing(self, what: str) -> Iterator[Connection]:
-        with store_errors(self._engine, f"write {what} to"), self._writer.begin() as connection:
-            yield connection
 
     def _write_chunks(
         self, records: Iterable[Record], chunk_size: int, put: Callable[[Connection, Sequence[Record]], None]
@@ -397,7 +364,7 @@ class Store:
         source = iter(records)
         written = 0
         while chunk := list(islice(source, chunk_size)):
-            with self._writing("records") as connection:
+            with self.database.writing("records") as connection:
                 put(connection, chunk)
             written += len(chunk)
         return written

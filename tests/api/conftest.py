@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from fastapi.testclient import TestClient
 
+from hstore.keys import permissions_of
 from hstore.records import Family
 from hstore.settings import Settings
 from hstore.store import open_store
@@ -56,6 +57,17 @@ def client(app, predictor):
     with TestClient(app, raise_server_exceptions=False) as running:
         app.state.service = replace(app.state.service, predictor=predictor)
         yield running
+
+
+@pytest.fixture
+def key(records):
+    """Make a key and return the headers it is sent with: ``key("north", "read,measure")``."""
+
+    def make(lab, scopes="read"):
+        _, secret = records.keys.create(lab, permissions_of(scopes), lab_id=lab)
+        return {"X-API-Key": secret}
+
+    return make
 
 
 @pytest.fixture

@@ -108,7 +108,7 @@ def test_a_reader_that_stops_early_leaves_no_connection_open(store, build):
     store.add_materials(build.material(f"m{number}") for number in range(5))
     readers = [store.materials(scope=EVERYTHING) for _ in range(40)]  # far above the size of the pool
     assert {next(reader).material_id for reader in readers} == {"m0"}
-    assert store._engine.pool.checkedout() == 0
+    assert store.database.engine.pool.checkedout() == 0
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -134,7 +134,7 @@ def test_ten_thousand_materials_take_seconds(store, build):
 def test_no_page_sorts_the_table_again(store, scope, filters):
     wanted = queries.select_materials(scope, queries.MaterialFilter(**filters))
     statement = wanted.order_by(queries.MaterialRow.material_id).limit(10)
-    with store._engine.connect() as connection:
+    with store.database.engine.connect() as connection:
         compiled = statement.compile(connection, compile_kwargs={"literal_binds": True})
         plan = [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}")]
     assert not any("TEMP B-TREE" in step for step in plan), plan

@@ -79,7 +79,7 @@ def test_the_database_itself_refuses_a_lab_record_without_lab(store, build):
     store.add_materials([build.material()])
     with (
         pytest.raises(Exception, match="lab_records_name_their_lab"),
-        store._engine.begin() as connection,
+        store.database.engine.begin() as connection,
     ):
         connection.execute(text("UPDATE materials SET visibility = 'lab'"))
 
@@ -163,7 +163,7 @@ def test_processes_that_start_at_once_make_one_schema(database_url):
 
 
 def test_sqlite_is_set_up_for_several_processes(path):
-    with open_store(f"sqlite:///{path}") as store, store._engine.connect() as connection:
+    with open_store(f"sqlite:///{path}") as store, store.database.engine.connect() as connection:
         pragmas = {
             name: connection.scalar(text(f"PRAGMA {name}"))
             for name in ("journal_mode", "foreign_keys", "synchronous", "busy_timeout")
@@ -261,7 +261,7 @@ def test_a_folder_that_cannot_be_made_is_a_store_error(path):
 
 def test_a_store_whose_tables_are_gone_fails_with_a_store_error(path, build):
     with open_store(f"sqlite:///{path}") as store:
-        with store._engine.begin() as connection:
+        with store.database.engine.begin() as connection:
             connection.execute(text("DROP TABLE screens"))
         with pytest.raises(StoreError, match=r"cannot read screens from .*no such table"):
             store.screens(scope=EVERYTHING)

@@ -208,7 +208,7 @@ def test_columns_for_other_programs_agree_with_the_records(store, build):
     formula = "Ti0.95Zr0.05Mn1.55V0.45"
     store.add_materials([build.material("m1", formula)])
     store.add_measurements([build.measurement("a")])
-    with store._engine.connect() as connection:
+    with store.database.engine.connect() as connection:
         row = connection.execute(MaterialRow.__table__.select()).one()
         unit = connection.scalar(MeasurementRow.__table__.select().with_only_columns(MeasurementRow.unit))
     assert row.composition == build.material("m1", formula).composition
@@ -218,7 +218,7 @@ def test_columns_for_other_programs_agree_with_the_records(store, build):
 
 def test_a_row_spoilt_by_hand_is_named_not_returned(store, build):
     store.add_materials([build.material()])
-    with store._engine.begin() as connection:
+    with store.database.engine.begin() as connection:
         connection.execute(MaterialRow.__table__.update().values(formula="Xx2"))
     with pytest.raises(StoreError, match=r"row of materials was changed outside hstore.*unknown element 'Xx'"):
         store.material("m1", scope=EVERYTHING)

@@ -10,7 +10,8 @@ from fastapi import APIRouter, Path, Query
 from hstore.elements import ATOMIC_MASS_G_PER_MOL
 from hstore.errors import unknown_name
 from hstore.formula import canonical_formula, parse_amounts
-from hstore_api.dependencies import ScopeDep, StoreDep  # noqa: TC001 - FastAPI reads annotations
+from hstore_api.access import ScopeDep  # noqa: TC001 - FastAPI reads annotations
+from hstore_api.dependencies import StoreDep  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.errors import NotFoundError, problems
 from hstore_api.schemas import MaterialDetail, MaterialPage, MaterialQuery, MaterialSummary, Text
 

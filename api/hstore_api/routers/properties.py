@@ -5,7 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from hstore.properties import PROPERTIES
-from hstore_api.dependencies import ScopeDep, SettingsDep  # noqa: TC001 - FastAPI reads annotations
+from hstore_api.access import ScopeDep  # noqa: TC001 - FastAPI reads annotations
+from hstore_api.dependencies import SettingsDep  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.errors import problems
 from hstore_api.model_schemas import ModelList, ModelSchema, PropertyList, PropertySchema
 from hstore_api.served import own_properties, shipped_properties

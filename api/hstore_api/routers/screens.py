@@ -6,7 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from hstore_api.dependencies import ScopeDep, StoreDep  # noqa: TC001 - FastAPI reads annotations
+from hstore_api.access import ScopeDep  # noqa: TC001 - FastAPI reads annotations
+from hstore_api.dependencies import StoreDep  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.errors import NotFoundError, problems
 from hstore_api.schemas import ScreenDetail, ScreenPage, ScreenQuery, ScreenSummary, Text
 
