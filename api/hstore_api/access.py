@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request, Security
@@ -43,7 +43,7 @@ class Caller:
     """Key it came with; None for an anonymous reader."""
     request_id: str
     """Identifier of the request, for the audit log."""
-    scope: Scope = field(default_factory=Scope)
+    scope: Scope
     """What it may see, as of today: embargoes end while the service runs."""
 
     @property
@@ -90,7 +90,7 @@ def find_caller(request: Request, key: str | None, *, settings: Settings, store:
     if found is None:
         if not settings.reads_anonymously:
             raise UnauthenticatedError(f"this service answers with a key only; send one as {KEY_HEADER}")
-        return Caller(None, request_id)
+        return Caller(None, request_id, Scope())
     return Caller(found, request_id, Scope(lab_id=found.lab_id))
 
 

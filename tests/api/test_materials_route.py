@@ -126,12 +126,12 @@ def test_records_of_a_lab_are_as_if_they_were_not_there(client, records, build, 
 
 
 def test_an_embargo_ends_while_the_service_runs(client, records, build, monkeypatch):
-    from hstore_api import dependencies
+    from hstore_api import access
 
     end = datetime.now(UTC).date() + timedelta(days=30)
     held = Access(lab_id="lab", visibility="lab", embargo_until=end)
     records.add_materials([build.material("g/held", "TiH2", access=held)])
     assert ids(client.get("/v1/materials?formula=TiH2")) == []
-    scope = dependencies.Scope
-    monkeypatch.setattr(dependencies, "Scope", lambda: scope(today=end))
+    scope = access.Scope
+    monkeypatch.setattr(access, "Scope", lambda: scope(today=end))
     assert ids(client.get("/v1/materials?formula=TiH2")) == ["g/held"]
