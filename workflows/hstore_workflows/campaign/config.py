@@ -6,16 +6,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hstore.errors import InputError, StoreError, unknown_name
+from hstore.records import Access
 from hstore_workflows.campaign.objective import Goal, Objective, Window
 from hstore_workflows.campaign.strategies import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SCHEMA = 2
+    from hstore.records import Scope
+
+SCHEMA = 3
 """Version of what hstore writes into a ledger.
 
 1: one column to maximise; a result ends its experiment. 2: goals, leases, labs, told rows, corrections.
+3: an owner and members.
 """
 LEASE_DAYS = 30.0
 """Days for which a proposed experiment is kept for its lab, unless said otherwise."""
@@ -65,6 +69,10 @@ class CampaignConfig:
     """File, beside the pool, with the predictions that replaced those of the pool; empty before a retraining."""
     priors_sha256: str = ""
     """Its checksum."""
+    access: Access = field(default_factory=Access)
+    """Whose the campaign is and who may see it; the operator's, for everybody, unless said otherwise."""
+    members: tuple[str, ...] = ()
+    """Labs besides the owner that see a lab's campaign and work on it."""
     leases_from: str = ""
     """When a campaign of an earlier schema was opened by this one, ISO 8601 in UTC: its experiments, which were
     proposed without a lease, have theirs from then."""
@@ -93,7 +101,13 @@ class CampaignConfig:
             "conditions": dict(self.conditions),
             "features": list(self.features),
             "model_ids": list(self.model_ids),
+            "access": self.access.model_dump(mode="json"),
+            "members": list(self.members),
         }
+
+    def allows(self, scope: Scope) -> bool:
+        """Tell whether a scope may see the campaign."""
+        return scope.allows(self.access) or (scope.lab_id is not None and scope.lab_id in self.members)
 
 
 def read_config(name: str, held: Mapping[str, Any]) -> CampaignConfig:
@@ -111,5 +125,7 @@ def read_config(name: str, held: Mapping[str, Any]) -> CampaignConfig:
     texts = [f"max:{held['maximize']}"] if schema == 1 else held["goals"]
     objective = Objective(tuple(map(Goal.parse, texts)), tuple(map(Window.parse, held["windows"])))
     known = {key: held[key] for key in CampaignConfig.__dataclass_fields__ if key in held}
-    known |= {key: tuple(known[key]) for key in ("features", "model_ids") if key in known}
+    known |= {key: tuple(known[key]) for key in ("features", "model_ids", "members") if key in known}
+    if "access" in known:
+        known["access"] = Access.model_validate(known["access"])
     return CampaignConfig(**(known | {"objective": objective}))

@@ -9,12 +9,12 @@ nobody change a finished trial: corrections, retractions and replicates are tria
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from hstore.errors import InputError, unknown_name
+from hstore.errors import InputError, StoreError, unknown_name
 from hstore_workflows.campaign.config import SCHEMA, CampaignConfig, read_config
 from hstore_workflows.campaign.entry import Entry, Told, read_entry
 from hstore_workflows.campaign.lock import deciding
@@ -136,7 +136,8 @@ class Ledger:
         """Finish what a dead process left half done, bring the ledger to this schema, and return all trials."""
         if self._attributes[_CONFIG].get("schema", 1) < SCHEMA:
             found = self._attributes[_CONFIG].get("schema", 1)
-            self.config = replace(self.config, leases_from=now_utc().isoformat())
+            if found == 1:
+                self.config = replace(self.config, leases_from=now_utc().isoformat())
             self._set(_CONFIG, self.config.as_json() | {"migrated_from": found})
         entries = self.entries()
         for place, entry in enumerate(entries):
@@ -255,6 +256,21 @@ def campaign_names(settings: Settings) -> list[str]:
     with open_storage(settings) as storage:
         studies = storage.get_all_studies()
     return sorted(study.study_name for study in studies if _CONFIG in study.user_attrs)
+
+
+def configs(settings: Settings, name: str | None = None) -> dict[str, CampaignConfig]:
+    """Return name -> settings of all campaigns, or of the one of a name, in alphabetical order.
+
+    A campaign that a newer hstore wrote is left out.
+    """
+    found = {}
+    with open_storage(settings) as storage:
+        for study in sorted(storage.get_all_studies(), key=lambda study: study.study_name):
+            held = study.user_attrs.get(_CONFIG)
+            if isinstance(held, dict) and name in {None, study.study_name}:
+                with suppress(StoreError):
+                    found[study.study_name] = read_config(study.study_name, held)
+    return found
 
 
 def ledger_exists(settings: Settings, name: str) -> bool:

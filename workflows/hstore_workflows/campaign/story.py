@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hstore.errors import InputError
+from hstore.records import Access
+from hstore_workflows.campaign.access import full_name
 from hstore_workflows.campaign.config import CampaignConfig
 from hstore_workflows.campaign.entry import Told
 from hstore_workflows.campaign.labs import Lab, check_lab_name
@@ -82,6 +84,7 @@ def begin(
     objective: Objective,
     *,
     keep_outside: bool = False,
+    access: Access | None = None,
     **choices: Any,
 ) -> CampaignPool:
     """Begin a campaign over a pool, which is frozen under ``HSTORE_HOME``.
@@ -92,6 +95,8 @@ def begin(
         source: folder of a screen, or a table of candidates.
         objective: what to look for.
         keep_outside: also take candidates outside the domain of the screen's models.
+        access: whose it is and who may see it; the operator's, for everybody, when not given. A lab's campaign
+            is from then on named ``LAB:NAME`` (:func:`~hstore_workflows.campaign.access.full_name`).
         choices: ``batch``, ``strategy``, ``lease_s``, ``conditions``, ``features`` and ``effort_column`` of
             :class:`~hstore_workflows.campaign.config.CampaignConfig`.
 
@@ -103,7 +108,8 @@ def begin(
 
     if not _NAME.match(name):
         raise InputError(f"campaign name {name!r} must be letters, digits, '.', '-' or '_', 64 at most")
-    config = CampaignConfig(objective, seed=settings.seed, **choices)
+    config = CampaignConfig(objective, seed=settings.seed, access=access or Access(), **choices)
+    name = full_name(name, config.access)
     _check_conditions(config.conditions)
     strategy(config.strategy)
     pool = read_pool(

@@ -99,6 +99,8 @@ def command() -> None:
     help="New results after which the property models are to be retrained.",
 )
 @click.option("--keep-outside", is_flag=True, help="Also take candidates outside the models' domain.")
+@click.option("--owner", metavar="LAB", help="Lab whose campaign it is; only it and the members see it.")
+@click.option("--members", metavar="LAB,..", default="", help="Other labs that see it and work on it.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was begun as JSON.")
 def new(
     name: str,
@@ -117,13 +119,19 @@ def new(
     retrain_every: int,
     *,
     keep_outside: bool,
+    owner: str | None,
+    members: str,
     as_json: bool,
 ) -> None:
     """Begin the campaign NAME over a pool of candidates.
 
     One to four goals: the first --maximize is the main one, or the first --minimize where nothing is maximised.
+    With --owner the campaign is named LAB:NAME from then on.
     """
+    from hstore.keys import lab_of
+    from hstore.records import Access, Visibility
     from hstore.settings import load_settings
+    from hstore_workflows.campaign.access import full_name
     from hstore_workflows.campaign.config import DAY_S
     from hstore_workflows.campaign.objective import Goal, Objective, Window
     from hstore_workflows.campaign.story import begin
@@ -131,6 +139,9 @@ def new(
 
     if not maximize and not minimize:
         raise click.UsageError("give --maximize COLUMN or --minimize COLUMN")
+    if members and not owner:
+        raise click.UsageError("--members needs --owner: a campaign without an owner is open to everybody")
+    access = Access(lab_id=lab_of(owner), visibility=Visibility.LAB) if owner else Access()
     goals = (*map(Goal, maximize), *(Goal(column, minimize=True) for column in minimize))
     objective = Objective(goals, tuple(map(Window.parse, windows)))
     made = begin(
@@ -148,7 +159,10 @@ def new(
         budget=budget,
         budget_unit=budget_unit,
         retrain_every=retrain_every,
+        access=access,
+        members=tuple(lab_of(part) for part in members.split(",") if part.strip()),
     )
+    name = full_name(name, access)
     predicted = [goal.column for goal in goals if made.prior(goal.column) is not None]
     if as_json:
         rejects = [{"row": r.row, "formula": r.formula, "cause": r.cause} for r in made.rejects]
