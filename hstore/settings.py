@@ -63,7 +63,11 @@ class Settings(BaseSettings):
     cors_origins: tuple[str, ...] = ()
     """Origins whose pages may call the service from a browser; none by default."""
     log_format: Literal["text", "json"] = "text"
-    """How the service writes its log."""
+    """How the service and the worker write their logs."""
+    metrics_access: Literal["loopback", "key", "open"] = "loopback"
+    """Who may read ``/metrics``: this machine and keys with the scope admin, such keys only, or everybody."""
+    worker_expected: bool = False
+    """Whether ``/readyz`` fails while no worker is alive."""
 
     @property
     def reads_anonymously(self) -> bool:
@@ -96,6 +100,11 @@ class Settings(BaseSettings):
     def fetch_dir(self) -> Path:
         """Folder of the pages of unfinished fetches."""
         return self.home / "fetch"
+
+    @property
+    def jobs_dir(self) -> Path:
+        """Folder of the files that jobs leave, one folder a job."""
+        return self.home / "jobs"
 
     @property
     def data_dir(self) -> Path:
