@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hstore.errors import InputError
+from hstore.partial import PartialCrystal, close_pairs, element_of
 from hstore_workflows.sources.occupancy import (
     ALTERNATIVE,
     DOMINANT,
@@ -17,7 +18,6 @@ from hstore_workflows.sources.occupancy import (
     difference,
     ordered,
 )
-from hstore_workflows.sources.partial import PartialCrystal, close_pairs, element_of
 
 
 def crystal(rows, cell=5.0):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hstore.crystal import Crystal
-from hstore_workflows.sources.partial import PartialCrystal, atomic_number
+from hstore.partial import PartialCrystal, atomic_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

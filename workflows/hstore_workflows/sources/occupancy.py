@@ -29,8 +29,8 @@ import numpy as np
 from hstore.crystal import Crystal
 from hstore.errors import InputError
 from hstore.formula import formula_text
+from hstore.partial import PartialCrystal, atomic_number, close_pairs
 from hstore_workflows.sources.arrangement import arranged
-from hstore_workflows.sources.partial import PartialCrystal, atomic_number, close_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

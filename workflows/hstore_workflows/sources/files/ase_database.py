@@ -14,9 +14,9 @@ import numpy as np
 
 from hstore.elements import SYMBOLS
 from hstore.errors import InputError
+from hstore.partial import PartialCrystal, checked_lattice
 from hstore_workflows.sources.files.found import Found, settle
 from hstore_workflows.sources.files.place import Place, Step
-from hstore_workflows.sources.partial import PartialCrystal, checked_lattice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

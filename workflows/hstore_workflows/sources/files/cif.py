@@ -11,6 +11,7 @@ import numpy as np
 
 from hstore.errors import FormulaError, InputError
 from hstore.formula import parse_amounts
+from hstore.partial import LONGEST_AXIS_ANGSTROM, PartialCrystal, checked_lattice, element_of
 from hstore_workflows.sources.files.cif_syntax import Block, Span, read_block, spans
 from hstore_workflows.sources.files.found import Found, settle
 from hstore_workflows.sources.files.orbit import expanded
@@ -24,7 +25,6 @@ from hstore_workflows.sources.files.symmetry import (
     operations_of,
 )
 from hstore_workflows.sources.files.text import decoded
-from hstore_workflows.sources.partial import LONGEST_AXIS_ANGSTROM, PartialCrystal, checked_lattice, element_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 from hstore.errors import InputError
 from hstore.formula import canonical_formula
-from hstore_workflows.sources.occupancy import Ordered, ordered
-from hstore_workflows.sources.partial import (
+from hstore.partial import (
     LEAST_DISTANCE_ANGSTROM,
     LEAST_VOLUME_PER_ATOM_ANGSTROM3,
     close_pairs,
 )
+from hstore_workflows.sources.occupancy import Ordered, ordered
 
 if TYPE_CHECKING:
     from hstore.crystal import Crystal
+    from hstore.partial import PartialCrystal
     from hstore.records import Material
-    from hstore_workflows.sources.partial import PartialCrystal
 
 
 @dataclass(frozen=True)

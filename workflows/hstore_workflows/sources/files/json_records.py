@@ -10,13 +10,13 @@ from pydantic import ValidationError
 
 from hstore.errors import InputError
 from hstore.formula import parse_amounts
+from hstore.partial import PartialCrystal
 from hstore.records import Material
 from hstore_workflows.sources.files.ase_database import ase_json_rows, is_ase_json
 from hstore_workflows.sources.files.found import Found, settle
 from hstore_workflows.sources.files.place import Place, Step
 from hstore_workflows.sources.files.text import decoded
 from hstore_workflows.sources.occupancy import MOST_CHANGE, difference
-from hstore_workflows.sources.partial import PartialCrystal
 from hstore_workflows.sources.snapshot import FORMAT
 
 if TYPE_CHECKING:

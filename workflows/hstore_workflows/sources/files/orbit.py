@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hstore.errors import InputError
-from hstore_workflows.sources.partial import PartialCrystal, close_pairs
+from hstore.partial import PartialCrystal, close_pairs
 
 if TYPE_CHECKING:
     from hstore.arrays import FloatArray, IntArray

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hstore.errors import InputError
+from hstore.partial import PartialCrystal, checked_lattice, element_of
 from hstore_workflows.sources.files.found import Found, settle
 from hstore_workflows.sources.files.place import Place, Step
 from hstore_workflows.sources.files.text import decoded
-from hstore_workflows.sources.partial import PartialCrystal, checked_lattice, element_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

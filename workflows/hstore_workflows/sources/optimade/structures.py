@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hstore.errors import InputError
-from hstore_workflows.sources.partial import PartialCrystal
+from hstore.partial import PartialCrystal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
