@@ -13,10 +13,14 @@ from hstore.settings import Settings, load_settings
 from hstore.store import open_store
 from hstore_api.dependencies import Service
 from hstore_api.errors import PROBLEM_JSON, install_handlers
+from hstore_api.metrics import Metrics
 from hstore_api.middleware import REQUEST_ID_HEADER, BodyLimitMiddleware, RequestIdMiddleware
+from hstore_api.observing import ObservingMiddleware, RequestLog
 from hstore_api.predictor import Predictor
+from hstore_api.readiness import ModelCheck
 from hstore_api.routers import campaigns, health, materials, predictions, properties, screens
 from hstore_api.seeding import Seeding, embedded_candidates
+from hstore_api.stopping import Stopping
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -38,17 +42,19 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     Raises:
         SettingsError: a setting has a value that is not allowed.
     """
+    metrics = Metrics()
     app = _Contracted(
         title="hstore",
         version=hstore.__version__,
         description=_DESCRIPTION,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
-        lifespan=_lifespan(settings or load_settings()),
+        lifespan=_lifespan(settings or load_settings(), metrics),
         generate_unique_id_function=_operation_id,
         docs_url=None,  # the pages FastAPI has load their scripts from a content network
         redoc_url=None,
     )
     app.add_middleware(BodyLimitMiddleware)
+    app.add_middleware(ObservingMiddleware, observers=(metrics, RequestLog()))  # refusals by the others too
     app.add_middleware(RequestIdMiddleware)  # added last, so outermost: refusals have an identifier too
     install_handlers(app)
     for router in (health, materials, predictions, screens, properties, campaigns):
@@ -56,16 +62,27 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(settings: Settings, metrics: Metrics) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with open_store(settings.store_url) as store:
             seeding = Seeding(store, partial(embedded_candidates, settings.seed))
-            app.state.service = Service(settings, store, seeding, Predictor(settings))
+            stopping = Stopping()
+            app.state.service = Service(
+                settings=settings,
+                store=store,
+                seeding=seeding,
+                predictor=Predictor(settings),
+                metrics=metrics,
+                model_check=ModelCheck(),
+                stopping=stopping,
+            )
             seeding.start()
             try:
-                yield
+                with stopping.by_signal(seeding.give_up):
+                    yield
             finally:
+                stopping.tell()
                 seeding.stop()
 
     return lifespan

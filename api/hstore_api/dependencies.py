@@ -9,10 +9,13 @@ from fastapi import Depends, Request
 
 from hstore.settings import Settings
 from hstore.store import Store
+from hstore_api.metrics import Metrics
 from hstore_api.predictor import Predictor
 
 if TYPE_CHECKING:
+    from hstore_api.readiness import ModelCheck
     from hstore_api.seeding import Seeding
+    from hstore_api.stopping import Stopping
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,12 @@ class Service:
     """The filling of the store, under way or done."""
     predictor: Predictor
     """The property models."""
+    metrics: Metrics
+    """Figures for Prometheus."""
+    model_check: ModelCheck
+    """Whether the files of the models can be used."""
+    stopping: Stopping
+    """Whether the process has been told to end; long answers ask it and end of their own accord."""
 
 
 def _service(request: Request) -> Service:
@@ -41,6 +50,10 @@ def _store(request: Request) -> Store:
     return _service(request).store
 
 
+def _metrics(request: Request) -> Metrics:
+    return _service(request).metrics
+
+
 def _predictor(request: Request) -> Predictor:
     return _service(request).predictor
 
@@ -48,4 +61,5 @@ def _predictor(request: Request) -> Predictor:
 ServiceDep = Annotated[Service, Depends(_service)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 StoreDep = Annotated[Store, Depends(_store)]
+MetricsDep = Annotated[Metrics, Depends(_metrics)]
 PredictorDep = Annotated[Predictor, Depends(_predictor)]

@@ -49,9 +49,13 @@ class Seeding:
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
 
+    def give_up(self) -> None:
+        """Give up what is not written, without waiting."""
+        self._stop.set()
+
     def stop(self) -> None:
         """Give up what is not written, and wait for the thread."""
-        self._stop.set()
+        self.give_up()
         self.wait()
 
     def _run(self) -> None:

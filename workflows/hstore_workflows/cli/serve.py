@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-from typing import Any
 
 import click
 
@@ -28,11 +27,13 @@ def command(host: str, port: int) -> None:
     """
     import uvicorn
 
+    from hstore.logs import log_config
     from hstore.settings import load_settings
     from hstore.store import open_store
 
+    settings = load_settings()
     # A store that cannot be opened is one line here, and a traceback once the server has started.
-    open_store(load_settings().store_url).close()
+    open_store(settings.store_url).close()
     # uvicorn finishes what it is doing and then raises the signal again; the exit code is to be 0.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(
@@ -40,13 +41,8 @@ def command(host: str, port: int) -> None:
         factory=True,
         host=host,
         port=port,
-        log_config=_log_config(uvicorn.config.LOGGING_CONFIG),
+        log_config=log_config(settings.log_format),
+        access_log=False,  # the service writes a line of its own for each request
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
     )
-
-
-def _log_config(base: dict[str, Any]) -> dict[str, Any]:
-    """Add our own log to that of the server."""
-    ours = {"handlers": ["default"], "level": "INFO", "propagate": False}
-    return {**base, "loggers": {**base["loggers"], "hstore_api": ours}}
