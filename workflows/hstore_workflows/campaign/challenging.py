@@ -16,7 +16,6 @@ import pandas as pd
 
 from hstore.errors import InputError
 from hstore.properties import PROPERTIES
-from hstore.records import Scope
 from hstore.units import STANDARD_TEMPERATURE_K
 from hstore_models.calibration import NORMAL_QUANTILE
 from hstore_workflows.campaign.landscape import LOGARITHMIC
@@ -137,8 +136,8 @@ def challenge(
         InputError: no result can train it.
     """
     from hstore_models.registry import Registry
-    from hstore_models.row_files import load_table
-    from hstore_models.training import ADDED, ensure, made_from, train
+    from hstore_models.training import ensure
+    from hstore_workflows.lab_training import train_beside
 
     table = training_table(status, pool, columns)
     if table.empty:
@@ -146,17 +145,13 @@ def challenge(
             f"no result of {', '.join(columns)} stands, which {model} learns from; observe some first"
         )
     ensure(model, settings, say=say)
-    spec, public = made_from(model, settings)
-    registry, owner = Registry(settings.models_dir), owner_of(status)
-    own = registry.usable(model, Scope(lab_id=owner))
-    kept = {} if own is None else {
-        key.removeprefix(ADDED): load_table(digest, settings)
-        for key, digest in own.card.checksums.items() if key.startswith(ADDED)
-    }  # fmt: skip
+    owner = owner_of(status)
     say(f"training {model} with {len(table)} results of the campaign")
-    trained = train(spec, settings, tables=public | kept | {table_name(status.name): table})
+    trained = train_beside(model, {table_name(status.name): table}, settings, lab_id=owner)
     if trained.verdict is not None and trained.verdict.better:
-        registry.promote(model, trained.loaded.card.model_id, f"results of campaign {status.name}", lab_id=owner)
+        Registry(settings.models_dir).promote(
+            model, trained.loaded.card.model_id, f"results of campaign {status.name}", lab_id=owner
+        )
     return trained
 
 
