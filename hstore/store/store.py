@@ -6,12 +6,13 @@ from itertools import islice
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from hstore.errors import InputError, StoreError
 from hstore.store import writing
 from hstore.store.database import Database
 from hstore.store.engine import make_engine, store_errors
+from hstore.store.idempotency import Idempotency
+from hstore.store.jobs import Jobs
 from hstore.store.keys import Audit, Keys
 from hstore.store.merging import put_merges
 from hstore.store.migration import current_revision, upgrade
@@ -82,6 +83,8 @@ class Store:
         self.database = Database(engine)
         self.keys = Keys(self.database)
         self.audit = Audit(self.database)
+        self.idempotency = Idempotency(self.database)
+        self.jobs = Jobs(self.database)
 
     def __enter__(self) -> Self:
         """Return the store, to be closed at the end of the block."""
@@ -353,7 +356,7 @@ class Store:
         if target is not None:
             statement = statement.where(ScreenRow.target == target)
         newest = statement.order_by(ScreenRow.created_at.desc(), ScreenRow.screen_id).limit(limit)
-        with self.database.reading(ScreenRow.__tablename__), Session(self.database.engine) as session:
+        with self.database.session(ScreenRow.__tablename__) as session:
             return [screen_record(row) for row in session.scalars(newest)]
 
     def _write_chunks(
