@@ -127,6 +127,7 @@ def _scope(caller: ReadCaller) -> Scope:
     return caller.scope
 
 
+AnyCaller = Annotated[Caller, Depends(_caller)]
 ReadCaller = Annotated[Caller, Depends(requires(Permission.READ))]
 MeasureCaller = Annotated[Caller, Depends(requires(Permission.MEASURE))]
 RunCaller = Annotated[Caller, Depends(requires(Permission.RUN))]

@@ -21,6 +21,7 @@ from hstore.errors import (
     StoreError,
     UnknownNameError,
 )
+from hstore.store.idempotency import KeyReusedError, RequestUnderWayError
 from hstore_api.middleware import REQUEST_ID_HEADER
 from hstore_api.schemas import InvalidPart, Problem
 
@@ -75,6 +76,8 @@ _OF_ERROR: dict[type[HstoreError], _Kind] = {
     ForbiddenError: _Kind(403, "forbidden", "Not permitted"),
     NotFoundError: _Kind(404, "not_found", "Not found"),
     ConflictError: _Kind(409, "conflict", "Conflict"),
+    RequestUnderWayError: _Kind(409, "request_under_way", "Request under way"),
+    KeyReusedError: _Kind(422, "idempotency_mismatch", "Idempotency key used before"),
     LimitError: _Kind(429, "limit_reached", "Limit reached"),
     UnknownNameError: _Kind(422, "unknown_name", "Unknown name"),
     FormulaError: _Kind(422, "invalid_formula", "Formula cannot be read"),
@@ -145,7 +148,7 @@ def _answer_hstore(request: Request, error: Exception) -> JSONResponse:
         headers["Retry-After"] = _RETRY_AFTER_S
     if kind.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'ApiKey realm="hstore"'
-    if isinstance(error, LimitError):
+    if isinstance(error, LimitError | RequestUnderWayError):
         headers["Retry-After"] = str(error.retry_after_s)
     return _problem(request, kind, str(error), headers=headers)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
+
+from sqlalchemy.orm import Session
 
 from hstore.errors import StoreError
 from hstore.store.engine import for_writing, store_errors
@@ -26,12 +29,47 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._writer = for_writing(engine)
+        self._of_thread = threading.local()
+
+    @property
+    def bind(self) -> Engine | Connection:
+        """What this thread reads from: the connection of its :meth:`transaction`, or any."""
+        return self._joined or self.engine
+
+    @contextmanager
+    def transaction(self, what: str) -> Iterator[Connection]:
+        """Make one transaction of everything this thread writes in the block; what it reads sees it.
+
+        All of it is committed at the end of the block, and nothing where an error leaves it. A write inside
+        that fails and whose error is caught undoes itself alone. On SQLite everybody else who writes waits:
+        compute first, then begin.
+
+        Args:
+            what: is written, for messages.
+        """
+        with self.writing(what) as connection:
+            outer = self._joined
+            self._of_thread.connection = connection
+            try:
+                yield connection
+            finally:
+                self._of_thread.connection = outer
+
+    @contextmanager
+    def session(self, table: str) -> Iterator[Session]:
+        """Yield a session to read a table with."""
+        with self.reading(table), Session(self.bind) as session:
+            yield session
 
     @contextmanager
     def connected(self, doing: str) -> Iterator[Connection]:
         """Yield a connection to read with; ``doing``, such as ``"read materials from"``, is for messages."""
-        with store_errors(self.engine, doing), self.engine.connect() as connection:
-            yield connection
+        with store_errors(self.engine, doing):
+            if self._joined is not None:
+                yield self._joined
+                return
+            with self.engine.connect() as connection:
+                yield connection
 
     def read(
         self,
@@ -42,7 +80,7 @@ class Database:
         limit: int | None = None,
     ) -> Iterator[Record]:
         """Stream records in the order of a unique key, a page at a time."""
-        found = pages(self.engine, statement, key, limit=limit)
+        found = pages(lambda: self.bind, statement, key, limit=limit)
         page: list[Record] | None = []
         while page is not None:
             yield from page
@@ -66,5 +104,15 @@ class Database:
     @contextmanager
     def writing(self, what: str) -> Iterator[Connection]:
         """Yield a connection in a transaction that writes; ``what`` is for messages."""
-        with store_errors(self.engine, f"write {what} to"), self._writer.begin() as connection:
-            yield connection
+        joined = self._joined
+        with store_errors(self.engine, f"write {what} to"):
+            if joined is not None:
+                with joined.begin_nested():
+                    yield joined
+                return
+            with self._writer.begin() as connection:
+                yield connection
+
+    @property
+    def _joined(self) -> Connection | None:
+        return getattr(self._of_thread, "connection", None)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session
 
 from hstore.errors import InputError, UnknownNameError
 from hstore.keys import ApiKey, Permission, hash_of, new_secret
@@ -93,21 +92,21 @@ class Keys:
     def find(self, key: str) -> ApiKey | None:
         """Return a key that can be used; None for one that is unknown, expired or revoked."""
         statement = select(ApiKeyRow).where(ApiKeyRow.key_hash == hash_of(key))
-        with self._database.reading("api_keys"), Session(self._database.engine) as session:
+        with self._database.session("api_keys") as session:
             row = session.scalar(statement)
             kept = None if row is None else _key(row)
         return kept if kept and kept.usable() else None
 
     def get(self, key_id: str) -> ApiKey | None:
         """Return a key by its public identifier, whether or not it can be used."""
-        with self._database.reading("api_keys"), Session(self._database.engine) as session:
+        with self._database.session("api_keys") as session:
             row = session.get(ApiKeyRow, key_id)
             return None if row is None else _key(row)
 
     def list(self) -> list[ApiKey]:
         """Return all keys, oldest first."""
         statement = select(ApiKeyRow).order_by(ApiKeyRow.created_at, ApiKeyRow.key_id)
-        with self._database.reading("api_keys"), Session(self._database.engine) as session:
+        with self._database.session("api_keys") as session:
             return [_key(row) for row in session.scalars(statement)]
 
     def revoke(self, key_id: str) -> ApiKey:
@@ -206,7 +205,7 @@ class Audit:
             statement = statement.where(AuditRow.lab_id == lab_id)
         if before is not None:
             statement = statement.where(AuditRow.entry_id < before)
-        with self._database.reading("audit"), Session(self._database.engine) as session:
+        with self._database.session("audit") as session:
             return [
                 AuditEntry(**{name: getattr(row, name) for name in AuditEntry.model_fields})
                 for row in session.scalars(statement)

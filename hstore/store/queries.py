@@ -12,7 +12,7 @@ from hstore.records import Access, Visibility
 from hstore.store.schema import Base, MaterialElementRow, MaterialRow, MeasurementRow, MergedMaterialRow
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from sqlalchemy import Connection, Engine
     from sqlalchemy.orm import InstrumentedAttribute
@@ -134,7 +134,7 @@ def select_measurements(scope: Scope, *, include_replaced: bool) -> Select[Measu
 
 
 def pages(
-    engine: Engine,
+    bind: Callable[[], Engine | Connection],
     statement: Select[R],
     key: Sequence[InstrumentedAttribute[str]],
     *,
@@ -146,7 +146,7 @@ def pages(
     meanwhile with a later key are seen.
 
     Args:
-        engine: database to read.
+        bind: gives the database to read, or the connection of the transaction to read in.
         statement: what to read, without order or limit.
         key: columns that order the rows and together are unique.
         limit: largest number of rows, or None for all.
@@ -156,7 +156,7 @@ def pages(
     while left is None or left > 0:
         size = PAGE_ROWS if left is None else min(left, PAGE_ROWS)
         page = statement if last is None else statement.where(tuple_(*key) > last)
-        with Session(engine) as session:
+        with Session(bind()) as session:
             rows = session.scalars(page.order_by(*key).limit(size)).all()
         yield rows
         if len(rows) < size:
