@@ -16,6 +16,7 @@ from hstore_api.errors import PROBLEM_JSON, install_handlers
 from hstore_api.metrics import Metrics
 from hstore_api.middleware import REQUEST_ID_HEADER, BodyLimitMiddleware, RequestIdMiddleware
 from hstore_api.observing import ObservingMiddleware, RequestLog
+from hstore_api.pages import install_pages
 from hstore_api.predictor import Predictor
 from hstore_api.readiness import ModelCheck
 from hstore_api.routers import campaigns, health, materials, predictions, properties, screens
@@ -59,6 +60,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     install_handlers(app)
     for router in (health, materials, predictions, screens, properties, campaigns):
         app.include_router(router.router)
+    install_pages(app)
     return app
 
 
