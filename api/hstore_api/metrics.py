@@ -106,9 +106,8 @@ class _StoreFigures(Collector):
         for state, count in found.jobs.items():
             jobs.add_metric([state], count)
         yield jobs
-        if found.worker_age_s is not None:
-            told = "Time since a worker was last known to be alive."
-            yield GaugeMetricFamily("hstore_worker_heartbeat_age_seconds", told, value=found.worker_age_s)
+        alive = len(self._store.jobs.alive())
+        yield GaugeMetricFamily("hstore_workers_alive", "Workers heard of lately.", value=alive)
 
 
 class _Processes(Collector):

@@ -7,7 +7,6 @@ import threading
 from typing import TYPE_CHECKING
 
 from hstore.errors import HstoreError, ModelError
-from hstore.store.figures import worker_age_s
 from hstore.store.migration import HEAD
 from hstore_api.health_schemas import ReadinessCheck
 
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
     from hstore.settings import Settings
     from hstore.store import Store
     from hstore_api.seeding import SeedState
-
-WORKER_SILENCE_S = 60.0
-"""A worker that was not heard of for so long counts as dead, s."""
 
 _SEEDING: dict[SeedState, str] = {
     "ready": "the store is filled",
@@ -70,11 +66,10 @@ def _database(store: Store) -> tuple[ReadinessCheck, ReadinessCheck]:
 
 def _worker(store: Store, *, expected: bool) -> ReadinessCheck:
     try:
-        age_s = worker_age_s(store.database)
+        alive = store.jobs.alive()
     except HstoreError as error:
         _log.warning("not ready: %s", error)
         return ReadinessCheck(name="worker", ok=False, detail="unknown while the database does not answer")
-    alive = age_s is not None and age_s <= WORKER_SILENCE_S
     if alive:
         return ReadinessCheck(name="worker", ok=True, detail="is alive")
     told = "none is alive; jobs wait until one is started with: hstore worker"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select, text
@@ -15,14 +14,11 @@ from hstore.store.schema import (
     MeasurementRow,
     PredictionRow,
     ScreenRow,
-    WorkerRow,
     table_of,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from sqlalchemy import Connection
 
     from hstore.store.database import Database
 
@@ -43,8 +39,6 @@ class StoreFigures:
     """Rows by table."""
     jobs: Mapping[str, int]
     """Jobs by state."""
-    worker_age_s: float | None
-    """Time since any worker was last known to be alive, s; None where none ever was."""
 
 
 def store_figures(database: Database) -> StoreFigures:
@@ -60,19 +54,4 @@ def store_figures(database: Database) -> StoreFigures:
             for row in _COUNTED
         }
         jobs = dict(connection.execute(select(JobRow.state, func.count()).group_by(JobRow.state)).tuples().all())
-        return StoreFigures(int(size or 0), rows, jobs, _worker_age_s(connection))
-
-
-def worker_age_s(database: Database) -> float | None:
-    """Return the time since any worker was last known to be alive, s; None where none ever was.
-
-    Raises:
-        StoreError: there is no answer.
-    """
-    with database.connected("read workers from") as connection:
-        return _worker_age_s(connection)
-
-
-def _worker_age_s(connection: Connection) -> float | None:
-    latest = connection.scalar(select(func.max(WorkerRow.heartbeat_at)))
-    return None if latest is None else max(0.0, (datetime.now(UTC) - latest).total_seconds())
+        return StoreFigures(int(size or 0), rows, jobs)
