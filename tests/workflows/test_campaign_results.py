@@ -17,9 +17,10 @@ from hstore.settings import Settings
 from hstore_workflows.campaign import story
 from hstore_workflows.campaign.config import CampaignConfig
 from hstore_workflows.campaign.objective import Goal, Objective, Window
-from hstore_workflows.campaign.result_rows import read_headers, text_cells
-from hstore_workflows.campaign.result_units import read_header, unit_conversion
+from hstore_workflows.campaign.result_rows import read_headers
 from hstore_workflows.campaign.results import VERDICTS, Result
+from hstore_workflows.measure.cells import text_cells
+from hstore_workflows.measure.units import read_header, unit_conversion
 from tests.workflows.campaign_bench import CAPACITY, COMMON, ENTHALPY, alloys, run, write_results, write_screen
 
 PRESSURE = "plateau_pressure_bar"

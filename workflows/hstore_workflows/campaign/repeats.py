@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from hstore_workflows.measure.cells import same_value
+
 if TYPE_CHECKING:
     from hstore_workflows.campaign.entry import Told
     from hstore_workflows.campaign.standing import Standing
-
-_SAME = 1e-9
 
 
 def without_repeats(standing: Standing, material: str, told: Told) -> tuple[Told, list[int]]:
@@ -30,11 +30,6 @@ def without_repeats(standing: Standing, material: str, told: Told) -> tuple[Told
     }
     kept = {column: value for column, value in told.values.items() if column not in said}
     return replace(told, values=kept, stds={c: s for c, s in told.stds.items() if c in kept}), [*said.values()]
-
-
-def same_value(a: float | None, b: float) -> bool:
-    """Tell whether two values are one, but for rounding."""
-    return a is not None and abs(a - b) <= _SAME * max(abs(a), abs(b))
 
 
 def _same_lab(a: str, b: str) -> bool:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
-
-import numpy as np
+from typing import TYPE_CHECKING, TypeAlias
 
 from hstore.errors import InputError
 from hstore.formula import canonical_formula, parse_amounts
 from hstore.properties import PROPERTIES
-from hstore_models.calibration import NORMAL_QUANTILE
 from hstore_workflows.campaign.entry import Told
 from hstore_workflows.campaign.labs import check_lab_name
-from hstore_workflows.campaign.result_units import Header, read_header
+from hstore_workflows.measure.cells import (
+    EMPTY,
+    EMPTY_BESIDE,
+    SHOWN,
+    belongs,
+    finite,
+    is_number,
+    shown_material,
+    standard_deviation,
+)
+from hstore_workflows.measure.units import Header, read_header
 from hstore_workflows.tables import SURPLUS_COLUMN
 
 if TYPE_CHECKING:
@@ -31,13 +37,12 @@ CONDITIONS = tuple(sorted({name for entry in PROPERTIES.values() for name in ent
 
 _NO = frozenset({"", "no", "false", "0", "none"})
 _YES = frozenset({"yes", "true", "1"})
-_EMPTY = frozenset({"", "none", "null"})
+_NUMBER = f"a number or {FAILED!r}"
+_FAILED_HINT = f"write {FAILED!r} if the synthesis failed"
 _WORDS = ("material_id", "formula", "unit", "lab", "replicate", "note", "why", "corrects", "retracts", FAILED)
 _Numbers: TypeAlias = "dict[str, float]"
 _TEMPERATURE_SLACK_K = 2.0
 _CONDITION_SLACK = 0.02
-_SHOWN = 80
-_WHOLE = 1e15
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,7 @@ class ResultTable:
             )
         self._check_conditions(conditions)
         if failed is not None:
-            notes += [f"{name} {cells[name]} not used" for name in self.headers if _is_number(cells.get(name, ""))]
+            notes += [f"{name} {cells[name]} not used" for name in self.headers if is_number(cells.get(name, ""))]
         notes += [cells["note"]] if cells.get("note") else []
         by = check_lab_name(cells["lab"]) if cells.get("lab") else lab
         told = Told(
@@ -136,19 +141,19 @@ class ResultTable:
         notes: list[str] = []
         for name, header in self.headers.items():
             text = cells.get(name, "")
-            if text.lower() in _EMPTY:
+            if text.lower() in EMPTY:
                 continue
             held = values if header.column in self.config.objective.columns else conditions
             if header.column in held:
                 raise InputError(f"two columns give {header.column}, one of them {name!r}; leave one empty")
             unit = cells.get("unit" if name == "value" else f"{name}_unit", "")
             canonical = partial(_canonical, header, unit)
-            converted = header.convert(_finite(name, text), unit)
+            converted = header.convert(finite(name, text, allowed=_NUMBER, otherwise=_FAILED_HINT), unit)
             held[header.column] = converted.value
             notes += [converted.note] if converted.note else []
             if converted.temperature_k is not None:
                 conditions.setdefault("temperature_k", converted.temperature_k)
-            if held is values and (std := _std(cells, name, canonical)):
+            if held is values and (std := standard_deviation(cells, name, canonical)):
                 stds[header.column] = std
         return values, stds, conditions, notes
 
@@ -185,7 +190,7 @@ def read_headers(headers: Iterable[str], config: CampaignConfig, *, source: str)
             continue
         if header is not None:
             found[name] = header
-        elif not _belongs(name, names) and name != SURPLUS_COLUMN:
+        elif not belongs(name, names) and name != SURPLUS_COLUMN:
             ignored.append(name)
     measured = {header.column for header in found.values()} & set(config.objective.columns)
     said = measured or unknown or {FAILED, "retracts"} & set(names)
@@ -228,74 +233,18 @@ def find_material(row: Row, pool: CampaignPool, prefer: Iterable[Callable[[str],
     return ids[0]
 
 
-def text_cells(record: Mapping[Any, Any]) -> dict[str, str]:
-    """Return the cells of a row as text; empty where there is none."""
-    return {str(name): _text(cell) for name, cell in record.items()}
-
-
-def shown_material(cells: Mapping[str, str]) -> str:
-    """Return the material of a row as written, shortened."""
-    return (cells.get("material_id") or cells.get("formula") or "")[:_SHOWN]
-
-
-def _text(cell: Any) -> str:
-    if cell is None:
-        return ""
-    if isinstance(cell, (float, np.floating)) and float(cell).is_integer() and abs(float(cell)) < _WHOLE:
-        return str(int(cell))
-    return str(cell).strip()
-
-
 def _canonical(header: Header, unit: str, value: float) -> float:
     return header.convert(value, unit).value
-
-
-def _belongs(name: str, names: Iterable[str]) -> bool:
-    """Tell whether a header says more about another one (``value_std``, ``plateau_pressure_bar_unit``)."""
-    return any(name == f"{other}_{part}" for other in names for part in ("std", "lower", "upper", "unit"))
 
 
 def _composition(formula: str) -> str:
     return canonical_formula(parse_amounts(formula))
 
 
-def _is_number(text: str) -> bool:
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
-
-
-def _finite(name: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError as error:
-        raise InputError(f"{name} must be a number or {FAILED!r}, got {text[:_SHOWN]!r}") from error
-    if not math.isfinite(value):
-        raise InputError(f"{name} must be finite, got {text!r}; write {FAILED!r} if the synthesis failed")
-    return value
-
-
-def _std(cells: Mapping[str, str], name: str, convert: Callable[[float], float]) -> float | None:
-    """Read a standard deviation, or the 90 % interval, that stands beside a value."""
-    given, low, high = (cells.get(f"{name}_{part}", "") for part in ("std", "lower", "upper"))
-    if given.lower() not in {*_EMPTY, "nan"}:
-        std, value = _finite(f"{name}_std", given), float(cells[name])
-        if not std > 0:
-            raise InputError(f"{name}_std must be above 0, got {given}; leave it empty where it is not known")
-        return abs(convert(value + std) - convert(value))
-    if low.lower() in {*_EMPTY, "nan"} or high.lower() in {*_EMPTY, "nan"}:
-        return None
-    ends = _finite(f"{name}_lower", low), _finite(f"{name}_upper", high)
-    if not ends[0] < ends[1]:
-        raise InputError(f"{name}_lower must be below {name}_upper, got {low} and {high}; correct them")
-    return abs(convert(ends[1]) - convert(ends[0])) / (2 * NORMAL_QUANTILE)
-
-
 def _number_of(text: str, name: str) -> int | None:
-    if text.lower() in {*_EMPTY, "nan"}:
+    if text.lower() in EMPTY_BESIDE:
         return None
     try:
         return int(float(text))
     except (ValueError, OverflowError) as error:
-        raise InputError(f"{name} must be the number of an experiment, got {text[:_SHOWN]!r}") from error
+        raise InputError(f"{name} must be the number of an experiment, got {text[:SHOWN]!r}") from error

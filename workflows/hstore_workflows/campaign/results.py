@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pandas as pd
 
 from hstore.errors import InputError
-from hstore_workflows.campaign.result_rows import text_cells
+from hstore_workflows.measure.cells import text_cells
 from hstore_workflows.tables import read_table
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hstore_workflows.campaign.landscape import History
-from hstore_workflows.campaign.readings import Conflict, Noise, Reading, agree, mean_of, pooled_noise
+from hstore_workflows.measure.readings import Conflict, Noise, Reading, agree, mean_of, pooled_noise
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

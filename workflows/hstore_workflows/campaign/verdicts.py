@@ -9,11 +9,13 @@ from hstore.errors import InputError
 from hstore.properties import PROPERTIES
 from hstore_workflows.campaign.entry import OWN_CHOICE, Told
 from hstore_workflows.campaign.ledger import now_utc
-from hstore_workflows.campaign.plausible import doubt, expectation, in_range
-from hstore_workflows.campaign.readings import Reading, agree
-from hstore_workflows.campaign.repeats import same_value, without_repeats
-from hstore_workflows.campaign.result_rows import Row, find_material, shown_material
+from hstore_workflows.campaign.plausible import expectation
+from hstore_workflows.campaign.repeats import without_repeats
+from hstore_workflows.campaign.result_rows import Row, find_material
 from hstore_workflows.campaign.results import Verdict
+from hstore_workflows.measure.cells import same_value, shown_material
+from hstore_workflows.measure.plausible import doubt, in_range
+from hstore_workflows.measure.readings import Reading, agree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,0 +1,1 @@
+"""Results of labs: tables and isotherms in, checked and unit-normalised records out."""

@@ -1,0 +1,112 @@
+"""Cells of a table of results as text, and the numbers in them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hstore.errors import InputError
+from hstore_models.calibration import NORMAL_QUANTILE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+EMPTY = frozenset({"", "none", "null"})
+"""Words for a cell that says nothing."""
+EMPTY_BESIDE = EMPTY | {"nan"}
+"""Words for a cell beside a value that says nothing; as a value ``nan`` is a mistake that is told."""
+SHOWN = 80
+"""Characters of a cell that messages repeat."""
+PARTS = ("std", "lower", "upper", "unit")
+"""Ends of headers which say more about the column of the name before (``value_std``)."""
+
+_WHOLE = 1e15
+_SAME = 1e-9
+
+
+def text_cells(record: Mapping[Any, Any]) -> dict[str, str]:
+    """Return the cells of a row as text; empty where there is none."""
+    return {str(name): _text(cell) for name, cell in record.items()}
+
+
+def shown_material(cells: Mapping[str, str]) -> str:
+    """Return the material of a row as written, shortened."""
+    return (cells.get("material_id") or cells.get("formula") or "")[:SHOWN]
+
+
+def belongs(name: str, names: Iterable[str]) -> bool:
+    """Tell whether a header says more about another one (``value_std``, ``plateau_pressure_bar_unit``)."""
+    return any(name == f"{other}_{part}" for other in names for part in PARTS)
+
+
+def is_number(text: str) -> bool:
+    """Tell whether a cell is a finite number."""
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def finite(name: str, text: str, *, allowed: str = "a number", otherwise: str = "leave it empty") -> float:
+    """Return the number in a cell.
+
+    Args:
+        name: header of the cell.
+        text: the cell.
+        allowed: what it may hold, for messages.
+        otherwise: what to do where there is no number, for messages.
+
+    Raises:
+        InputError: there is none, or it is not finite.
+    """
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise InputError(f"{name} must be {allowed}, got {text[:SHOWN]!r}") from error
+    if not math.isfinite(value):
+        raise InputError(f"{name} must be finite, got {text!r}; {otherwise}")
+    return value
+
+
+def standard_deviation(
+    cells: Mapping[str, str], name: str, convert: Callable[[float], float], *, given: str = ""
+) -> float | None:
+    """Read the standard deviation, or the 90 % interval, that stands beside a value.
+
+    Args:
+        cells: header -> cell as text.
+        name: header of the value.
+        convert: brings a number of that column to the canonical unit.
+        given: header of the standard deviation; ``NAME_std`` where empty.
+
+    Raises:
+        InputError: it is no number, not above 0, or the ends of the interval are not in order.
+    """
+    given = given or f"{name}_std"
+    told, low, high = (cells.get(header, "") for header in (given, f"{name}_lower", f"{name}_upper"))
+    if told.lower() not in EMPTY_BESIDE:
+        std, value = finite(given, told), float(cells[name])
+        if not std > 0:
+            raise InputError(f"{given} must be above 0, got {told}; leave it empty where it is not known")
+        return abs(convert(value + std) - convert(value))
+    if low.lower() in EMPTY_BESIDE or high.lower() in EMPTY_BESIDE:
+        return None
+    ends = finite(f"{name}_lower", low), finite(f"{name}_upper", high)
+    if not ends[0] < ends[1]:
+        raise InputError(f"{name}_lower must be below {name}_upper, got {low} and {high}; correct them")
+    return abs(convert(ends[1]) - convert(ends[0])) / (2 * NORMAL_QUANTILE)
+
+
+def same_value(a: float | None, b: float) -> bool:
+    """Tell whether two values are one, but for rounding."""
+    return a is not None and abs(a - b) <= _SAME * max(abs(a), abs(b))
+
+
+def _text(cell: Any) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, (float, np.floating)) and float(cell).is_integer() and abs(float(cell)) < _WHOLE:
+        return str(int(cell))
+    return str(cell).strip()
