@@ -8,6 +8,7 @@ from __future__ import annotations
 import builtins
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -108,6 +109,12 @@ class Provenance(_Record):
     """Day on which it was read."""
     note: str | None = None
     """Anything a reader must know before using it."""
+    sample: str | None = None
+    """Sample it was measured on, in the lab's own words."""
+    instrument: str | None = None
+    """Instrument it was measured with."""
+    row_id: str | None = None
+    """Name the lab gave to the row it told."""
 
 
 class MergedRecord(_Record):
@@ -286,6 +293,54 @@ class Measurement(_Record):
     """Identifier of the measurement which this one corrects."""
     access: Access = Access()
     """Who may see it."""
+
+
+class Branch(StrEnum):
+    """Which way an isotherm was run."""
+
+    ADSORPTION = "adsorption"
+    """Pressure rising: hydrogen is taken up."""
+    DESORPTION = "desorption"
+    """Pressure falling: hydrogen is released."""
+
+
+class MeasuredIsotherm(_Record):
+    """Uptake of one material against pressure at one temperature, as a lab measured it, in hstore's units.
+
+    Apart from :class:`hstore.sorption.Isotherm`, which is for computing with.
+    """
+
+    isotherm_id: str
+    """Opaque identifier, unique within a store."""
+    material_id: str
+    """Material it belongs to."""
+    temperature_k: Annotated[float, Field(gt=0, le=5000)]
+    """Temperature, K."""
+    branch: Branch
+    """Which way it was run."""
+    uptake_kind: Annotated[str, Field(pattern="^(excess|absolute|total)$")]
+    """Which uptake: excess, absolute or total."""
+    mass_basis: Annotated[str, Field(pattern="^(hydrogenated_material|host|sorbent|sorbent_plus_h2)$")]
+    """Per mass of what."""
+    points: Annotated[
+        tuple[tuple[Annotated[float, Field(gt=0, le=1e7)], float], ...], Field(min_length=3, max_length=5000)
+    ]
+    """Pressure in bar and uptake in wt%, the pressures strictly rising whichever the branch."""
+    measured_on: date | None = None
+    """Day of the measurement."""
+    provenance: Provenance
+    """Where it came from."""
+    replaces: str | None = None
+    """Identifier of the isotherm which this one corrects."""
+    access: Access = Access()
+    """Who may see it."""
+
+    @model_validator(mode="after")
+    def _pressures_rise(self) -> MeasuredIsotherm:
+        for (before, _), (after, _) in pairwise(self.points):
+            if not before < after:
+                raise ValueError(f"pressures must rise from point to point, got {before} bar before {after} bar")
+        return self
 
 
 class Prediction(_Record):
