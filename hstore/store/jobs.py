@@ -28,8 +28,7 @@ ALIVE_S = 15.0
 """A worker that has not been heard of for so long is taken for dead, s."""
 
 _OPEN = (JobState.QUEUED.value, JobState.RUNNING.value)
-_GONE = datetime(1970, 1, 1, tzinfo=UTC)
-"""Heartbeat of a worker that said goodbye."""
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _jobs = table_of(JobRow)
 _events = table_of(JobEventRow)
 _workers = table_of(WorkerRow)
@@ -265,17 +264,18 @@ class Jobs:
                 return None
         return self._get(job_id)
 
-    def report(self, job_id: str, attempt: int, executor_id: str, *, step: str, progress: float) -> bool | None:
-        """Note how far an attempt is.
+    def report(
+        self, job_id: str, attempt: int, executor_id: str, *, step: str, progress: float | None
+    ) -> bool | None:
+        """Note how far an attempt is; a progress of None leaves the last one.
 
         Returns:
             Whether somebody asked for its end; None where it is over or another worker has it.
         """
         statement = _running(job_id, attempt).where(_jobs.c.executor_id == executor_id)
         with self._database.writing("a job") as connection:
-            wanted = connection.scalar(
-                statement.values(step=step, progress=progress).returning(_jobs.c.cancel_requested)
-            )
+            values = {"step": step} if progress is None else {"step": step, "progress": progress}
+            wanted = connection.scalar(statement.values(values).returning(_jobs.c.cancel_requested))
         return None if wanted is None else bool(wanted)
 
     def finish(
@@ -343,7 +343,8 @@ class Jobs:
         """Note that a worker has ended: what it leaves can be taken over at once."""
         with self._database.writing("a heartbeat") as connection:
             mine = _workers.c.executor_id == executor_id
-            connection.execute(update(_workers).where(mine).values(heartbeat_at=_GONE))
+            silent = datetime.now(UTC) - timedelta(seconds=ALIVE_S)
+            connection.execute(update(_workers).where(mine).values(heartbeat_at=silent))
 
     def workers(self) -> Sequence[Worker]:
         """Return the workers the store has ever heard of, by identifier."""
@@ -395,7 +396,7 @@ def _in_turn(connection: Connection) -> Sequence[str]:
     last = dict(connection.execute(served).all())
 
     def turn(name: str) -> tuple[bool, int, datetime, datetime]:
-        return name == "", busy[name], last.get(name) or _GONE, first[name]
+        return name == "", busy[name], last.get(name) or _NEVER, first[name]
 
     found = []
     for name in sorted(first, key=turn):

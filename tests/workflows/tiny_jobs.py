@@ -1,0 +1,80 @@
+"""A kind of job with tiny steps, and a process that works on it; run as a script by the tests of jobs.
+
+python tiny_jobs.py WORKER_ID
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+
+from hstore.keys import Permission
+from hstore_workflows.jobs.kind import Kind, Parameters, Step
+
+
+class Tiny(Parameters):
+    """A chain of numbers, each made from the one before."""
+
+    pieces: int = 3
+    """How many numbers."""
+    seconds: float = 0.0
+    """How long each takes."""
+    fail_at: int | None = None
+    """Piece that raises."""
+
+
+def _begin(work):
+    work.say("beginning")
+    return {"value": 1}
+
+
+def _grow(work):
+    if work.parameters.fail_at == work.piece:
+        raise ValueError("broken on purpose")
+    so_far = [work.before["begin"], *work.before["grow"]][-1]["value"]
+    end = time.monotonic() + work.parameters.seconds
+    for part in range(3):
+        work.say(f"growing, part {part}", part / 3)
+        time.sleep(max(0.0, end - time.monotonic()) / (3 - part))
+    # what was done in earnest stands in a file, so that a repetition shows
+    with (work.folder / "done.txt").open("a", encoding="ascii") as stream:
+        stream.write(f"{work.piece}\n")
+    return {"value": so_far * 3 + work.piece}
+
+
+def _end(work):
+    work.files.mkdir(exist_ok=True)
+    (work.files / "chain.txt").write_text(str(work.before["grow"]), encoding="ascii")
+    return {"chain": [part["value"] for part in work.before["grow"]]}
+
+
+TINY = Kind(
+    name="tiny",
+    summary="Grows a chain of numbers.",
+    permission=Permission.RUN,
+    parameters=Tiny,
+    steps=(
+        Step("begin", "begin the chain", _begin),
+        Step("grow", "grow the chain", _grow, pieces=lambda asked, _: asked.pieces),
+        Step("end", "write the chain", _end),
+    ),
+    files=("chain.txt",),
+)
+
+
+def main():
+    """Work until told to stop."""
+    from hstore.settings import load_settings
+    from hstore_workflows.jobs.worker import Worker
+
+    worker = Worker(load_settings(), {"tiny": TINY}, sys.argv[1])
+    signal.signal(signal.SIGTERM, lambda *_: worker.stop())
+    worker.run(once="--once" in sys.argv)
+    worker.close(grace_s=3)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
