@@ -61,6 +61,15 @@ class LimitError(HstoreError):
         self.retry_after_s = retry_after_s
 
 
+class BusyError(HstoreError):
+    """A model is being trained; who asks for it has to come again."""
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        """Take the message, and the time after which to ask again, s."""
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 @dataclass(frozen=True)
 class _Kind:
     status: int
@@ -88,6 +97,7 @@ _OF_ERROR: dict[type[HstoreError], _Kind] = {
         "Store unavailable",
         "the result store does not answer; try again, or tell the operator the correlation id",
     ),
+    BusyError: _Kind(503, "model_unavailable", "Model unavailable"),
     ModelError: _Kind(
         503,
         "model_unavailable",
@@ -141,14 +151,14 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 def _answer_hstore(request: Request, error: Exception) -> JSONResponse:
     kind = next((_OF_ERROR[c] for c in type(error).__mro__ if c in _OF_ERROR), _INTERNAL)
-    if kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, BusyError):
         _log.error("request %s: %s", _request_id(request), error, exc_info=error)
     headers = {}
     if kind.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = _RETRY_AFTER_S
     if kind.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'ApiKey realm="hstore"'
-    if isinstance(error, LimitError | RequestUnderWayError):
+    if isinstance(error, LimitError | RequestUnderWayError | BusyError):
         headers["Retry-After"] = str(error.retry_after_s)
     return _problem(request, kind, str(error), headers=headers)
 

@@ -154,7 +154,7 @@ def check_table(frame: pd.DataFrame, *, formulas: bool = True, temperatures: boo
     usable = np.zeros(len(frame), dtype=bool)
     for place, (formula, cause) in enumerate(zip(text, causes, strict=True)):
         try:
-            parsed = _host_formula(formula) if formulas else ParsedFormula({})
+            parsed = host_formula(formula) if formulas else ParsedFormula({})
         except FormulaError as error:
             cause = str(error)  # noqa: PLW2901 - an unreadable formula is the better cause
         if cause:
@@ -169,7 +169,12 @@ def check_table(frame: pd.DataFrame, *, formulas: bool = True, temperatures: boo
     return UserTable(kept, amounts, notes, rejects, temperature_from)
 
 
-def _host_formula(formula: str) -> ParsedFormula:
+def host_formula(formula: str) -> ParsedFormula:
+    """Read a formula of a material that can hold hydrogen or conduct ions.
+
+    Raises:
+        FormulaError: it cannot be read, or is hydrogen alone.
+    """
     parsed = parse_formula(formula)
     if set(parsed.amounts) == {"H"}:
         raise FormulaError(f"{formula!r} is hydrogen without a host; give the hydride or its host")
