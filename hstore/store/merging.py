@@ -9,6 +9,8 @@ from sqlalchemy.orm import Session
 
 from hstore.errors import StoreError
 from hstore.records import MergedRecord
+from hstore.store.numbers import index_materials
+from hstore.store.optimade.index import index_optimade
 from hstore.store.queries import in_pieces
 from hstore.store.rows import material_record, material_values
 from hstore.store.schema import MaterialRow, MergedMaterialRow, table_of
@@ -99,10 +101,12 @@ def _locked(connection: Connection, names: Collection[str]) -> list[Material]:
 def _rewrite(connection: Connection, materials: Collection[Material]) -> None:
     """Write what changes in a record when others are merged into it."""
     table = table_of(MaterialRow)
-    for material in materials:
-        values = material_values(material)
+    rewritten = [material_values(material) for material in materials]
+    for values in rewritten:
         changes = {name: values[name] for name in ("merged", "descriptors", "name", "known")}
-        connection.execute(update(table).where(table.c.material_id == material.material_id).values(changes))
+        connection.execute(update(table).where(table.c.material_id == values["material_id"]).values(changes))
+    index_materials(connection, rewritten)
+    index_optimade(connection, rewritten)
     index_merged(connection, materials)
 
 

@@ -91,6 +91,12 @@ class AccessColumns:
     embargo_until: Mapped[date | None] = mapped_column()
 
 
+def _access_check() -> CheckConstraint:
+    return CheckConstraint(
+        "visibility = 'public' OR (visibility = 'lab' AND lab_id IS NOT NULL)", name="lab_records_name_their_lab"
+    )
+
+
 def _access_rules(table: str) -> tuple[CheckConstraint, Index]:
     """Constraint and index of the access columns.
 
@@ -98,12 +104,16 @@ def _access_rules(table: str) -> tuple[CheckConstraint, Index]:
     joins them and then sorts the whole table again for every page.
     """
     return (
-        CheckConstraint(
-            "visibility = 'public' OR (visibility = 'lab' AND lab_id IS NOT NULL)",
-            name="lab_records_name_their_lab",
-        ),
+        _access_check(),
         Index(f"ix_{table}_access", "lab_id", "visibility", "embargo_until"),
     )
+
+
+class LabColumns(AccessColumns):
+    """When a record of a lab was told and taken back; besides these and its access a row is never changed."""
+
+    recorded_at: Mapped[datetime | None] = mapped_column(default=lambda: datetime.now(UTC))
+    retracted_at: Mapped[datetime | None] = mapped_column()
 
 
 class ValueColumns:
@@ -175,8 +185,8 @@ class MaterialElementRow(Base):
     )
 
 
-class MeasurementRow(AccessColumns, ValueColumns, Base):
-    """A measured value; rows are never changed, a correction is a new row that names the one it replaces."""
+class MeasurementRow(LabColumns, ValueColumns, Base):
+    """A measured value; a correction is a new row that names the one it replaces."""
 
     __tablename__ = "measurements"
     __table_args__ = (
@@ -225,31 +235,109 @@ class ScreenRow(AccessColumns, Base):
     top: Mapped[list[dict[str, Any]]] = mapped_column()
 
 
+class MaterialIndexRow(AccessColumns, Base):
+    """What filters ask of a material, apart from its long columns; an index of ``materials``.
+
+    Elements are bits of two numbers, in the order of the periodic table: 60 in the low one, the others in the
+    high one.
+    """
+
+    __tablename__ = "material_index"
+    __table_args__ = (
+        _access_check(),
+        Index(None, "family", "material_id"),
+        Index(None, "chemical_system", "material_id"),
+        Index(None, "composition", "material_id"),
+        Index(None, "source", "material_id"),
+        {"sqlite_with_rowid": False},
+    )
+
+    material_id: Mapped[str] = mapped_column(
+        KEY, ForeignKey("materials.material_id", ondelete="CASCADE"), primary_key=True
+    )
+    family: Mapped[str] = mapped_column(KEY)
+    known: Mapped[bool] = mapped_column()
+    n_elements: Mapped[int] = mapped_column()
+    elements_low: Mapped[int] = mapped_column()
+    elements_high: Mapped[int] = mapped_column()
+    has_structure: Mapped[bool] = mapped_column()
+    source: Mapped[str] = mapped_column(KEY)
+    chemical_system: Mapped[str] = mapped_column(KEY)
+    composition: Mapped[str] = mapped_column(KEY)
+    formula: Mapped[str] = mapped_column()
+    name: Mapped[str] = mapped_column()
+
+
 class MaterialNumberRow(AccessColumns, Base):
     """Numbers of each material by name, for filters and orders: descriptors, measurements and predictions.
 
-    An index of the other tables, written in the transaction that writes those.
+    An index of the other tables, written in the transaction that writes those. ``origin`` is the measurement or
+    the prediction, and empty for descriptors.
     """
 
     __tablename__ = "material_numbers"
     __table_args__ = (
-        CheckConstraint(
-            "visibility = 'public' OR (visibility = 'lab' AND lab_id IS NOT NULL)",
-            name="lab_records_name_their_lab",
-        ),
+        _access_check(),
         Index(None, "name", "value", "material_id"),
-        Index(None, "material_id", "name"),
+        {"sqlite_with_rowid": False},
     )
 
-    number_id: Mapped[str] = mapped_column(KEY, primary_key=True)
-    material_id: Mapped[str] = mapped_column(KEY, ForeignKey("materials.material_id", ondelete="CASCADE"))
-    name: Mapped[str] = mapped_column(KEY)
+    material_id: Mapped[str] = mapped_column(
+        KEY, ForeignKey("materials.material_id", ondelete="CASCADE"), primary_key=True
+    )
+    name: Mapped[str] = mapped_column(KEY, primary_key=True)
+    kind: Mapped[str] = mapped_column(KEY, primary_key=True)
+    origin: Mapped[str] = mapped_column(KEY, primary_key=True)
     value: Mapped[float] = mapped_column()
-    kind: Mapped[str] = mapped_column()
 
 
-class IsothermRow(AccessColumns, Base):
-    """A measured isotherm; rows are never changed, a correction is a new row that names the one it replaces."""
+class MaterialOptimadeRow(Base):
+    """What OPTIMADE asks of a material; an index for queries, reached only through a scoped one of materials."""
+
+    __tablename__ = "material_optimade"
+    __table_args__ = (
+        Index(None, "chemical_formula_reduced", "material_id"),
+        Index(None, "chemical_formula_anonymous", "material_id"),
+        {"sqlite_with_rowid": False},
+    )
+
+    material_id: Mapped[str] = mapped_column(
+        KEY, ForeignKey("materials.material_id", ondelete="CASCADE"), primary_key=True
+    )
+    chemical_formula_descriptive: Mapped[str] = mapped_column(KEY)
+    chemical_formula_reduced: Mapped[str] = mapped_column(KEY)
+    chemical_formula_hill: Mapped[str | None] = mapped_column(KEY)
+    chemical_formula_anonymous: Mapped[str] = mapped_column(KEY)
+    nsites: Mapped[int | None] = mapped_column()
+    disorder: Mapped[bool] = mapped_column()
+    implicit_atoms: Mapped[bool] = mapped_column()
+    last_modified: Mapped[datetime] = mapped_column()
+    content_hash: Mapped[str] = mapped_column()
+
+
+class PublicationRow(Base):
+    """A work that materials refer to; seen by who sees one of those materials."""
+
+    __tablename__ = "publications"
+
+    reference_id: Mapped[str] = mapped_column(KEY, primary_key=True)
+    doi: Mapped[str] = mapped_column(KEY)
+
+
+class MaterialPublicationRow(Base):
+    """Which works a material refers to; reached only through a scoped query of materials."""
+
+    __tablename__ = "material_publications"
+    __table_args__ = (Index(None, "reference_id", "material_id"), {"sqlite_with_rowid": False})
+
+    material_id: Mapped[str] = mapped_column(
+        KEY, ForeignKey("materials.material_id", ondelete="CASCADE"), primary_key=True
+    )
+    reference_id: Mapped[str] = mapped_column(KEY, ForeignKey("publications.reference_id"), primary_key=True)
+
+
+class IsothermRow(LabColumns, Base):
+    """A measured isotherm; a correction is a new row that names the one it replaces."""
 
     __tablename__ = "isotherms"
     __table_args__ = (
@@ -268,6 +356,35 @@ class IsothermRow(AccessColumns, Base):
     measured_on: Mapped[date | None] = mapped_column()
     provenance: Mapped[dict[str, Any]] = mapped_column()
     replaces: Mapped[str | None] = mapped_column(KEY, ForeignKey("isotherms.isotherm_id"))
+
+
+class HeldRecordRow(Base):
+    """A measurement or an isotherm that can hardly be true and waits until its lab confirms it."""
+
+    __tablename__ = "held_records"
+    __table_args__ = (Index(None, "lab_id", "record_id"),)
+
+    record_id: Mapped[str] = mapped_column(KEY, primary_key=True)
+    lab_id: Mapped[str] = mapped_column(KEY)
+    what: Mapped[str] = mapped_column()
+    held_at: Mapped[datetime] = mapped_column()
+    cause: Mapped[str] = mapped_column()
+    record: Mapped[dict[str, Any]] = mapped_column()
+    material: Mapped[dict[str, Any] | None] = mapped_column()
+
+
+class RecordEventRow(Base):
+    """What happened to a record of a lab after it was told; reached only through a scoped query of that record."""
+
+    __tablename__ = "record_events"
+    __table_args__ = (Index(None, "record_id", "event_id"),)
+
+    event_id: Mapped[str] = mapped_column(KEY, primary_key=True)
+    record_id: Mapped[str] = mapped_column(KEY)
+    at: Mapped[datetime] = mapped_column()
+    action: Mapped[str] = mapped_column()
+    key_id: Mapped[str | None] = mapped_column(KEY)
+    detail: Mapped[dict[str, Any]] = mapped_column()
 
 
 class ApiKeyRow(Base):

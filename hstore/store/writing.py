@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 
 from hstore.errors import StoreError
 from hstore.store.merging import index_merged, take_out, with_stored_merges
+from hstore.store.numbers import index_materials, index_measurements, index_predictions
+from hstore.store.optimade.index import index_optimade
 from hstore.store.queries import in_pieces
 from hstore.store.rows import (
     material_values,
@@ -62,6 +64,8 @@ def put_materials(connection: Connection, materials: Sequence[Material]) -> None
         for element in values[name]["chemical_system"].split("-")
     ]
     connection.execute(insert(table_of(MaterialElementRow)), elements)
+    index_materials(connection, values.values())
+    index_optimade(connection, values.values())
     index_merged(connection, whole.values())
 
 
@@ -74,6 +78,7 @@ def put_predictions(connection: Connection, predictions: Sequence[Prediction]) -
     _require_materials(connection, {prediction.material_id for prediction in predictions})
     values = {row["prediction_id"]: row for row in map(prediction_values, predictions)}
     _upsert(connection, PredictionRow, values, owned=False)
+    index_predictions(connection, values)
 
 
 def put_measurements(connection: Connection, measurements: Sequence[Measurement]) -> None:
@@ -94,6 +99,7 @@ def put_measurements(connection: Connection, measurements: Sequence[Measurement]
                 f"measurement {measurement.measurement_id!r} is already stored with other content and is "
                 "never changed; add a correction, with an identifier of its own, that replaces it"
             )
+    index_measurements(connection, {name for m in measurements for name in (m.measurement_id, m.replaces) if name})
 
 
 def put_screen(connection: Connection, screen: Screen) -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
+
+from hstore.store.numbers import rebuild
+from hstore.store.optimade.index import rebuild as rebuild_optimade
 
 revision = "0003"
 down_revision = "0002"
@@ -144,36 +149,155 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("key_id", "day", "what", name=op.f("pk_key_usage")),
     )
+    make_lab_tables()
+    make_search_tables()
+
+
+def make_lab_tables() -> None:
+    """Make what belongs to measurements and isotherms of labs."""
+    for table in ("measurements", "isotherms"):
+        op.add_column(table, sa.Column("recorded_at", INSTANT))
+        op.add_column(table, sa.Column("retracted_at", INSTANT))
+    op.create_table(
+        "held_records",
+        sa.Column("record_id", KEY, nullable=False),
+        sa.Column("lab_id", KEY, nullable=False),
+        sa.Column("what", sa.String(), nullable=False),
+        sa.Column("held_at", INSTANT, nullable=False),
+        sa.Column("cause", sa.String(), nullable=False),
+        sa.Column("record", sa.JSON(), nullable=False),
+        sa.Column("material", sa.JSON()),
+        sa.PrimaryKeyConstraint("record_id", name=op.f("pk_held_records")),
+    )
+    index("held_records", "lab_id", "record_id")
+    op.create_table(
+        "record_events",
+        sa.Column("event_id", KEY, nullable=False),
+        sa.Column("record_id", KEY, nullable=False),
+        sa.Column("at", INSTANT, nullable=False),
+        sa.Column("action", sa.String(), nullable=False),
+        sa.Column("key_id", KEY),
+        sa.Column("detail", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("event_id", name=op.f("pk_record_events")),
+    )
+    index("record_events", "record_id", "event_id")
+
+
+def make_search_tables() -> None:
+    """Make what materials are sought by, and fill it from the records there are."""
+    op.create_table(
+        "material_index",
+        sa.Column("material_id", KEY, nullable=False),
+        sa.Column("family", KEY, nullable=False),
+        sa.Column("known", sa.Boolean(), nullable=False),
+        sa.Column("n_elements", sa.BigInteger(), nullable=False),
+        sa.Column("elements_low", sa.BigInteger(), nullable=False),
+        sa.Column("elements_high", sa.BigInteger(), nullable=False),
+        sa.Column("has_structure", sa.Boolean(), nullable=False),
+        *access("material_index"),
+        sa.Column("source", KEY, nullable=False),
+        sa.Column("chemical_system", KEY, nullable=False),
+        sa.Column("composition", KEY, nullable=False),
+        sa.Column("formula", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        material_key("material_index"),
+        sa.PrimaryKeyConstraint("material_id", name=op.f("pk_material_index")),
+        sqlite_with_rowid=False,
+    )
+    for column in ("family", "chemical_system", "composition", "source"):
+        index("material_index", column, "material_id")
     op.create_table(
         "material_numbers",
-        sa.Column("number_id", KEY, nullable=False),
         sa.Column("material_id", KEY, nullable=False),
         sa.Column("name", KEY, nullable=False),
+        sa.Column("kind", KEY, nullable=False),
+        sa.Column("origin", KEY, nullable=False),
         sa.Column("value", sa.Double(), nullable=False),
-        sa.Column("kind", sa.String(), nullable=False),
+        *access("material_numbers"),
+        material_key("material_numbers"),
+        sa.PrimaryKeyConstraint("material_id", "name", "kind", "origin", name=op.f("pk_material_numbers")),
+        sqlite_with_rowid=False,
+    )
+    index("material_numbers", "name", "value", "material_id")
+    rebuild(op.get_bind())
+    make_optimade_tables()
+
+
+def make_optimade_tables() -> None:
+    """Make what OPTIMADE asks of materials, and fill it from the records there are."""
+    op.create_table(
+        "material_optimade",
+        sa.Column("material_id", KEY, nullable=False),
+        sa.Column("chemical_formula_descriptive", KEY, nullable=False),
+        sa.Column("chemical_formula_reduced", KEY, nullable=False),
+        sa.Column("chemical_formula_hill", KEY),
+        sa.Column("chemical_formula_anonymous", KEY, nullable=False),
+        sa.Column("nsites", sa.BigInteger()),
+        sa.Column("disorder", sa.Boolean(), nullable=False),
+        sa.Column("implicit_atoms", sa.Boolean(), nullable=False),
+        sa.Column("last_modified", INSTANT, nullable=False),
+        sa.Column("content_hash", sa.String(), nullable=False),
+        material_key("material_optimade"),
+        sa.PrimaryKeyConstraint("material_id", name=op.f("pk_material_optimade")),
+        sqlite_with_rowid=False,
+    )
+    for column in ("chemical_formula_reduced", "chemical_formula_anonymous"):
+        index("material_optimade", column, "material_id")
+    op.create_table(
+        "publications",
+        sa.Column("reference_id", KEY, nullable=False),
+        sa.Column("doi", KEY, nullable=False),
+        sa.PrimaryKeyConstraint("reference_id", name=op.f("pk_publications")),
+    )
+    op.create_table(
+        "material_publications",
+        sa.Column("material_id", KEY, nullable=False),
+        sa.Column("reference_id", KEY, nullable=False),
+        material_key("material_publications"),
+        sa.ForeignKeyConstraint(
+            ["reference_id"], ["publications.reference_id"], name=op.f("fk_material_publications_reference_id")
+        ),
+        sa.PrimaryKeyConstraint("material_id", "reference_id", name=op.f("pk_material_publications")),
+        sqlite_with_rowid=False,
+    )
+    index("material_publications", "reference_id", "material_id")
+    rebuild_optimade(op.get_bind())
+
+
+def access(table: str) -> tuple[sa.Column[Any] | sa.CheckConstraint, ...]:
+    """Columns of who may see a row."""
+    return (
         sa.Column("lab_id", KEY),
         sa.Column("visibility", sa.String(), nullable=False),
         sa.Column("embargo_until", sa.Date()),
         sa.CheckConstraint(
             "visibility = 'public' OR (visibility = 'lab' AND lab_id IS NOT NULL)",
-            name=op.f("ck_material_numbers_lab_records_name_their_lab"),
+            name=op.f(f"ck_{table}_lab_records_name_their_lab"),
         ),
-        sa.ForeignKeyConstraint(
-            ["material_id"],
-            ["materials.material_id"],
-            name=op.f("fk_material_numbers_material_id"),
-            ondelete="CASCADE",
-        ),
-        sa.PrimaryKeyConstraint("number_id", name=op.f("pk_material_numbers")),
     )
-    op.create_index(op.f("ix_material_numbers_material_id_name"), "material_numbers", ["material_id", "name"])
-    op.create_index(
-        op.f("ix_material_numbers_name_value_material_id"), "material_numbers", ["name", "value", "material_id"]
-    )
+
+
+def material_key(table: str) -> sa.ForeignKeyConstraint:
+    """Refer to a material; what is kept of it goes when it goes."""
+    name = op.f(f"fk_{table}_material_id")
+    return sa.ForeignKeyConstraint(["material_id"], ["materials.material_id"], name=name, ondelete="CASCADE")
+
+
+def index(table: str, *columns: str) -> None:
+    """Make an index named after its columns."""
+    op.create_index(op.f(f"ix_{table}_{'_'.join(columns)}"), table, columns)
 
 
 def downgrade() -> None:
+    op.drop_table("material_publications")
+    op.drop_table("publications")
+    op.drop_table("material_optimade")
     op.drop_table("material_numbers")
+    op.drop_table("material_index")
+    op.drop_table("record_events")
+    op.drop_table("held_records")
+    for column in ("recorded_at", "retracted_at"):
+        op.drop_column("measurements", column)
     op.drop_table("key_usage")
     op.drop_table("job_events")
     op.drop_table("isotherms")
