@@ -58,6 +58,8 @@ class Settings(BaseSettings):
     """Whether callers without a key may read what is public; by default in development only."""
     requests_per_minute: int | None = Field(default=None, ge=1)
     """Requests of a key, or of an address without one; by default 600 in production, no limit in development."""
+    processes: int = Field(default=1, ge=1)
+    """Processes of the service, which share out the limits of requests; `hstore serve --processes` sets it."""
     concurrent_jobs: int = Field(default=4, ge=0)
     """Jobs a key may have queued or running."""
     cors_origins: tuple[str, ...] = ()

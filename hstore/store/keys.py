@@ -149,6 +149,16 @@ class Keys:
             )
         return None if taken is None else most - int(taken)
 
+    def used(self, key_id: str, what: str, *, day: date | None = None) -> int:
+        """Return how much of a daily quota a key has used."""
+        found = select(KeyUsageRow.used).where(
+            KeyUsageRow.key_id == key_id,
+            KeyUsageRow.day == (day or datetime.now(UTC).date()),
+            KeyUsageRow.what == what,
+        )
+        with self._database.connected("read the use of quotas from") as connection:
+            return int(connection.scalar(found) or 0)
+
 
 class Audit:
     """The audit log of one store; entries are only ever added."""
