@@ -1,0 +1,1 @@
+"""What OPTIMADE asks of the store: entries, filters over them, and the index that answers quickly."""

@@ -1,0 +1,377 @@
+"""How the fields of entries are asked in SQL.
+
+The answer to a question is a pair of clauses, one for entries of which it is true and one for those of which it is
+false; an entry without a value is in neither. So no clause is ever negated, and unknown values never match.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import ColumnElement, and_, case, false, func, not_, or_, select, true, type_coerce
+from sqlalchemy.orm import aliased
+
+from hstore.elements import ATOMIC_MASS_G_PER_MOL
+from hstore.errors import InputError
+from hstore.store.numbers import KINDS, element_masks
+from hstore.store.optimade.conditions import Holding, Operator, Place, Value
+from hstore.store.queries import visible
+from hstore.store.schema import MaterialIndexRow, MaterialNumberRow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sqlalchemy import Select
+    from sqlalchemy.orm import InstrumentedAttribute
+
+    from hstore.records import Scope
+
+Clause = ColumnElement[bool]
+
+_COMPARED: dict[str, Callable[[Any, Any], Any]] = {
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "=": operator.eq, "!=": operator.ne,
+}  # fmt: skip
+_INVERSE: dict[Operator, Operator] = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "=": "!=", "!=": "="}
+_EQUALITY = ("=", "!=")
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.IGNORECASE)
+_LARGEST_INTEGER = 2**63 - 1
+_ALL_LOW, _ALL_HIGH = element_masks(ATOMIC_MASS_G_PER_MOL)
+
+
+class UnsupportedFilterError(InputError):
+    """A filter asks in a way that OPTIMADE leaves open and this store has no answer to."""
+
+
+class Truth(NamedTuple):
+    """Clauses for entries of which something is true, and for those of which it is false."""
+
+    true: Clause
+    """Holds where it is true."""
+    false: Clause
+    """Holds where it is false."""
+
+    @classmethod
+    def always_known(cls, clause: Clause) -> Truth:
+        """Take a clause that is never NULL."""
+        return cls(clause, not_(clause))
+
+
+@dataclass(frozen=True)
+class Field(ABC):
+    """A field of an entry."""
+
+    type: str
+    """Its type in the words of OPTIMADE."""
+
+    def compare(self, asked: Operator, value: Value, scope: Scope) -> Truth:  # noqa: ARG002 - for subclasses
+        """Compare the value with a constant."""
+        raise UnsupportedFilterError(f"a {self.type} cannot be compared with a value by {asked}")
+
+    def match(self, place: Place, text: str, scope: Scope) -> Truth:  # noqa: ARG002 - for subclasses
+        """Look for a text in the value."""
+        raise UnsupportedFilterError(f"{place.value} is for text, not for a {self.type}")
+
+    def has(self, holding: Holding, values: tuple[Value, ...], scope: Scope) -> Truth:  # noqa: ARG002 - for subclasses
+        """Look for values in a list."""
+        raise UnsupportedFilterError(f"{holding.value} is not supported for this {self.type}")
+
+    def length(self, asked: Operator, value: int, scope: Scope) -> Truth:  # noqa: ARG002 - for subclasses
+        """Compare the number of items of a list."""
+        raise UnsupportedFilterError(f"LENGTH is not supported for this {self.type}")
+
+    @abstractmethod
+    def known(self, scope: Scope) -> Clause:
+        """Return the clause of entries that have a value; it is never NULL."""
+
+    def value(self, scope: Scope) -> ColumnElement[Any] | None:  # noqa: ARG002 - for subclasses
+        """Return the value to sort by, or None where entries cannot be sorted by it."""
+        return None
+
+
+@dataclass(frozen=True)
+class Column(Field):
+    """A column of the entry's own table, or of a table beside it."""
+
+    key: InstrumentedAttribute[str]
+    """Identifier of the entry in its own table."""
+    column: ColumnElement[Any] | InstrumentedAttribute[Any]
+    """The column."""
+    beside: InstrumentedAttribute[str] | None = None
+    """Identifier of the entry in the table of the column, where that is another one."""
+    sortable: bool = True
+    """Whether the database orders it by code point, as comparisons and sorting need."""
+
+    def compare(self, asked: Operator, value: Value, scope: Scope) -> Truth:
+        """Compare the column with a constant of its type."""
+        if asked not in _EQUALITY and (self.type == "boolean" or not self.sortable):
+            raise UnsupportedFilterError(f"this field can be compared by = and != only, not by {asked}")
+        constant = _constant(self.type, value)
+        is_true = self._where(_COMPARED[asked](self.column, constant), scope)
+        return Truth(is_true, self._where(_COMPARED[_INVERSE[asked]](self.column, constant), scope))
+
+    def match(self, place: Place, text: str, scope: Scope) -> Truth:
+        """Look for a text, capitals as they are; LIKE would ignore them in SQLite, and has wildcards."""
+        if self.type != "string":
+            return super().match(place, text, scope)
+        found = self.column == self.column  # every text holds the empty one
+        if text and place is Place.ANYWHERE:
+            found = func.replace(self.column, text, "") != self.column
+        elif text and place is Place.START:
+            found = func.substr(self.column, 1, len(text)) == text
+        elif text:
+            found = func.substr(self.column, func.length(self.column) - (len(text) - 1)) == text
+        return Truth(self._where(found, scope), self._where(not_(found), scope))
+
+    def known(self, scope: Scope) -> Clause:
+        """Return the clause of entries where the column is not NULL."""
+        return self._where(self.column.is_not(None), scope)
+
+    def value(self, scope: Scope) -> ColumnElement[Any] | None:
+        """Return the column, looked up where it stands in another table."""
+        if not self.sortable:
+            return None
+        column: ColumnElement[Any] = type_coerce(self.column, self.column.type)
+        if self.beside is None:
+            return column
+        return self._rows(scope).with_only_columns(column).where(self.beside == self.key).scalar_subquery()
+
+    def _where(self, clause: Clause, scope: Scope) -> Clause:
+        if self.beside is None:
+            return clause
+        return self.key.in_(self._rows(scope).where(clause))
+
+    def _rows(self, scope: Scope) -> Select[Any]:  # noqa: ARG002 - for subclasses
+        """Select the identifiers in the table beside."""
+        assert self.beside is not None
+        return select(self.beside)
+
+
+@dataclass(frozen=True)
+class BestNumber(Column):
+    """The number of a material that counts, of those of one name that the scope sees."""
+
+    name: str = ""
+    """Name of the number."""
+
+    @classmethod
+    def of(cls, name: str) -> BestNumber:
+        """Make the field of a property."""
+        row = MaterialNumberRow
+        return cls("float", MaterialIndexRow.material_id, row.value, row.material_id, name=name)
+
+    def _rows(self, scope: Scope) -> Select[Any]:
+        row = MaterialNumberRow
+        return select(row.material_id).where(row.name == self.name, best_number(scope))
+
+
+@dataclass(frozen=True)
+class Elements(Field):
+    """The elements of a material, as bits."""
+
+    def has(self, holding: Holding, values: tuple[Value, ...], scope: Scope) -> Truth:  # noqa: ARG002 - public alike
+        """Look for element symbols; what is none is in no material."""
+        symbols = {_constant("string", value) for value in values}
+        known = {symbol for symbol in symbols if symbol in ATOMIC_MASS_G_PER_MOL}
+        low, high = element_masks(known)
+        row = MaterialIndexRow
+        if holding is Holding.ALL:
+            clause = and_(_bits(row.elements_low, low) == low, _bits(row.elements_high, high) == high)
+            return Truth.always_known(clause if known == symbols else false())
+        if holding is Holding.ANY:
+            clause = or_(_bits(row.elements_low, low) != 0, _bits(row.elements_high, high) != 0)
+            return Truth.always_known(clause)
+        others = (_bits(row.elements_low, _ALL_LOW ^ low) == 0, _bits(row.elements_high, _ALL_HIGH ^ high) == 0)
+        return Truth.always_known(and_(*others))
+
+    def length(self, asked: Operator, value: int, scope: Scope) -> Truth:  # noqa: ARG002 - as in the base class
+        """Compare the number of elements."""
+        return Truth.always_known(_COMPARED[asked](MaterialIndexRow.n_elements, _constant("integer", value)))
+
+    def known(self, scope: Scope) -> Clause:  # noqa: ARG002 - as in the base class
+        """Every material has elements."""
+        return true()
+
+
+@dataclass(frozen=True)
+class Flags(Field):
+    """A list of words, each of which is a column beside the entry."""
+
+    key: InstrumentedAttribute[str]
+    """Identifier of the entry in its own table."""
+    beside: InstrumentedAttribute[str]
+    """Identifier of the entry in the table of the columns."""
+    columns: Mapping[str, InstrumentedAttribute[bool]]
+    """Column of each word that an entry can have."""
+
+    def has(self, holding: Holding, values: tuple[Value, ...], scope: Scope) -> Truth:  # noqa: ARG002 - as in the base class
+        """Look for words; one without a column is in no list."""
+        words = {_constant("string", value) for value in values}
+        chosen = [column for word, column in self.columns.items() if word in words]
+        others = [~column for word, column in self.columns.items() if word not in words]
+        clause = {
+            Holding.ALL: and_(*chosen) if words <= self.columns.keys() else false(),
+            Holding.ANY: or_(false(), *chosen),
+            Holding.ONLY: and_(true(), *others),
+        }[holding]
+        return self._where(clause)
+
+    def length(self, asked: Operator, value: int, scope: Scope) -> Truth:  # noqa: ARG002 - as in the base class
+        """Compare the number of words."""
+        counted = sum(case((column, 1), else_=0) for column in self.columns.values())
+        return self._where(_COMPARED[asked](counted, _constant("integer", value)))
+
+    def known(self, scope: Scope) -> Clause:  # noqa: ARG002 - as in the base class
+        """Every entry has the list, which may be empty."""
+        return true()
+
+    def _where(self, clause: Clause) -> Truth:
+        return Truth.always_known(self.key.in_(select(self.beside).where(clause)))
+
+
+@dataclass(frozen=True)
+class Related(Field):
+    """Identifiers of related entries."""
+
+    key: InstrumentedAttribute[str]
+    """Identifier of the entry in its own table."""
+    beside: InstrumentedAttribute[str]
+    """Identifier of the entry in the table of relations."""
+    related: InstrumentedAttribute[str]
+    """Identifier of the related entry there."""
+
+    def has(self, holding: Holding, values: tuple[Value, ...], scope: Scope) -> Truth:  # noqa: ARG002 - as in the base class
+        """Look for identifiers."""
+        names = sorted({_constant("string", value) for value in values})
+        chosen = select(self.beside)
+        if holding is Holding.ANY:
+            return Truth.always_known(self.key.in_(chosen.where(self.related.in_(names))))
+        if holding is Holding.ONLY:
+            return Truth.always_known(self.key.not_in(chosen.where(self.related.not_in(names))))
+        each = [self.key.in_(chosen.where(self.related == name)) for name in names]
+        return Truth.always_known(and_(*each))
+
+    def length(self, asked: Operator, value: int, scope: Scope) -> Truth:  # noqa: ARG002 - as in the base class
+        """Compare the number of related entries."""
+        counted = select(func.count()).where(self.beside == self.key).scalar_subquery()
+        return Truth.always_known(_COMPARED[asked](counted, _constant("integer", value)))
+
+    def known(self, scope: Scope) -> Clause:  # noqa: ARG002 - as in the base class
+        """Every entry has the list, which may be empty."""
+        return true()
+
+
+@dataclass(frozen=True)
+class Opaque(Field):
+    """A field that is served and not searched, beyond whether it is there and how long it is."""
+
+    number_of_items: Column | None = None
+    """Column that counts its items; without a value where the field has none."""
+
+    def length(self, asked: Operator, value: int, scope: Scope) -> Truth:
+        """Compare the number of items."""
+        if self.number_of_items is None:
+            return super().length(asked, value, scope)
+        return self.number_of_items.compare(asked, value, scope)
+
+    def known(self, scope: Scope) -> Clause:
+        """Return where its items are counted."""
+        assert self.number_of_items is not None
+        return self.number_of_items.known(scope)
+
+
+@dataclass(frozen=True)
+class Fixed(Field):
+    """A text that is the same for all entries, or that none has."""
+
+    text: str | None
+    """The text; None where no entry has a value."""
+
+    def compare(self, asked: Operator, value: Value, scope: Scope) -> Truth:  # noqa: ARG002 - as in the base class
+        """Compare the text with a constant."""
+        if self.text is None:
+            return Truth(false(), false())
+        return _told(_COMPARED[asked](self.text, _constant("string", value)))
+
+    def match(self, place: Place, text: str, scope: Scope) -> Truth:  # noqa: ARG002 - as in the base class
+        """Look for a text in the text."""
+        if self.text is None:
+            return Truth(false(), false())
+        found = {
+            Place.ANYWHERE: text in self.text,
+            Place.START: self.text.startswith(text),
+            Place.END: self.text.endswith(text),
+        }
+        return _told(found[place])
+
+    def has(self, holding: Holding, values: tuple[Value, ...], scope: Scope) -> Truth:
+        """Nothing is in a list that no entry has."""
+        return super().has(holding, values, scope) if self.text is not None else Truth(false(), false())
+
+    def length(self, asked: Operator, value: int, scope: Scope) -> Truth:
+        """Nothing is as long as a list that no entry has."""
+        return super().length(asked, value, scope) if self.text is not None else Truth(false(), false())
+
+    def known(self, scope: Scope) -> Clause:  # noqa: ARG002 - as in the base class
+        """Tell whether there is a text."""
+        return true() if self.text is not None else false()
+
+
+def best_number(scope: Scope) -> Clause:
+    """Return the clause of numbers that count: of the first kind there is, and of those the first by origin.
+
+    A number that the scope does not see takes no part, so nothing shows that it is there.
+    """
+    row, better = MaterialNumberRow, aliased(MaterialNumberRow)
+    earlier = or_(_rank(better.kind) < _rank(row.kind), and_(better.kind == row.kind, better.origin < row.origin))
+    same = and_(better.material_id == row.material_id, better.name == row.name)
+    return and_(visible(row, scope), ~select(better).where(same, visible(better, scope), earlier).exists())
+
+
+def _rank(kind: ColumnElement[str] | InstrumentedAttribute[str]) -> ColumnElement[int]:
+    return case({name: place for place, name in enumerate(KINDS)}, value=kind)
+
+
+def _bits(column: InstrumentedAttribute[int], mask: int) -> ColumnElement[int]:
+    return column.bitwise_and(mask)
+
+
+def _told(holds: bool) -> Truth:  # noqa: FBT001 - the answer itself
+    return Truth.always_known(true() if holds else false())
+
+
+def _constant(kind: str, value: Value) -> Any:
+    """Return a constant as the database takes it.
+
+    Raises:
+        UnsupportedFilterError: it is of another type than the field.
+        InputError: it should be an instant and cannot be read as one.
+    """
+    numeric = isinstance(value, int | float) and not isinstance(value, bool)
+    fits = {
+        "boolean": isinstance(value, bool),
+        "integer": numeric,
+        "float": numeric,
+        "string": isinstance(value, str),
+        "timestamp": isinstance(value, str),
+    }
+    if not fits[kind]:
+        raise UnsupportedFilterError(f"{value!r} is compared with a {kind}; types are not converted")
+    if kind == "timestamp":
+        return _instant(str(value))
+    if numeric and abs(value) > _LARGEST_INTEGER:
+        return float(value)
+    return value
+
+
+def _instant(text: str) -> datetime:
+    try:
+        if not _INSTANT.fullmatch(text):
+            raise ValueError("not in the form of RFC 3339")
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise InputError(f"{text!r} is no instant ({error}); write it as 2026-01-31T12:00:00Z") from error
