@@ -62,6 +62,8 @@ class Settings(BaseSettings):
     """Processes of the service, which share out the limits of requests; `hstore serve --processes` sets it."""
     concurrent_jobs: int = Field(default=4, ge=0)
     """Jobs a key may have queued or running."""
+    fetch_endpoints: tuple[str, ...] = ()
+    """Base URLs of OPTIMADE providers, besides the public ones by name, from which jobs may fetch."""
     cors_origins: tuple[str, ...] = ()
     """Origins whose pages may call the service from a browser; none by default."""
     log_format: Literal["text", "json"] = "text"

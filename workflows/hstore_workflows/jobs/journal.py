@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,14 +63,18 @@ def _place(store: Store) -> tuple[str, str]:
     engine = store.database.engine
     if engine.dialect.name == "sqlite":
         path = journal_path(Path(str(engine.url.database)))
-        with sqlite3.connect(path) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-        connection.close()
+        with closing(sqlite3.connect(path)) as made:
+            made.execute("PRAGMA journal_mode = WAL")
         return make_url("sqlite://").set(database=str(path)).render_as_string(), "dbos"
     with store.database.connected("read the schema of") as connection:
         schema: Any = connection.scalar(text("SELECT current_schema()"))
     url = engine.url.render_as_string(hide_password=False)
-    return url, "hstore_jobs" if schema == "public" else f"{schema}_jobs"
+    return url, journal_schema(str(schema))
+
+
+def journal_schema(store: str) -> str:
+    """Return the schema of the journal of a PostgreSQL store, from that of its tables."""
+    return "hstore_jobs" if store == "public" else f"{store}_jobs"
 
 
 def journal_path(store: Path) -> Path:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hstore.errors import InputError, unknown_name
-from hstore.keys import Permission
 from hstore.records import Scope
 
 if TYPE_CHECKING:
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hstore.jobs import Job
+    from hstore.keys import Permission
     from hstore.settings import Settings
     from hstore.store import Store
 

@@ -132,7 +132,7 @@ class Worker:
             _log.warning("job %s was taken over by another worker", job.job_id)
         except StoreError:
             raise  # the journal keeps the error, and the job is queued again when the store is back
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever goes wrong ends the job, not the worker
             _log.exception("job %s failed", job.job_id)
             said = "an unexpected error; tell the operator the identifier of the job"
             self._store.jobs.finish(job.job_id, job.attempts, JobState.FAILED, error=said)
