@@ -246,11 +246,16 @@ class Registry:
             raise ModelError(
                 f"model file {path} holds a {type(model).__name__}, not a property model; {retrain(name)}"
             )
-        try:
-            held_out = pd.read_parquet(io.BytesIO(contents[HELD_OUT_FILE]))
-        except (OSError, ValueError) as error:
-            raise ModelError(f"held-out table of {model_id} cannot be read ({error}); {retrain(name)}") from error
-        return LoadedModel(model, card, held_out)
+        return LoadedModel(model, card, _held_out(card, contents[HELD_OUT_FILE]))
+
+    def held_out(self, name: str, model_id: str, scope: Scope = PUBLIC_SCOPE) -> pd.DataFrame:
+        """Read the held-out predictions of a version, without the model (see :class:`LoadedModel`).
+
+        Raises:
+            ModelError: as for :meth:`load`.
+        """
+        card = self.card(name, model_id, scope)
+        return _held_out(card, self._contents(card)[HELD_OUT_FILE])
 
     def golden(self, name: str, model_id: str, scope: Scope = PUBLIC_SCOPE) -> Golden:
         """Read the golden predictions of a version.
@@ -352,6 +357,15 @@ class Registry:
     def _contents(self, card: ModelCard) -> dict[str, bytes]:
         place = self._place(card.model, card.model_id)
         return {file: read_checked(place / file, card) for file in _FILES}
+
+
+def _held_out(card: ModelCard, content: bytes) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(io.BytesIO(content))
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"held-out table of {card.model_id} cannot be read ({error}); {retrain(card.model)}"
+        ) from error
 
 
 def owner(access: Access) -> str | None:
