@@ -16,6 +16,7 @@ from hstore.store.jobs import Jobs
 from hstore.store.keys import Audit, Keys
 from hstore.store.merging import put_merges
 from hstore.store.migration import current_revision, upgrade
+from hstore.store.optimade.entries import OptimadeEntries
 from hstore.store.queries import (
     Identity,
     MaterialFilter,
@@ -85,6 +86,7 @@ class Store:
         self.audit = Audit(self.database)
         self.idempotency = Idempotency(self.database)
         self.jobs = Jobs(self.database)
+        self.optimade = OptimadeEntries(self.database)
 
     def __enter__(self) -> Self:
         """Return the store, to be closed at the end of the block."""

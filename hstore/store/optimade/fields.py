@@ -11,9 +11,9 @@ import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from sqlalchemy import ColumnElement, and_, case, false, func, not_, or_, select, true, type_coerce
+from sqlalchemy import ColumnElement, and_, case, false, func, not_, or_, select, true
 from sqlalchemy.orm import aliased
 
 from hstore.elements import ATOMIC_MASS_G_PER_MOL
@@ -26,8 +26,7 @@ from hstore.store.schema import MaterialIndexRow, MaterialNumberRow
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sqlalchemy import Select
-    from sqlalchemy.orm import InstrumentedAttribute
+    from sqlalchemy import Select, SQLColumnExpression
 
     from hstore.records import Scope
 
@@ -97,11 +96,11 @@ class Field(ABC):
 class Column(Field):
     """A column of the entry's own table, or of a table beside it."""
 
-    key: InstrumentedAttribute[str]
+    key: SQLColumnExpression[str]
     """Identifier of the entry in its own table."""
-    column: ColumnElement[Any] | InstrumentedAttribute[Any]
+    column: SQLColumnExpression[Any]
     """The column."""
-    beside: InstrumentedAttribute[str] | None = None
+    beside: SQLColumnExpression[str] | None = None
     """Identifier of the entry in the table of the column, where that is another one."""
     sortable: bool = True
     """Whether the database orders it by code point, as comparisons and sorting need."""
@@ -118,12 +117,13 @@ class Column(Field):
         """Look for a text, capitals as they are; LIKE would ignore them in SQLite, and has wildcards."""
         if self.type != "string":
             return super().match(place, text, scope)
-        found = self.column == self.column  # every text holds the empty one
-        if text and place is Place.ANYWHERE:
+        if not text:  # which every text holds
+            return Truth(self.known(scope), false())
+        if place is Place.ANYWHERE:
             found = func.replace(self.column, text, "") != self.column
-        elif text and place is Place.START:
+        elif place is Place.START:
             found = func.substr(self.column, 1, len(text)) == text
-        elif text:
+        else:
             found = func.substr(self.column, func.length(self.column) - (len(text) - 1)) == text
         return Truth(self._where(found, scope), self._where(not_(found), scope))
 
@@ -135,7 +135,7 @@ class Column(Field):
         """Return the column, looked up where it stands in another table."""
         if not self.sortable:
             return None
-        column: ColumnElement[Any] = type_coerce(self.column, self.column.type)
+        column = cast("ColumnElement[Any]", self.column)
         if self.beside is None:
             return column
         return self._rows(scope).with_only_columns(column).where(self.beside == self.key).scalar_subquery()
@@ -201,11 +201,11 @@ class Elements(Field):
 class Flags(Field):
     """A list of words, each of which is a column beside the entry."""
 
-    key: InstrumentedAttribute[str]
+    key: SQLColumnExpression[str]
     """Identifier of the entry in its own table."""
-    beside: InstrumentedAttribute[str]
+    beside: SQLColumnExpression[str]
     """Identifier of the entry in the table of the columns."""
-    columns: Mapping[str, InstrumentedAttribute[bool]]
+    columns: Mapping[str, SQLColumnExpression[bool]]
     """Column of each word that an entry can have."""
 
     def has(self, holding: Holding, values: tuple[Value, ...], scope: Scope) -> Truth:  # noqa: ARG002 - as in the base class
@@ -237,11 +237,11 @@ class Flags(Field):
 class Related(Field):
     """Identifiers of related entries."""
 
-    key: InstrumentedAttribute[str]
+    key: SQLColumnExpression[str]
     """Identifier of the entry in its own table."""
-    beside: InstrumentedAttribute[str]
+    beside: SQLColumnExpression[str]
     """Identifier of the entry in the table of relations."""
-    related: InstrumentedAttribute[str]
+    related: SQLColumnExpression[str]
     """Identifier of the related entry there."""
 
     def has(self, holding: Holding, values: tuple[Value, ...], scope: Scope) -> Truth:  # noqa: ARG002 - as in the base class
@@ -269,19 +269,20 @@ class Related(Field):
 class Opaque(Field):
     """A field that is served and not searched, beyond whether it is there and how long it is."""
 
-    number_of_items: Column | None = None
-    """Column that counts its items; without a value where the field has none."""
+    items: Column
+    """Counts its items; without a value where the field has none."""
+    countable: bool = True
+    """Whether the count is that of this field, and not only as often there."""
 
     def length(self, asked: Operator, value: int, scope: Scope) -> Truth:
         """Compare the number of items."""
-        if self.number_of_items is None:
+        if not self.countable:
             return super().length(asked, value, scope)
-        return self.number_of_items.compare(asked, value, scope)
+        return self.items.compare(asked, value, scope)
 
     def known(self, scope: Scope) -> Clause:
-        """Return where its items are counted."""
-        assert self.number_of_items is not None
-        return self.number_of_items.known(scope)
+        """Return where there are items."""
+        return self.items.known(scope)
 
 
 @dataclass(frozen=True)
@@ -332,15 +333,15 @@ def best_number(scope: Scope) -> Clause:
     return and_(visible(row, scope), ~select(better).where(same, visible(better, scope), earlier).exists())
 
 
-def _rank(kind: ColumnElement[str] | InstrumentedAttribute[str]) -> ColumnElement[int]:
+def _rank(kind: SQLColumnExpression[str]) -> ColumnElement[int]:
     return case({name: place for place, name in enumerate(KINDS)}, value=kind)
 
 
-def _bits(column: InstrumentedAttribute[int], mask: int) -> ColumnElement[int]:
+def _bits(column: SQLColumnExpression[int], mask: int) -> ColumnElement[int]:
     return column.bitwise_and(mask)
 
 
-def _told(holds: bool) -> Truth:  # noqa: FBT001 - the answer itself
+def _told(holds: bool) -> Truth:
     return Truth.always_known(true() if holds else false())
 
 
@@ -351,11 +352,11 @@ def _constant(kind: str, value: Value) -> Any:
         UnsupportedFilterError: it is of another type than the field.
         InputError: it should be an instant and cannot be read as one.
     """
-    numeric = isinstance(value, int | float) and not isinstance(value, bool)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
     fits = {
         "boolean": isinstance(value, bool),
-        "integer": numeric,
-        "float": numeric,
+        "integer": is_number,
+        "float": is_number,
         "string": isinstance(value, str),
         "timestamp": isinstance(value, str),
     }
@@ -363,15 +364,13 @@ def _constant(kind: str, value: Value) -> Any:
         raise UnsupportedFilterError(f"{value!r} is compared with a {kind}; types are not converted")
     if kind == "timestamp":
         return _instant(str(value))
-    if numeric and abs(value) > _LARGEST_INTEGER:
-        return float(value)
-    return value
+    too_large = isinstance(value, int) and abs(value) > _LARGEST_INTEGER
+    return float(value) if too_large else value
 
 
 def _instant(text: str) -> datetime:
     try:
-        if not _INSTANT.fullmatch(text):
-            raise ValueError("not in the form of RFC 3339")
-        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+        # a text of another form becomes one that cannot be read, so that both leave by one door
+        return datetime.fromisoformat(text.upper() if _INSTANT.fullmatch(text) else "").astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise InputError(f"{text!r} is no instant ({error}); write it as 2026-01-31T12:00:00Z") from error
+        raise InputError(f"{text!r} is no instant as in RFC 3339; write it as 2026-01-31T12:00:00Z") from error

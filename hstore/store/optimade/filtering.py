@@ -41,8 +41,10 @@ def _truth(condition: Condition, fields: Mapping[str, Field], scope: Scope) -> T
         case Not(part):
             inner = _truth(part, fields, scope)
             return Truth(inner.false, inner.true)
+        case Foreign(None):
+            return Truth(false(), false())
         case Foreign(known):
-            return Truth(false(), false()) if known is None else Truth(*((false(), true())[:: 1 if known else -1]))
+            return Truth(false(), true()) if known else Truth(true(), false())
         case _:
             return _asked(condition, fields[condition.field], scope)
 

@@ -38,8 +38,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-_DOI = re.compile(r"\b10\.\d{4,9}/[^\s\"<>]+")
-_CLOSING = ".,;:)]}'"
+_DOI = re.compile(r"\b10\.\d{4,9}/[-._;()/:A-Za-z0-9]+")
 _ID_DIGITS = 16
 
 
@@ -81,7 +80,9 @@ def publication_of(reference: str | None) -> dict[str, Any] | None:
     found = _DOI.search(reference or "")
     if found is None:
         return None
-    doi = found.group().rstrip(_CLOSING).lower()  # DOIs do not tell capitals from small letters
+    doi = found.group().rstrip(".,;:").lower()  # DOIs do not tell capitals from small letters
+    if doi.count(")") > doi.count("("):  # the text stands in brackets
+        doi = doi.rstrip(")")
     digest = hashlib.sha256(doi.encode()).hexdigest()[:_ID_DIGITS]
     return {"reference_id": digest, "doi": doi}
 
