@@ -18,16 +18,20 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _COMMANDS = {
+    "backup": "Copy store, campaigns and models into one file.",
     "campaign": "Propose the next experiments and take results back.",
     "data": "List, show, pull and check the data sets.",
     "describe": "Compute descriptors of structure or formula files.",
     "evaluate": "Score a property model on a table with known answers.",
     "fetch": "Bring candidates from a source into the store.",
+    "jobs": "List, show, start, cancel and retry jobs.",
     "models": "List, compare, release and check trained models.",
     "predict": "Add predictions with intervals to a table.",
+    "restore": "Put a back-up in place of an empty store.",
     "screen": "Rank candidates for a target and write a report.",
     "serve": "Start the REST service.",
     "train": "Train property models from the data present.",
+    "worker": "Do the jobs that the service accepts.",
 }
 """Command name -> help line; the module of the same name holds an object ``command``."""
 

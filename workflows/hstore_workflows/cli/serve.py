@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import signal
 import sys
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 APP = "hstore_api.app:create_app"
 """Import string of the app, so that workflows never import the api."""
@@ -19,11 +24,13 @@ GRACE_S = 10
     "--host", default="127.0.0.1", show_default=True, help="Address to listen on; the default is this machine."
 )
 @click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port to listen on.")
-def command(host: str, port: int) -> None:
+@click.option("--no-worker", is_flag=True, help="Do no jobs; start `hstore worker` beside it.")
+def command(host: str, port: int, *, no_worker: bool) -> None:
     """Start the REST service.
 
     The store is HSTORE_DATABASE_URL, or a file in HSTORE_HOME; an empty one is filled with the embedded
-    candidates. Everybody who reaches the address may read what is public. Ctrl-C or SIGTERM ends it.
+    candidates, whose properties are then predicted by a worker, which is started beside it for all jobs. Everybody
+    who reaches the address may read what is public. Ctrl-C or SIGTERM ends it.
     """
     import uvicorn
 
@@ -36,13 +43,26 @@ def command(host: str, port: int) -> None:
     open_store(settings.store_url).close()
     # uvicorn finishes what it is doing and then raises the signal again; the exit code is to be 0.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    uvicorn.run(
-        APP,
-        factory=True,
-        host=host,
-        port=port,
-        log_config=log_config(settings.log_format),
-        access_log=False,  # the service writes a line of its own for each request
-        server_header=False,
-        timeout_graceful_shutdown=GRACE_S,
-    )
+    with nullcontext() if no_worker else _worker():
+        uvicorn.run(
+            APP,
+            factory=True,
+            host=host,
+            port=port,
+            log_config=log_config(settings.log_format),
+            access_log=False,  # the service writes a line of its own for each request
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_S,
+        )
+
+
+@contextmanager
+def _worker() -> Iterator[None]:
+    from hstore_workflows.jobs.child import WorkerChild
+
+    child = WorkerChild("--seed-predictions")
+    child.start()
+    try:
+        yield
+    finally:
+        child.stop()

@@ -15,6 +15,7 @@ from hstore.jobs import JobState
 from hstore.store import open_store
 from hstore_workflows.jobs.attempt import Attempt, LostError, Stopping
 from hstore_workflows.jobs.journal import journal_config, take_over_logging
+from hstore_workflows.jobs.seed import seed_predictions
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -41,7 +42,19 @@ _log = logging.getLogger(__name__)
 class Worker:
     """One worker of one store; a process has one at a time, for DBOS is one for a process."""
 
-    def __init__(self, settings: Settings, kinds: Kinds, executor_id: str) -> None:
+    def __init__(self, settings: Settings, kinds: Kinds, executor_id: str, *, seeds: bool = False) -> None:
+        """Open the store.
+
+        Args:
+            settings: where store, models and data are.
+            kinds: what it can do.
+            executor_id: identifier that no other process has.
+            seeds: whether it queues predictions for the candidates of a new store.
+
+        Raises:
+            StoreError: the store cannot be opened.
+        """
+        self._seeds = seeds
         self._settings = settings
         self._kinds = kinds
         self._executor_id = executor_id
@@ -164,6 +177,8 @@ class Worker:
         """Take over from workers that died, and begin again what no journal knows."""
         from dbos import DBOS
 
+        if self._seeds:
+            self._seeds = seed_predictions(self._store, self._settings, self._kinds) is None
         dead = self._dead()
         if dead:
             # DBOS calls this internal; it is what its own service calls, and nothing public takes identifiers.
