@@ -69,7 +69,7 @@ def index_materials(connection: Connection, values: Collection[Mapping[str, Any]
 
 
 def index_measurements(connection: Connection, measurement_ids: Collection[str]) -> None:
-    """Write the numbers of some measurements, in place of what was there; corrected and retracted ones have none."""
+    """Write the numbers of some measurements, in place of what was there; but not of those taken back."""
     for names in in_pieces(measurement_ids):
         chosen = MeasurementRow.measurement_id.in_(names)
         materials = select(MeasurementRow.material_id).where(chosen)

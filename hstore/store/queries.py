@@ -6,10 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true, tuple_
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from hstore.records import Access, Visibility
-from hstore.store.schema import Base, MaterialElementRow, MaterialRow, MeasurementRow, MergedMaterialRow
+from hstore.store.schema import (
+    Base,
+    IsothermRow,
+    MaterialElementRow,
+    MaterialRow,
+    MeasurementRow,
+    MergedMaterialRow,
+    table_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -120,17 +128,21 @@ def count_of(statement: Select[Any]) -> Select[int]:
     return select(func.count()).select_from(statement.subquery())
 
 
-def select_measurements(scope: Scope, *, include_replaced: bool) -> Select[MeasurementRow]:
-    """Select visible measurements.
+def live(row: type[MeasurementRow | IsothermRow]) -> ColumnElement[bool]:
+    """Return the WHERE clause for records of labs that were neither corrected nor retracted.
 
-    A corrected measurement is left out even where its correction cannot be seen: it is known to be wrong.
+    A corrected one is left out even where its correction cannot be seen: it is known to be wrong.
     """
+    table, correction = table_of(row), table_of(row).alias()
+    (key,) = table.primary_key
+    corrected = select(correction.c.replaces).where(correction.c.replaces == key).exists()
+    return and_(~corrected, table.c.retracted_at.is_(None))
+
+
+def select_measurements(scope: Scope, *, include_replaced: bool) -> Select[MeasurementRow]:
+    """Select visible measurements, those corrected or retracted only where they are asked for."""
     statement = select(MeasurementRow).where(visible(MeasurementRow, scope))
-    if include_replaced:
-        return statement
-    correction = aliased(MeasurementRow)
-    corrected = select(correction).where(correction.replaces == MeasurementRow.measurement_id).exists()
-    return statement.where(~corrected)
+    return statement if include_replaced else statement.where(live(MeasurementRow))
 
 
 def pages(

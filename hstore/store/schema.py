@@ -112,7 +112,7 @@ def _access_rules(table: str) -> tuple[CheckConstraint, Index]:
 class LabColumns(AccessColumns):
     """When a record of a lab was told and taken back; besides these and its access a row is never changed."""
 
-    recorded_at: Mapped[datetime | None] = mapped_column(default=lambda: datetime.now(UTC))
+    recorded_at: Mapped[datetime | None] = mapped_column()
     retracted_at: Mapped[datetime | None] = mapped_column()
 
 

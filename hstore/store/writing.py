@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert, select
@@ -90,7 +90,8 @@ def put_measurements(connection: Connection, measurements: Sequence[Measurement]
     """
     _require_materials(connection, {measurement.material_id for measurement in measurements})
     _check_corrections(connection, measurements)
-    rows = [measurement_values(measurement) for measurement in measurements]
+    now = datetime.now(UTC)
+    rows = [measurement_values(measurement) | {"recorded_at": now} for measurement in measurements]
     _insert_once(connection, MeasurementRow, rows)
     stored = _stored_measurements(connection, {row["measurement_id"] for row in rows})
     for measurement in measurements:

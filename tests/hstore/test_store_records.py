@@ -200,7 +200,7 @@ def test_every_field_of_a_record_has_its_column(row, record, elsewhere):
     if "value" in elsewhere:
         expected |= set(PropertyValue.model_fields) - {"conditions", "basis"}
         expected |= set(Conditions.model_fields) | set(Basis.model_fields)
-    derived = {"composition", "chemical_system", "unit", "prediction_id"}
+    derived = {"composition", "chemical_system", "unit", "prediction_id", "recorded_at", "retracted_at"}
     assert {column.name for column in row.__table__.columns} - derived == expected - derived
 
 
