@@ -61,7 +61,7 @@ class Pool:
 def shipped_pool(target: Target, *, seed: int) -> Pool:
     """Return the candidates hstore enumerates for a target's families."""
     return Pool(
-        _material_chunks(enumerate_pool(target.families, seed=seed)), "hstore enumeration and curated tables"
+        material_chunks(enumerate_pool(target.families, seed=seed)), "hstore enumeration and curated tables"
     )
 
 
@@ -130,7 +130,8 @@ def _family(amounts: dict[str, float], target: Target) -> Family:
     return Family.COMPLEX if anion_class(amounts) else Family.INTERSTITIAL
 
 
-def _material_chunks(materials: Iterator[Material]) -> Iterator[Chunk]:
+def material_chunks(materials: Iterator[Material]) -> Iterator[Chunk]:
+    """Yield materials in chunks that models can be asked about; sorbents and others come in streams of their own."""
     while rows := list(islice(materials, CHUNK_ROWS)):
         identity = pd.DataFrame({name: [getattr(m, name) for m in rows] for name in IDENTITY})
         identity["family"] = [m.family.value for m in rows]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import escape
 
-from hstore.properties import get_property
+from hstore.properties import PROPERTIES
 from hstore_workflows.report.markup import formula_html, percent, pretty, shortened
 from hstore_workflows.report.plot import BLUE, GREY, ORANGE, Plot, layout, rounded, titled
 from hstore_workflows.report.quantities import significant
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def parity_plots(result: ScreenResult) -> list[Plot]:
     """Draw held-out predictions against measured values, one plot per property."""
     groups = result.sanity.groupby("property", sort=False)
-    return [_parity(str(name), frame, result.target.kind) for name, frame in groups]
+    return [parity_plot(str(name), frame, result.target.kind) for name, frame in groups]
 
 
 def inside_interval(frame: pd.DataFrame) -> pd.Series[bool]:
@@ -29,7 +29,14 @@ def inside_interval(frame: pd.DataFrame) -> pd.Series[bool]:
     return (frame["measured"] >= frame["lower"]) & (frame["measured"] <= frame["upper"])
 
 
-def _parity(name: str, frame: pd.DataFrame, kind: str) -> Plot:
+def parity_plot(name: str, frame: pd.DataFrame, kind: str) -> Plot:
+    """Draw held-out predictions of one property against measured values.
+
+    Args:
+        name: canonical property name.
+        frame: columns ``unit, label, measured, predicted, lower, upper``.
+        kind: of the target or of its model: names of sorbents are no formulas.
+    """
     inside = inside_interval(frame)
     values = frame[["measured", "predicted"]].to_numpy(dtype=float)
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
@@ -49,7 +56,7 @@ def _parity(name: str, frame: pd.DataFrame, kind: str) -> Plot:
     marks = [_marks(frame[mask], label, colour, kind) for mask, label, colour in split if mask.any()]
     return Plot(
         key=f"parity-{name.replace('_', '-')}",
-        title=f"{pretty(get_property(name).label)} ({unit})",
+        title=f"{pretty(PROPERTIES[name].label) if name in PROPERTIES else name} ({unit})",
         caption=f"{int(inside.sum())} of {len(frame)} measured values ({percent(inside.mean())}) lie inside their "
         "90 % interval.",
         data=[diagonal, *marks],
