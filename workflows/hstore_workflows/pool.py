@@ -131,7 +131,7 @@ def _family(amounts: dict[str, float], target: Target) -> Family:
 
 
 def material_chunks(materials: Iterator[Material]) -> Iterator[Chunk]:
-    """Yield materials in chunks that models can be asked about; sorbents and others come in streams of their own."""
+    """Yield materials in chunks that models can be asked about; sorbents come in a stream of their own."""
     while rows := list(islice(materials, CHUNK_ROWS)):
         identity = pd.DataFrame({name: [getattr(m, name) for m in rows] for name in IDENTITY})
         identity["family"] = [m.family.value for m in rows]
