@@ -48,9 +48,9 @@ def material_values(material: Material) -> dict[str, Any]:
         "reason": material.reason,
         "structure": material.structure,
         "descriptors": material.descriptors,
-        "provenance": _provenance_values(material.provenance),
+        "provenance": provenance_values(material.provenance),
         "merged": merged_values(material),
-        **_access_values(material.access),
+        **access_values(material.access),
     }
 
 
@@ -67,7 +67,7 @@ def material_record(row: MaterialRow) -> Material:
         reason=row.reason,
         provenance=Provenance.model_validate(row.provenance),
         merged=tuple(MergedRecord.model_validate(record) for record in row.merged),
-        access=_access(row),
+        access=access_of(row),
     )
 
 
@@ -84,7 +84,7 @@ def measurement_values(measurement: Measurement) -> dict[str, Any]:
         "measured_on": measurement.measured_on,
         "replaces": measurement.replaces,
         **_property_values(measurement.value),
-        **_access_values(measurement.access),
+        **access_values(measurement.access),
     }
 
 
@@ -96,7 +96,7 @@ def measurement_record(row: MeasurementRow) -> Measurement:
         value=_property_value(row),
         measured_on=row.measured_on,
         replaces=row.replaces,
-        access=_access(row),
+        access=access_of(row),
     )
 
 
@@ -109,7 +109,7 @@ def prediction_values(prediction: Prediction) -> dict[str, Any]:
         "in_domain": prediction.in_domain,
         "reason": prediction.reason,
         **_property_values(prediction.value),
-        **_access_values(prediction.access),
+        **access_values(prediction.access),
     }
 
 
@@ -121,7 +121,7 @@ def prediction_record(row: PredictionRow) -> Prediction:
         model_id=row.model_id,
         in_domain=row.in_domain,
         reason=row.reason,
-        access=_access(row),
+        access=access_of(row),
     )
 
 
@@ -153,7 +153,7 @@ def screen_values(screen: Screen) -> dict[str, Any]:
         "n_rejected": screen.n_rejected,
         "manifest": screen.manifest,
         "top": list(screen.top),
-        **_access_values(screen.access),
+        **access_values(screen.access),
     }
 
 
@@ -167,7 +167,7 @@ def screen_record(row: ScreenRow) -> Screen:
         n_rejected=row.n_rejected,
         manifest=row.manifest,
         top=tuple(row.top),
-        access=_access(row),
+        access=access_of(row),
     )
 
 
@@ -182,7 +182,7 @@ def _property_values(value: PropertyValue) -> dict[str, Any]:
         "upper": value.upper,
         **value.conditions.model_dump(),
         **value.basis.model_dump(),
-        "provenance": _provenance_values(value.provenance),
+        "provenance": provenance_values(value.provenance),
     }
 
 
@@ -200,11 +200,13 @@ def _property_value(row: ValueColumns) -> PropertyValue:
     )
 
 
-def _provenance_values(provenance: Provenance) -> dict[str, Any]:
+def provenance_values(provenance: Provenance) -> dict[str, Any]:
+    """Column of where a record came from."""
     return provenance.model_dump(mode="json", exclude_none=True)
 
 
-def _access_values(access: Access) -> dict[str, Any]:
+def access_values(access: Access) -> dict[str, Any]:
+    """Columns of who may see a record."""
     return {
         "lab_id": access.lab_id,
         "visibility": access.visibility.value,
@@ -212,5 +214,6 @@ def _access_values(access: Access) -> dict[str, Any]:
     }
 
 
-def _access(row: AccessColumns) -> Access:
+def access_of(row: AccessColumns) -> Access:
+    """Build the access of a row."""
     return Access(lab_id=row.lab_id, visibility=Visibility(row.visibility), embargo_until=row.embargo_until)

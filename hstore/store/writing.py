@@ -75,7 +75,7 @@ def put_predictions(connection: Connection, predictions: Sequence[Prediction]) -
     Raises:
         StoreError: a material is unknown.
     """
-    _require_materials(connection, {prediction.material_id for prediction in predictions})
+    require_materials(connection, {prediction.material_id for prediction in predictions})
     values = {row["prediction_id"]: row for row in map(prediction_values, predictions)}
     _upsert(connection, PredictionRow, values, owned=False)
     index_predictions(connection, values)
@@ -88,7 +88,7 @@ def put_measurements(connection: Connection, measurements: Sequence[Measurement]
         StoreError: a material is unknown, a correction does not fit what it corrects, or an identifier is
             already taken by other content.
     """
-    _require_materials(connection, {measurement.material_id for measurement in measurements})
+    require_materials(connection, {measurement.material_id for measurement in measurements})
     _check_corrections(connection, measurements)
     now = datetime.now(UTC)
     rows = [measurement_values(measurement) | {"recorded_at": now} for measurement in measurements]
@@ -155,7 +155,12 @@ def _refuse_foreign(connection: Connection, materials: Sequence[Material]) -> No
             )
 
 
-def _require_materials(connection: Connection, wanted: Collection[str]) -> None:
+def require_materials(connection: Connection, wanted: Collection[str]) -> None:
+    """Refuse what belongs to materials that are not stored.
+
+    Raises:
+        StoreError: a material is unknown.
+    """
     missing = sorted(set(wanted) - _present(connection, MaterialRow.material_id, wanted))
     if missing:
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
