@@ -13,20 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 from hstore.errors import InputError
 from hstore.formula import formula_text
-from hstore.partial import PartialCrystal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hstore.formula import ParsedFormula
+    from hstore.partial import PartialCrystal
 
 MAX_PART = 10_000
-"""Largest number in a reduced formula that has no small integers; shares are rounded to it."""
+"""Largest number in a reduced formula that had to be rounded."""
 
 _DESCRIPTIVE = re.compile(r"[A-Za-z0-9.()\[\]{},+\-:= ]+\Z")
 _TERM = re.compile(r"([A-Z][a-z]?)(\d*)")
 _INTEGER = re.compile(r"[A-Za-z0-9]+\Z")
 _WHOLE = 1e-6
+_SCALE = 1000
 _LETTERS = 26
 _FULL_SITE = 1.001
 _MISSING_SHARE = 0.02
@@ -35,7 +36,8 @@ _MISSING_SHARE = 0.02
 def integer_amounts(amounts: Mapping[str, float], canonical: str) -> dict[str, int]:
     """Return amounts as integers without a common divisor, elements in alphabetical order.
 
-    Compositions without small integers are rounded to shares of :data:`MAX_PART`; no element is lost.
+    Amounts with more than three decimals that are no simple fractions are rounded to shares of :data:`MAX_PART`;
+    no element is lost.
 
     Args:
         amounts: of each element.
@@ -44,8 +46,12 @@ def integer_amounts(amounts: Mapping[str, float], canonical: str) -> dict[str, i
     found = {el: int(n or 1) for el, n in _TERM.findall(canonical)} if _INTEGER.match(canonical) else {}
     if found.keys() == amounts.keys():
         return found
+    exact = {el: round(_SCALE * amounts[el]) for el in sorted(amounts)}
     largest = max(amounts.values())
-    parts = {el: max(1, round(MAX_PART * amounts[el] / largest)) for el in sorted(amounts)}
+    if all(n > 0 and abs(_SCALE * amounts[el] - n) < _WHOLE for el, n in exact.items()):
+        parts = exact
+    else:
+        parts = {el: max(1, round(MAX_PART * amounts[el] / largest)) for el in exact}
     divisor = math.gcd(*parts.values())
     return {el: part // divisor for el, part in parts.items()}
 
@@ -105,6 +111,8 @@ class Placement:
         """
         if structure is None:
             return None
+        from hstore.partial import PartialCrystal  # with numpy, which a store without structures does not need
+
         try:
             crystal = PartialCrystal.from_dict(structure)
         except InputError:

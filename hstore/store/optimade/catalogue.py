@@ -62,11 +62,11 @@ STRUCTURE_FIELDS: dict[str, Field] = {
         "list", _material, MaterialPublicationRow.material_id, MaterialPublicationRow.reference_id
     ),
     f"{PREFIX}family": Column("string", _material, _index.family),
-    f"{PREFIX}known": Column("boolean", _material, _index.known, sortable=False),
+    f"{PREFIX}known": Column("boolean", _material, _index.known, ordered=False),
     f"{PREFIX}composition": Column("string", _material, _index.composition),
-    f"{PREFIX}name": Column("string", _material, func.nullif(_index.name, ""), sortable=False),
+    f"{PREFIX}name": Column("string", _material, func.nullif(_index.name, ""), ordered=False),
     f"{PREFIX}reason": Column(
-        "string", _material, func.nullif(_record.reason, ""), _record.material_id, sortable=False
+        "string", _material, func.nullif(_record.reason, ""), _record.material_id, ordered=False
     ),
     **{f"{PREFIX}{name}": BestNumber.of(name) for name in PROPERTIES},
 }

@@ -211,7 +211,10 @@ class _Page:
 
     def _positions(self, wanted: Wanted, met: Clause) -> Select[Any]:
         """Select the sort values and identifiers of a page, and of one entry more."""
-        values = [self._sort_value(sort).label(f"by_{place}") for place, sort in enumerate(wanted.sort)]
+        values = [
+            self._fields[sort.field].value(self._scope).label(f"by_{place}")
+            for place, sort in enumerate(wanted.sort)
+        ]
         key = self._key.label("entry_id")
         chosen = select(*values, key).where(self._seen, met)
         if not wanted.sort:
@@ -229,12 +232,6 @@ class _Page:
             order.append(case((column.is_(None), 1), else_=0))
             order.append(column.desc() if sort.descending else column.asc())
         return statement.order_by(*order, inner.c.entry_id).offset(wanted.offset).limit(wanted.limit + 1)
-
-    def _sort_value(self, sort: Sort) -> ColumnElement[Any]:
-        value = self._fields[sort.field].value(self._scope)
-        if value is None:
-            raise InputError(f"entries cannot be sorted by {sort.field}; /info lists the sortable fields")
-        return value
 
 
 def _position(wanted: Wanted) -> tuple[Any, ...]:

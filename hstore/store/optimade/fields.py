@@ -67,6 +67,11 @@ class Field(ABC):
     type: str
     """Its type in the words of OPTIMADE."""
 
+    @property
+    def sorts(self) -> bool:
+        """Whether entries can be sorted by it."""
+        return False
+
     def compare(self, asked: Operator, value: Value, scope: Scope) -> Truth:  # noqa: ARG002 - for subclasses
         """Compare the value with a constant."""
         raise UnsupportedFilterError(f"a {self.type} cannot be compared with a value by {asked}")
@@ -87,9 +92,9 @@ class Field(ABC):
     def known(self, scope: Scope) -> Clause:
         """Return the clause of entries that have a value; it is never NULL."""
 
-    def value(self, scope: Scope) -> ColumnElement[Any] | None:  # noqa: ARG002 - for subclasses
-        """Return the value to sort by, or None where entries cannot be sorted by it."""
-        return None
+    def value(self, scope: Scope) -> ColumnElement[Any]:  # noqa: ARG002 - for subclasses
+        """Return the value to sort by."""
+        raise UnsupportedFilterError(f"entries cannot be sorted by this {self.type}")
 
 
 @dataclass(frozen=True)
@@ -102,12 +107,17 @@ class Column(Field):
     """The column."""
     beside: SQLColumnExpression[str] | None = None
     """Identifier of the entry in the table of the column, where that is another one."""
-    sortable: bool = True
-    """Whether the database orders it by code point, as comparisons and sorting need."""
+    ordered: bool = True
+    """Whether it has an order that is the same in every database."""
+
+    @property
+    def sorts(self) -> bool:
+        """Whether entries can be sorted by it."""
+        return self.ordered
 
     def compare(self, asked: Operator, value: Value, scope: Scope) -> Truth:
         """Compare the column with a constant of its type."""
-        if asked not in _EQUALITY and (self.type == "boolean" or not self.sortable):
+        if asked not in _EQUALITY and not self.ordered:
             raise UnsupportedFilterError(f"this field can be compared by = and != only, not by {asked}")
         constant = _constant(self.type, value)
         is_true = self._where(_COMPARED[asked](self.column, constant), scope)
@@ -131,10 +141,10 @@ class Column(Field):
         """Return the clause of entries where the column is not NULL."""
         return self._where(self.column.is_not(None), scope)
 
-    def value(self, scope: Scope) -> ColumnElement[Any] | None:
+    def value(self, scope: Scope) -> ColumnElement[Any]:
         """Return the column, looked up where it stands in another table."""
-        if not self.sortable:
-            return None
+        if not self.ordered:
+            return super().value(scope)
         column = cast("ColumnElement[Any]", self.column)
         if self.beside is None:
             return column
