@@ -39,7 +39,7 @@ def upgrade(engine: Engine) -> None:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
         found = current_revision(connection)
         if found != HEAD:
-            _run(connection, found)
+            upgrade_to(connection)
 
 
 def current_revision(connection: Connection) -> str | None:
@@ -63,15 +63,23 @@ def alembic_config(connection: Connection) -> Config:
     return config
 
 
-def _run(connection: Connection, found: str | None) -> None:
+def upgrade_to(connection: Connection, revision: str = HEAD) -> None:
+    """Bring the schema to a revision, in the transaction of the connection; whoever calls sees to locks.
+
+    Raises:
+        StoreError: the database was written by a newer hstore, or the revision is one.
+    """
     from alembic import command
     from alembic.script import ScriptDirectory
 
     config = alembic_config(connection)
+    found = current_revision(connection)
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if found is not None and found not in known:
         raise StoreError(
             f"the store {shown_url(connection.engine)} has schema {found!r}, newer than this hstore "
             f"knows (up to {HEAD!r}); update hstore, or choose another HSTORE_DATABASE_URL"
         )
-    command.upgrade(config, "head")
+    if revision not in known:
+        raise StoreError(f"schema {revision!r} is newer than this hstore knows (up to {HEAD!r}); update hstore")
+    command.upgrade(config, revision)
