@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hstore.errors import FormulaError
-from hstore.formula import parse_amounts
-from hstore.records import Family, Kind
-from hstore_api.pages.shown import Shown, at
-from hstore_api.schemas import StatedConditions
+from hstore.errors import InputError
+from hstore.records import Conditions, Family, Kind
+from hstore.thermo import J_PER_KJ
+from hstore_api import subjects
+from hstore_api.pages.shown import Shown
+from hstore_api.pages.words import conditions_words
+from hstore_api.prediction_schemas import StatedConditions
+from hstore_api.subjects import Subject
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from hstore.arrays import FloatArray
-    from hstore.records import Material
+    from hstore.records import Material, Scope
     from hstore_api.dependencies import Service
 
+_POINTS = 60
 _HYDRIDE = (
     "h2_capacity_wt_pct",
     "desorption_enthalpy_kj_per_mol_h2",
@@ -58,105 +59,78 @@ class VantHoff:
 
 
 class Answers:
-    """The models behind the pages; :meth:`ready` tells whether an answer takes milliseconds."""
+    """Predictions for the pages; :meth:`ready` tells whether they take milliseconds."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
         self._ready: set[str] = set()
-        self._sorbents: Any = None
-        self._lock = threading.Lock()
 
     def ready(self, family: Family) -> bool:
-        """Tell whether the models of a family are in memory."""
+        """Tell whether the models of a family have answered before, and so are in memory."""
         return set(PREDICTED[family]) <= self._ready
 
-    def of(self, material: Material) -> list[Shown]:
+    def of(self, material: Material, scope: Scope) -> list[Shown]:
         """Predict what the models of its family say of a material; what cannot be predicted is left out."""
-        if material.family is Family.SORBENT:
-            return self._of_sorbent(material)
-        found = [self.of_formula(name, material.formula) for name in PREDICTED[material.family]]
+        sorbent = material.family is Family.SORBENT
+        subject = (
+            Subject(material.formula, {}, material.descriptors) if sorbent else subjects.of_formula(material.formula)
+        )
+        found = [self._answer(name, subject, _stated(name, sorbent=sorbent), scope) for name in PREDICTED[material.family]]
         return [shown for shown in found if shown is not None]
 
-    def of_formula(self, name: str, formula: str, temperature_k: float | None = None) -> Shown | None:
+    def of_formula(self, name: str, formula: str, scope: Scope, temperature_k: float | None = None) -> Shown | None:
         """Predict a property for a formula; None where there is no number."""
-        predictor = self.service.predictor
         stated = StatedConditions(temperature_k=temperature_k)
-        conditions = predictor.served(name).completed(stated)
-        answer = predictor.predict(name, [formula], conditions)
-        self._ready.add(name)
-        (row,) = answer.rows
-        if row.mean is None:
-            return None
-        state = at(conditions.temperature_k) if conditions.temperature_k and name not in _STATELESS else ""
-        return Shown(
-            name, Kind.PREDICTED, row.mean, answer.model_id, row.lower, row.upper, state=state, outside=row.reason,
-            link=f"/models/{answer.model_id.rpartition('-')[0]}",
-        )  # fmt: skip
+        return self._answer(name, subjects.of_formula(formula), stated, scope)
 
-    def vant_hoff(self, formula: str) -> VantHoff | None:
+    def vant_hoff(self, formula: str, scope: Scope) -> VantHoff | None:
         """Predict the plateau pressure over temperature; None where the model does not state it."""
         import numpy as np
 
         from hstore_models.hydride_thermodynamics import HydrideThermodynamics
         from hstore_models.prediction import Query
 
-        try:
-            query = Query.of([parse_amounts(formula)])
-        except FormulaError:
+        subject = subjects.of_formula(formula)
+        model = self.service.predictor.model("desorption_enthalpy_kj_per_mol_h2", scope).model
+        if not isinstance(model, HydrideThermodynamics) or not subject.amounts:
             return None
-        model = self.service.predictor.model("desorption_enthalpy_kj_per_mol_h2").model
-        if not isinstance(model, HydrideThermodynamics):
-            return None
-        state = model.state(query)
-        centre = float(state.enthalpy_kj_per_mol_h2[0]) * 1000 / max(1.0, float(state.entropy_j_per_mol_h2_k[0]))
+        state = model.state(Query.of([subject.amounts]))
+        centre = float(state.enthalpy_kj_per_mol_h2[0]) * J_PER_KJ / max(1.0, float(state.entropy_j_per_mol_h2_k[0]))
         low, high = max(150.0, min(230.0, 0.7 * centre)), min(1400.0, max(480.0, 1.5 * centre))
-        grid = 1.0 / np.linspace(1.0 / high, 1.0 / low, 60)
+        grid = 1.0 / np.linspace(1.0 / high, 1.0 / low, _POINTS)
         means = np.array([float(state.ln_pressure(t)[0]) for t in grid])
         stds = np.array([float(state.ln_pressure_std(t)[0]) for t in grid])
         return VantHoff(grid, means, stds)
 
-    def _of_sorbent(self, material: Material) -> list[Shown]:
-        import pandas as pd
-
-        from hstore_models.prediction import Query
-
-        loaded = self._sorbent_model()
-        found = []
-        for name in PREDICTED[Family.SORBENT]:
-            stated: Mapping[str, float] = SORBENT_STATE if name == "h2_uptake_wt_pct" else SORBENT_SWING
-            frame = pd.DataFrame([{**material.descriptors, **stated}])
-            answer = loaded.model.predict(name, Query.of([{}], frame))
+    def _answer(self, name: str, subject: Subject, stated: StatedConditions, scope: Scope) -> Shown | None:
+        predictor = self.service.predictor
+        try:
+            answer = predictor.answer(predictor.served(name, scope), [subject], stated, scope=scope)
+        except InputError:  # a sorbent without texture: nothing can be predicted
             self._ready.add(name)
-            if answer.mean[0] == answer.mean[0]:
-                found.append(_sorbent_value(name, answer, loaded.card.model_id))
-        return found
+            return None
+        self._ready.add(name)
+        (row,) = answer.rows
+        if row.mean is None:
+            return None
+        state = "" if name in _STATELESS else conditions_words(Conditions(**answer.conditions.model_dump()))
+        link = f"/models/{answer.served.model}?version={answer.model_id}"
+        return Shown(
+            name, Kind.PREDICTED, row.mean, answer.model_id, row.lower, row.upper, state=state, outside=row.reason,
+            link=link, note=answer.note,
+        )  # fmt: skip
 
-    def _sorbent_model(self) -> Any:
-        from hstore_models.training import ensure
 
-        with self._lock:
-            if self._sorbents is None:
-                self._sorbents = ensure("sorbent_uptake", self.service.settings)
-        return self._sorbents
+def _stated(name: str, *, sorbent: bool) -> StatedConditions:
+    if not sorbent:
+        return StatedConditions()
+    return StatedConditions(**(SORBENT_STATE if name == "h2_uptake_wt_pct" else SORBENT_SWING))
 
 
 _STATELESS = frozenset({
     "h2_capacity_wt_pct", "desorption_enthalpy_kj_per_mol_h2", "desorption_entropy_j_per_mol_h2_k",
     "activation_energy_ev",
 })  # fmt: skip
-
-
-def _sorbent_value(name: str, answer: Any, model_id: str) -> Shown:
-    if name == "h2_uptake_wt_pct":
-        state = at(SORBENT_STATE["temperature_k"], SORBENT_STATE["pressure_bar"])
-    else:
-        charged = at(SORBENT_SWING["charge_temperature_k"], SORBENT_SWING["charge_pressure_bar"])
-        discharged = at(SORBENT_SWING["discharge_temperature_k"], SORBENT_SWING["discharge_pressure_bar"])
-        state = f"{charged} → {discharged}"
-    return Shown(
-        name, Kind.PREDICTED, float(answer.mean[0]), model_id, float(answer.lower[0]), float(answer.upper[0]),
-        state=state, outside=str(answer.reason[0]), link=f"/models/{model_id.rpartition('-')[0]}",
-    )  # fmt: skip
 
 
 def answers_of(service: Service, state: Any) -> Answers:

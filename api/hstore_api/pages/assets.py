@@ -65,10 +65,10 @@ def asset(name: str) -> Asset:
 
 def address(name: str) -> str:
     """Return the address of a file, which changes with its content."""
-    return f"/assets/{asset(name).digest}/{name}"
+    return f"/static/{asset(name).digest}/{name}"
 
 
-@router.get("/assets/{digest}/{name:path}")
+@router.get("/static/{digest}/{name:path}")
 def get_asset(digest: str, name: str, request: Request) -> Response:
     """Send a file that a browser may keep for ever."""
     if name != PLOTLY and name not in _names():

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hstore_api.pages import assets, home, materials, search
+from hstore_api.pages import assets, compare, design_map, home, materials, models, screens, search, session, try_it
+from hstore_api.pages.problem import problem_page
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+_MODULES = (assets, home, design_map, search, materials, compare, try_it, screens, models, session)
+
 
 def install_pages(app: FastAPI) -> None:
     """Add the pages and what they load; none of it is part of the contract."""
-    for module in (assets, home, search, materials):
+    for module in _MODULES:
         app.include_router(module.router)
+    app.state.problem_page = problem_page

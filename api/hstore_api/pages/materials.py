@@ -94,7 +94,7 @@ def values_of(
         shown_value(p.value, own=not PUBLIC_SCOPE.allows(p.access), outside=p.reason, source=p.model_id)
         for p in store.predictions(scope=scope, material_id=material_id)
     ]
-    fresh = answers_of(service, request.app.state).of(material) if predict else []
+    fresh = answers_of(service, request.app.state).of(material, scope) if predict else []
     asked_now = {(v.property, v.state) for v in fresh}
     return values + fresh + [v for v in stored if (v.property, v.state) not in asked_now]
 
@@ -110,7 +110,7 @@ def _known(request: Request, service: ServiceDep, material: Material, scope: Sco
     values = values_of(service, request, material, scope, predict=predict)
     hydride = material.family not in {Family.SORBENT, Family.ELECTROLYTE}
     answers = answers_of(service, request.app.state)
-    curve = answers.vant_hoff(material.formula) if hydride and predict else None
+    curve = answers.vant_hoff(material.formula, scope) if hydride and predict else None
     plot = plots.vant_hoff_plot(curve, values) if hydride else None
     return Known(property_rows(values, PREDICTED[material.family]), plot, complete=predict)
 

@@ -78,7 +78,7 @@ def environment() -> Environment:
     """Return the templates; undefined names are errors, and all text is escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    from hstore_workflows.report.markup import breakable, capitalized, formula_html, percent, plural
+    from hstore_workflows.report.markup import breakable, capitalized, feature_words, formula_html, percent, plural
 
     made = Environment(
         loader=PackageLoader("hstore_api.pages", "templates"),
@@ -97,6 +97,7 @@ def environment() -> Environment:
         "percent": percent,
         "capital": capitalized,
         "when": words.when,
+        "feature_words": feature_words,
         "json_block": json_block,
         "material_path": words.material_path,
     }
