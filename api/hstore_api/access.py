@@ -1,4 +1,8 @@
-"""Who is asking: a key in the header ``X-API-Key``, a session of the pages, or nobody."""
+"""Who is asking: a key in the header ``X-API-Key``, a session of the pages, or nobody.
+
+:class:`hstore_api.gate.GateMiddleware` finds out, once for every request; handlers say what they need by the type
+of an argument, such as ``caller: MeasureCaller``.
+"""
 
 from __future__ import annotations
 
@@ -13,18 +17,19 @@ from hstore.records import Access, Scope, Visibility
 from hstore_api.errors import ForbiddenError, UnauthenticatedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from datetime import date
 
     from hstore.keys import ApiKey
-    from hstore.settings import Settings
-    from hstore.store import Store
 
 KEY_HEADER = "X-API-Key"
 """Header with the key."""
 
 SESSION_KEY = "key_id"
 """Entry of a session of the pages that holds the public identifier of the key it began with."""
+
+NO_KEY = f"this service answers with a key only; send one as {KEY_HEADER}"
+"""What callers without a key are told where they may not read."""
 
 _HEADER = APIKeyHeader(
     name=KEY_HEADER,
@@ -75,62 +80,58 @@ class Caller:
         return Access(lab_id=self.lab_id, visibility=visibility, embargo_until=embargo_until)
 
 
-def find_caller(request: Request, key: str | None, *, settings: Settings, store: Store) -> Caller:
+def caller_with(key: ApiKey | None, request_id: str) -> Caller:
+    """Return the caller of a request that came with a key, or without any."""
+    return Caller(key, request_id, Scope(lab_id=key.lab_id) if key else Scope())
+
+
+def find_caller(request: Request) -> Caller:
     """Return who is asking.
 
     Raises:
         UnauthenticatedError: the key is unknown, expired or revoked, or there is none where one is needed.
     """
-    request_id = str(request.state.request_id)
-    found = store.keys.find(key) if key else _of_session(request, store)
-    if key and found is None:
-        raise UnauthenticatedError(
-            f"the key in {KEY_HEADER} is unknown, has expired or was revoked; ask the operator for another"
-        )
+    found: Caller | None = getattr(request.state, "caller", None)
     if found is None:
-        if not settings.reads_anonymously:
-            raise UnauthenticatedError(f"this service answers with a key only; send one as {KEY_HEADER}")
-        return Caller(None, request_id, Scope())
-    return Caller(found, request_id, Scope(lab_id=found.lab_id))
+        raise getattr(request.state, "refusal", None) or UnauthenticatedError(NO_KEY)
+    return found
 
 
-def requires(permission: Permission) -> Callable[[Caller], Caller]:
-    """Make the dependency that lets only keys with a permission through; reading may be open to everybody."""
+def require(caller: Caller, permission: Permission) -> None:
+    """Let only keys with a permission through; reading may be open to everybody.
 
-    def check(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
-        if caller.key is None and permission is not Permission.READ:
-            raise UnauthenticatedError(
-                f"this needs a key with the scope {permission.value!r}, sent as {KEY_HEADER}"
-            )
-        if caller.key is not None and permission not in caller.key.permissions:
-            has = ", ".join(sorted(caller.key.permissions))
-            raise ForbiddenError(f"this needs the scope {permission.value!r}; the key has {has}")
+    Raises:
+        UnauthenticatedError: there is no key.
+        ForbiddenError: the key does not permit it.
+    """
+    if caller.key is None and permission is not Permission.READ:
+        raise UnauthenticatedError(f"this needs a key with the scope {permission.value!r}, sent as {KEY_HEADER}")
+    if caller.key is not None and permission not in caller.key.permissions:
+        has = ", ".join(sorted(caller.key.permissions))
+        raise ForbiddenError(f"this needs the scope {permission.value!r}; the key has {has}")
+
+
+async def _caller(request: Request, _shown: Annotated[str | None, Security(_HEADER)]) -> Caller:
+    """Return who is asking; asynchronous, as the rest here, so that no thread is taken for it."""
+    return find_caller(request)
+
+
+def _permitted(permission: Permission) -> Callable[[Caller], Awaitable[Caller]]:
+    async def check(caller: AnyCaller) -> Caller:
+        require(caller, permission)
         return caller
 
     return check
 
 
-def _caller(request: Request, key: Annotated[str | None, Security(_HEADER)]) -> Caller:
-    service = request.app.state.service
-    caller = find_caller(request, key, settings=service.settings, store=service.store)
-    request.state.caller = caller
-    return caller
-
-
-def _of_session(request: Request, store: Store) -> ApiKey | None:
-    key_id = request.scope.get("session", {}).get(SESSION_KEY)
-    found = store.keys.get(key_id) if key_id else None
-    return found if found and found.usable() else None
-
-
-def _scope(caller: ReadCaller) -> Scope:
+async def _scope(caller: ReadCaller) -> Scope:
     return caller.scope
 
 
 AnyCaller = Annotated[Caller, Depends(_caller)]
-ReadCaller = Annotated[Caller, Depends(requires(Permission.READ))]
-MeasureCaller = Annotated[Caller, Depends(requires(Permission.MEASURE))]
-RunCaller = Annotated[Caller, Depends(requires(Permission.RUN))]
-TrainCaller = Annotated[Caller, Depends(requires(Permission.TRAIN))]
-AdminCaller = Annotated[Caller, Depends(requires(Permission.ADMIN))]
+ReadCaller = Annotated[Caller, Depends(_permitted(Permission.READ))]
+MeasureCaller = Annotated[Caller, Depends(_permitted(Permission.MEASURE))]
+RunCaller = Annotated[Caller, Depends(_permitted(Permission.RUN))]
+TrainCaller = Annotated[Caller, Depends(_permitted(Permission.TRAIN))]
+AdminCaller = Annotated[Caller, Depends(_permitted(Permission.ADMIN))]
 ScopeDep = Annotated[Scope, Depends(_scope)]

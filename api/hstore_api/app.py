@@ -11,15 +11,18 @@ from fastapi import FastAPI
 import hstore
 from hstore.settings import Settings, load_settings
 from hstore.store import open_store
+from hstore_api import sessions
 from hstore_api.dependencies import Service
 from hstore_api.errors import PROBLEM_JSON, install_handlers
 from hstore_api.metrics import Metrics
-from hstore_api.middleware import REQUEST_ID_HEADER, BodyLimitMiddleware, RequestIdMiddleware
+from hstore_api.middleware import REQUEST_ID_HEADER, RequestIdMiddleware
 from hstore_api.observing import ObservingMiddleware, RequestLog
+from hstore_api.optimade.service import make_optimade_app
 from hstore_api.pages import install_pages
 from hstore_api.predictor import Predictor
 from hstore_api.readiness import ModelCheck
-from hstore_api.routers import campaigns, health, materials, predictions, properties, screens
+from hstore_api.routers import campaigns, health, jobs, keys, materials, predictions, properties, screens
+from hstore_api.security import install_security
 from hstore_api.seeding import Seeding, embedded_candidates
 from hstore_api.stopping import Stopping
 
@@ -43,23 +46,26 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     Raises:
         SettingsError: a setting has a value that is not allowed.
     """
+    settings = settings or load_settings()
     metrics = Metrics()
     app = _Contracted(
         title="hstore",
         version=hstore.__version__,
         description=_DESCRIPTION,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
-        lifespan=_lifespan(settings or load_settings(), metrics),
+        lifespan=_lifespan(settings, metrics),
         generate_unique_id_function=_operation_id,
         docs_url=None,  # the pages FastAPI has load their scripts from a content network
         redoc_url=None,
     )
-    app.add_middleware(BodyLimitMiddleware)
+    install_security(app, settings)
     app.add_middleware(ObservingMiddleware, observers=(metrics, RequestLog()))  # refusals by the others too
     app.add_middleware(RequestIdMiddleware)  # added last, so outermost: refusals have an identifier too
     install_handlers(app)
-    for router in (health, materials, predictions, screens, properties, campaigns):
+    for router in (health, materials, predictions, screens, properties, campaigns, keys, jobs):
         app.include_router(router.router)
+    app.include_router(sessions.router)
+    app.mount("/optimade", make_optimade_app(app.state))
     install_pages(app)
     return app
 
@@ -80,11 +86,13 @@ def _lifespan(settings: Settings, metrics: Metrics) -> Callable[[FastAPI], Abstr
                 stopping=stopping,
             )
             seeding.start()
+            app.state.service.predictor.start()
             try:
                 with stopping.by_signal(seeding.give_up):
                     yield
             finally:
                 stopping.tell()
+                app.state.service.predictor.stop()
                 seeding.stop()
 
     return lifespan

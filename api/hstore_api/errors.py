@@ -11,6 +11,7 @@ from urllib.parse import quote
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from hstore.errors import (
     DataError,
@@ -26,9 +27,9 @@ from hstore_api.middleware import REQUEST_ID_HEADER
 from hstore_api.schemas import InvalidPart, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from fastapi import FastAPI, Request
+    from fastapi import FastAPI, Request, Response
 
 PROBLEM_JSON = "application/problem+json"
 """Media type of every error."""
@@ -50,6 +51,10 @@ class ForbiddenError(HstoreError):
 
 class ConflictError(InputError):
     """What a request asks for contradicts what is there."""
+
+
+class SlowAnswerError(HstoreError):
+    """An answer takes longer than a caller is kept waiting."""
 
 
 class LimitError(HstoreError):
@@ -91,6 +96,7 @@ _OF_ERROR: dict[type[HstoreError], _Kind] = {
     UnknownNameError: _Kind(422, "unknown_name", "Unknown name"),
     FormulaError: _Kind(422, "invalid_formula", "Formula cannot be read"),
     InputError: _Kind(422, "invalid_input", "Input cannot be used"),
+    SlowAnswerError: _Kind(503, "slow_answer", "Answer takes too long", "the answer takes too long; ask for less"),
     StoreError: _Kind(
         503,
         "store_unavailable",
@@ -122,7 +128,9 @@ _OF_STATUS = {
         "Method not allowed",
         "the address does not take this method; the header Allow lists those it takes",
     ),
+    408: _Kind(408, "too_slow", "Request too slow"),
     413: _Kind(413, "too_large", "Request too large"),
+    414: _Kind(414, "address_too_long", "Address too long"),
 }
 _INVALID = _Kind(
     422,
@@ -131,6 +139,7 @@ _INVALID = _Kind(
     "parts of the request are not as /openapi.json says; errors lists them",
 )
 _RETRY_AFTER_S = "10"
+_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 
 def install_handlers(app: FastAPI) -> None:
@@ -149,7 +158,12 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def _answer_hstore(request: Request, error: Exception) -> JSONResponse:
+def answer(request: Request, error: Exception) -> Response:
+    """Return the problem for an error of hstore, or of HTTP, that arises before there is a route."""
+    return _answer_hstore(request, error) if isinstance(error, HstoreError) else _answer_http(request, error)
+
+
+def _answer_hstore(request: Request, error: Exception) -> Response:
     kind = next((_OF_ERROR[c] for c in type(error).__mro__ if c in _OF_ERROR), _INTERNAL)
     if kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, BusyError):
         _log.error("request %s: %s", _request_id(request), error, exc_info=error)
@@ -163,14 +177,26 @@ def _answer_hstore(request: Request, error: Exception) -> JSONResponse:
     return _problem(request, kind, str(error), headers=headers)
 
 
-def _answer_http(request: Request, error: Exception) -> JSONResponse:
+def _answer_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     other = _Kind(error.status_code, "http_error", HTTPStatus(error.status_code).phrase)
     kind = _OF_STATUS.get(error.status_code, other)
-    return _problem(request, kind, error.detail, headers=error.headers or {})
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_allowed(request)) or headers.get("Allow", "")
+    return _problem(request, kind, error.detail, headers=headers)
 
 
-def _answer_invalid(request: Request, error: Exception) -> JSONResponse:
+def _allowed(request: Request) -> list[str]:
+    """Return the methods an address takes: routers name only those of the first of its routes."""
+    routes, path = request.app.router.routes, request.url.path
+    asked = [
+        {"type": "http", "path": path, "root_path": "", "headers": [], "method": method} for method in _METHODS
+    ]
+    return [scope["method"] for scope in asked if any(route.matches(scope)[0] is Match.FULL for route in routes)]
+
+
+def _answer_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     parts = tuple(
         InvalidPart(location=".".join(map(str, found["loc"])), message=found["msg"]) for found in error.errors()
@@ -178,7 +204,7 @@ def _answer_invalid(request: Request, error: Exception) -> JSONResponse:
     return _problem(request, _INVALID, "", parts=parts)
 
 
-def _answer_unexpected(request: Request, error: Exception) -> JSONResponse:
+def _answer_unexpected(request: Request, error: Exception) -> Response:
     """Answer with 500 and nothing of the cause, which the server logs under the correlation id."""
     _log.error("request %s: %s", _request_id(request), type(error).__name__)
     return _problem(request, _INTERNAL, "")
@@ -191,7 +217,7 @@ def _problem(
     *,
     parts: tuple[InvalidPart, ...] = (),
     headers: Mapping[str, str] | None = None,
-) -> JSONResponse:
+) -> Response:
     request_id = _request_id(request)
     problem = Problem(
         type=f"urn:hstore:problem:{kind.code}",
@@ -199,17 +225,22 @@ def _problem(
         status=kind.status,
         detail=kind.detail or detail,
         code=kind.code,
-        instance=quote(request.url.path),
+        instance=quote(request.url.path, safe="/:@"),
         correlation_id=request_id,
         errors=parts,
     )
-    return JSONResponse(
-        problem.model_dump(mode="json"),
-        status_code=kind.status,
-        # Answers to unexpected errors leave outside the middleware, so the identifier is added here too.
-        headers={**(headers or {}), REQUEST_ID_HEADER: request_id},
-        media_type=PROBLEM_JSON,
+    response = _page(request, problem) or JSONResponse(
+        problem.model_dump(mode="json"), status_code=kind.status, media_type=PROBLEM_JSON
     )
+    # Answers to unexpected errors leave outside the middleware, so the identifier is added here too.
+    response.headers.update({**(headers or {}), REQUEST_ID_HEADER: request_id})
+    return response
+
+
+def _page(request: Request, problem: Problem) -> Response | None:
+    """Return the problem as a page, where the pages are installed and a browser asked for one."""
+    render: Callable[[Request, Problem], Response | None] | None = getattr(request.app.state, "problem_page", None)
+    return render(request, problem) if render else None
 
 
 def _request_id(request: Request) -> str:

@@ -103,6 +103,11 @@ class Keys:
             row = session.get(ApiKeyRow, key_id)
             return None if row is None else _key(row)
 
+    def usable(self, key_id: str) -> ApiKey | None:
+        """Return a key by its public identifier; None for one that is unknown, expired or revoked."""
+        kept = self.get(key_id)
+        return kept if kept and kept.usable() else None
+
     def list(self) -> list[ApiKey]:
         """Return all keys, oldest first."""
         statement = select(ApiKeyRow).order_by(ApiKeyRow.created_at, ApiKeyRow.key_id)

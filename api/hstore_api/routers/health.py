@@ -13,7 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 import hstore
 from hstore.keys import Permission
-from hstore_api.access import KEY_HEADER, find_caller, requires
+from hstore_api.access import KEY_HEADER, find_caller, require
 from hstore_api.dependencies import ServiceDep  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.errors import PROBLEM_JSON, problems
 from hstore_api.health_schemas import NotReady, Readiness
@@ -87,9 +87,7 @@ def _check_metrics_reader(request: Request, service: Service) -> None:
     access, key = service.settings.metrics_access, request.headers.get(KEY_HEADER)
     if key is None and (access == "open" or (access == "loopback" and _is_local(request))):
         return
-    caller = find_caller(request, key, settings=service.settings, store=service.store)
-    request.state.caller = caller
-    requires(Permission.ADMIN)(caller)
+    require(find_caller(request), Permission.ADMIN)
 
 
 def _is_local(request: Request) -> bool:
