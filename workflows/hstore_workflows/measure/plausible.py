@@ -7,12 +7,41 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hstore.capacity import (
+    MASS_BASES,
+    convert_mass_basis,
+    gravimetric_capacity_wt_pct,
+    hydride_amounts_from,
+    hydrogen_to_metal,
+)
 from hstore.properties import PROPERTIES
 from hstore.units import KJ_PER_KCAL
 
 if TYPE_CHECKING:
-    from hstore.arrays import FloatArray
+    from collections.abc import Mapping
 
+    from hstore.arrays import FloatArray
+    from hstore.records import Basis
+
+USUAL: Mapping[str, tuple[float, float, str]] = {
+    "h2_capacity_wt_pct": (0.0, 20.0, "LiBH4 and NH3BH3, the richest, hold 18.5 and 19.6 wt%"),
+    "h2_density_g_per_l": (0.0, 180.0, "Mg2FeH6 and Al(BH4)3 hold about 150 g/L"),
+    "h2_uptake_wt_pct": (0.0, 25.0, "the lightest frameworks hold less at 77 K and 100 bar"),
+    "usable_capacity_wt_pct": (0.0, 20.0, "no store delivers more"),
+    "usable_capacity_g_per_l": (0.0, 90.0, "liquid hydrogen has 71 g/L"),
+    "desorption_enthalpy_kj_per_mol_h2": (0.0, 250.0, "positive means that release takes up heat"),
+    "desorption_entropy_j_per_mol_h2_k": (40.0, 200.0, "gas alone has 131 J/(mol K) at 298 K"),
+    "plateau_pressure_bar": (1e-15, 2e4, "no autoclave goes so far"),
+    "log10_conductivity_s_per_cm": (-18.0, 0.3, "the value is the decimal logarithm of S/cm"),
+    "activation_energy_ev": (0.02, 3.0, "ions that move need 0.1 to 1.5 eV"),
+    "energy_above_hull_ev_per_atom": (0.0, 2.0, "solids decompose long before"),
+    "formation_energy_ev_per_atom": (-5.0, 2.0, "fluorides and oxides, the most stable, have about -4 eV/atom"),
+}
+"""Property -> range of what has been measured, and a word on its ends; the rest is to be confirmed."""
+_SLACK_WT_PCT = 0.3
+_ALL = 100.0
+_MOST_H_PER_METAL = 4.5
+"""BaReH9 has 4.5 hydrogen atoms per metal atom."""
 _SLIPS = (KJ_PER_KCAL, 1000.0, 100.0, 10.0)
 _DEVIATIONS = 6.0
 _SPANS = 3.0
@@ -66,6 +95,42 @@ def doubt(column: str, value: float, expected: Expectation | None) -> str:
             f"was {expected.source} ({of}{expected.mean:.3g})"
         )
     return f"{cause}{_slip(column, value, expected)}"
+
+
+def unusual(column: str, value: float) -> str:
+    """Return why a value inside the range of its property is held back all the same; empty where it is usual."""
+    low, high, word = USUAL.get(column, (-np.inf, np.inf, ""))
+    if low <= value <= high:
+        return ""
+    slip = "; a change of sign would explain it" if value < low <= -value <= high else ""
+    unit = PROPERTIES[column].unit
+    return f"{column} {value:g} lies outside what has been measured, {low:g} to {high:g} {unit} ({word}){slip}"
+
+
+def beyond_composition(value: float, basis: Basis, amounts: Mapping[str, float], *, metallic: bool) -> str:
+    """Return why a composition cannot hold a capacity; empty where it can.
+
+    Args:
+        value: capacity, wt% on the mass basis.
+        basis: definitions it follows; without a mass basis it is per hydrogenated mass.
+        amounts: amounts of the elements as the lab writes them, hydrogen included where it is a hydride.
+        metallic: True where the host is made of metals, B, Si, Ge or Sb only.
+    """
+    given = basis.mass_basis or "hydrogenated_material"
+    whole = value if MASS_BASES[given] else float(convert_mass_basis(value, given=given, wanted="sorbent_plus_h2"))
+    if "H" in amounts:
+        most = gravimetric_capacity_wt_pct(amounts)
+        if whole > most + _SLACK_WT_PCT:
+            return f"h2_capacity_wt_pct {value:g} is more than all hydrogen of the formula, {most:.3g} wt%"
+        return ""
+    if metallic and 0 < whole < _ALL:
+        ratio = hydrogen_to_metal(hydride_amounts_from(amounts, whole))
+        if ratio > _MOST_H_PER_METAL:
+            return (
+                f"h2_capacity_wt_pct {value:g} would be {ratio:.3g} H per metal atom; no hydride has more than "
+                f"{_MOST_H_PER_METAL:g}"
+            )
+    return ""
 
 
 def _slip(column: str, value: float, expected: Expectation | None) -> str:

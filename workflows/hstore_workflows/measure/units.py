@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from hstore.errors import InputError
+from hstore.errors import InputError, unknown_name
 from hstore.properties import PROPERTIES
-from hstore.units import BOLTZMANN_EV_PER_K, GAS_CONSTANT_J_PER_MOL_K
+from hstore.units import BOLTZMANN_EV_PER_K, GAS_CONSTANT_J_PER_MOL_K, H2_MOLAR_MASS_G_PER_MOL
 from hstore_models.added_columns import Conversion, known_columns, normalised
 from hstore_workflows.evaluate.target import PRESSURE, read_target
 
@@ -53,6 +54,15 @@ _OTHER_STEMS = {
 }
 _SAME_UNIT = {"pct": "wt_pct", "percent": "wt_pct", "mass_fraction": "fraction", "wt_fraction": "fraction",
               "weight_fraction": "fraction", "kelvin": "k", "celsius": "degc", "deg_c": "degc"}  # fmt: skip
+_SWING = re.compile(r"(charge|discharge)_(.+)")
+"""Header of a state of a usable capacity: ``charge_pressure_atm``."""
+_GAS_VOLUMES = ("cm3_stp_g", "cm3_g_stp", "cm3stp_g", "cc_stp_g", "ccstp_g", "ml_stp_g", "mlstp_g")
+"""Ways to write cm3(STP) of H2 per gram, STP being 0 degrees Celsius and 1 atm."""
+STP_CM3_PER_MOL = 22413.969545014137
+"""Volume of a mole of ideal gas at 273.15 K and 1 atm, CODATA 2018, cm3/mol."""
+_WT_PCT_PER_GAS_VOLUME = 100.0 * H2_MOLAR_MASS_G_PER_MOL / STP_CM3_PER_MOL
+_MASS_SHARE_STEMS = {"h2_capacity_wt_pct": "h2_capacity", "h2_uptake_wt_pct": "h2_uptake",
+                     "usable_capacity_wt_pct": "usable_capacity"}  # fmt: skip
 _PRESSURE_HEADER = re.compile(r"(ln|log10)?_?(peq|p_eq|plateau_pressure|plateau|equilibrium_pressure)(_|$)")
 
 
@@ -107,7 +117,7 @@ def read_header(name: str, columns: tuple[str, ...]) -> Header | None:
     if name in columns:
         return Header(name, name)
     short = normalised(name)
-    found = known_columns().get(short) or _other_units().get(short)
+    found = known_columns().get(short) or _other_units().get(short) or _of_swing(short)
     if found is not None and found.column in columns:
         return Header(found.column, name, found if found.changes else None)
     if PRESSURE in columns and _is_pressure(name):
@@ -125,10 +135,14 @@ def unit_conversion(column: str, unit: str) -> Conversion:
     Raises:
         InputError: not a unit of that column.
     """
+    if swing := _SWING.fullmatch(column):
+        return replace(unit_conversion(swing.group(2), unit), column=column)
     canonical = PROPERTIES[column].unit if column in PROPERTIES else ""
     if unit == canonical:
         return Conversion(column)
     short = normalised(unit)
+    if column in _MASS_SHARE_STEMS and short in _GAS_VOLUMES:
+        return Conversion(column, _WT_PCT_PER_GAS_VOLUME)
     short = _SAME_UNIT.get(short, short)
     if column == _LOG_CONDUCTIVITY:
         stem = "log10_conductivity" if short.startswith("log10") else "conductivity"
@@ -142,6 +156,44 @@ def unit_conversion(column: str, unit: str) -> Conversion:
     if found is None:
         raise InputError(f"{unit!r} is no known unit of {column}; known are {_units_of(column)}")
     return found
+
+
+def property_header(name: str, unit: str) -> Header:
+    """Say which property a name in a column ``property`` stands for.
+
+    The name is canonical, or says the quantity and leaves the unit to the column ``unit``, or says both.
+
+    Raises:
+        UnknownNameError: it is no property; the message lists the close matches.
+        InputError: neither the name nor the column ``unit`` says the unit.
+    """
+    if name in PROPERTIES:
+        return Header(name, "value")
+    column = _quantities().get(normalised(name))
+    if column is None:
+        found = read_header(name, tuple(PROPERTIES))
+        if found is None:
+            raise unknown_name("property", name, PROPERTIES)
+        return found
+    if not unit:
+        raise InputError(f"{name!r} has no unit; name it in the column unit, or write {column!r}")
+    return Header(column, "value")
+
+
+def _of_swing(short: str) -> Conversion | None:
+    """Read a condition of the charged or discharged state in another unit."""
+    swing = _SWING.fullmatch(short)
+    found = known_columns().get(swing.group(2)) if swing else None
+    if swing is None or found is None or found.column not in {"temperature_k", "pressure_bar"}:
+        return None
+    return replace(found, column=f"{swing.group(1)}_{found.column}")
+
+
+@cache
+def _quantities() -> dict[str, str]:
+    """Return name of a quantity without unit -> canonical property."""
+    found = {stem: column for column, stem in _UNIT_AT_END.items() if column in PROPERTIES}
+    return found | _OTHER_STEMS | {"conductivity": _LOG_CONDUCTIVITY, "ionic_conductivity": _LOG_CONDUCTIVITY}
 
 
 def _applied(conversion: Conversion, value: float, given: str) -> Converted:
@@ -167,13 +219,24 @@ def _pressure(name: str, value: float) -> Converted:
     return Converted(result, note, read.temperature_k)
 
 
+@cache
 def _other_units() -> dict[str, Conversion]:
     named = {
         f"{stem}_{unit}": Conversion(column, factor)
         for stem, column in _OTHER_STEMS.items()
         for unit, factor in _OTHER_UNITS[column].items()
     }
-    return named | {f"usable_capacity_{unit}": Conversion("usable_capacity_wt_pct") for unit in ("wt_pct",)}
+    volumes = {
+        f"{stem}_{unit}": Conversion(column, _WT_PCT_PER_GAS_VOLUME)
+        for column, stem in _MASS_SHARE_STEMS.items()
+        for unit in _GAS_VOLUMES
+    }
+    usable = {
+        f"usable_capacity_{name.removeprefix('h2_capacity_')}": replace(held, column="usable_capacity_wt_pct")
+        for name, held in known_columns().items()
+        if name.startswith("h2_capacity_")
+    }
+    return named | volumes | usable
 
 
 def _units_of(column: str) -> str:
