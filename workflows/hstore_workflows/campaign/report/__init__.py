@@ -132,7 +132,7 @@ def _context(view: View) -> dict[str, Any]:
         "n_front": len(status.standing.front()),
         "advice": view.advice,
         "last": max((t.at for e in status.standing.all_entries() for t in e.told), default=""),
-        "progress": _progress(view),
+        "progress": progress_plots(view),
         "results": tables.result_rows(view),
         "pending": tables.pending_rows(view),
         "failed": tables.failed_rows(view),
@@ -150,7 +150,8 @@ def _context(view: View) -> dict[str, Any]:
     }
 
 
-def _progress(view: View) -> list[Plot]:
+def progress_plots(view: View) -> list[Plot]:
+    """Draw the progress of a campaign beside random choice; nothing where there is nothing to compare yet."""
     pool = believed_points(view)
     if pool is None or not _has_progress(view, pool):
         return []
