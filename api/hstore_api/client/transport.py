@@ -1,0 +1,239 @@
+"""How requests are sent: with the key, tried again where that is safe, errors told as the service tells them."""
+
+from __future__ import annotations
+
+import random
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
+
+import httpx2
+from pydantic import BaseModel, ValidationError
+
+import hstore
+from hstore.errors import InputError
+from hstore_api.client.errors import ServiceError, ServiceUnreachableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+M = TypeVar("M", bound=BaseModel)
+
+_BUSY = (429, 503)
+_LONGEST_WAIT_S = 60.0
+_FIRST_WAIT_S = 0.5
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of the contract."""
+
+    method: str
+    """HTTP method."""
+    path: str
+    """Address with names in braces, as in ``openapi.json``."""
+
+    @property
+    def safe(self) -> bool:
+        """Whether doing it twice is as good as once."""
+        return self.method in {"GET", "PUT", "DELETE"}
+
+    def address(self, names: Mapping[str, object]) -> str:
+        """Return the address with the names filled in."""
+        return self.path.format_map({name: quote(str(value), safe="") for name, value in names.items()})
+
+
+class Transport:
+    """One connection to a service."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        key: str | None,
+        timeout_s: float,
+        retries: int,
+        plain_http: bool,
+        http: httpx2.BaseTransport | None,
+    ) -> None:
+        """Take address and key; see :class:`hstore_api.client.Client`."""
+        if key is not None:
+            _check_key(key, base_url, plain_http=plain_http)
+        headers = {"User-Agent": f"hstore-client/{hstore.__version__}"} | ({"X-API-Key": key} if key else {})
+        # Redirects are not followed: the key is for this service only.
+        self._http = httpx2.Client(base_url=base_url, headers=headers, timeout=timeout_s, transport=http)
+        self._retries = retries
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self._http.close()
+
+    def send(
+        self,
+        operation: Operation,
+        *,
+        names: Mapping[str, object] | None = None,
+        query: Mapping[str, Any] | None = None,
+        body: BaseModel | None = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        repeatable: bool | None = None,
+    ) -> httpx2.Response:
+        """Send a request and return the answer, read whole.
+
+        Args:
+            operation: what is asked.
+            names: names in its address.
+            query: parameters after it; those that are None are left out.
+            body: sent as JSON; what was not set is left to the service.
+            content: sent as it is, in place of ``body``.
+            headers: headers of this request.
+            repeatable: whether it may be sent again where it is not known what became of it; by default what the
+                method says.
+
+        Raises:
+            ServiceError: the service refused it, or failed.
+            ServiceUnreachableError: there was no answer.
+        """
+        again = operation.safe if repeatable is None else repeatable
+        sent = dict(headers or {})
+        if body is not None:
+            content = body.model_dump_json(exclude_unset=True).encode()
+            sent["Content-Type"] = "application/json"
+        request = self._http.build_request(
+            operation.method,
+            operation.address(names or {}),
+            params=_parameters(query or {}),
+            content=content,
+            headers=sent,
+        )
+        return self._tried(request, again=again)
+
+    def read(self, answer: type[M], operation: Operation, **arguments: Any) -> M:
+        """Send a request and return the answer as a record; fields this version does not know are passed over."""
+        return answer.model_validate_json(self.send(operation, **arguments).content, extra="ignore")
+
+    @contextmanager
+    def events(
+        self, operation: Operation, *, names: Mapping[str, object], after: str | None
+    ) -> Iterator[httpx2.EventSource]:
+        """Open a stream of server-sent events.
+
+        Args:
+            operation: what is asked.
+            names: names in its address.
+            after: identifier of the last event that was seen.
+        """
+        headers = {"Accept": "text/event-stream"} | ({} if after is None else {"Last-Event-ID": after})
+        with self._http.stream(operation.method, operation.address(names), headers=headers) as response:
+            if response.is_error:
+                response.read()
+                raise _error(response)
+            yield httpx2.EventSource(response)
+
+    def _tried(self, request: httpx2.Request, *, again: bool) -> httpx2.Response:
+        for attempt in range(self._retries + 1):
+            last = attempt == self._retries
+            try:
+                response = self._http.send(request)
+            except httpx2.TransportError as error:
+                # A connection that was refused has carried nothing: what was asked is not done.
+                if last or not (again or isinstance(error, httpx2.ConnectError)):
+                    raise _unreachable(request, error) from error
+                time.sleep(_backoff_s(attempt))
+                continue
+            if not response.is_error:
+                return response
+            found = _error(response)
+            if last or not _worth_trying(found, again=again):
+                raise found
+            time.sleep(_backoff_s(attempt) if found.retry_after_s is None else found.retry_after_s)
+        raise AssertionError("every last attempt returns or raises")
+
+
+def request_of(kind: type[M], fields: Mapping[str, Any]) -> M:
+    """Build a request, or say what of it is not as the contract says.
+
+    Raises:
+        InputError: a field is unknown, missing, or has a value that is not allowed.
+    """
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as error:
+        said = "; ".join(f"{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in error.errors()[:3])
+        raise InputError(f"{kind.__name__} does not keep to the contract: {said}") from error
+
+
+def _worth_trying(error: ServiceError, *, again: bool) -> bool:
+    if error.retry_after_s is not None and error.retry_after_s > _LONGEST_WAIT_S:
+        return False
+    if error.status == 429:  # refused before anything was done
+        return True
+    return again and (error.status in _BUSY or error.code == "request_under_way")
+
+
+def _backoff_s(attempt: int) -> float:
+    longest: float = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2**attempt)
+    return longest * (0.5 + 0.5 * random.random())  # noqa: S311 - spreads clients out, guards no secret
+
+
+def _error(response: httpx2.Response) -> ServiceError:
+    try:
+        found = response.json()
+    except ValueError:
+        found = {}
+    problem = found if isinstance(found, dict) else {}
+    return ServiceError(problem, status=response.status_code, retry_after_s=_retry_after_s(response))
+
+
+def _retry_after_s(response: httpx2.Response) -> float | None:
+    """Read the header, which holds seconds, or from some proxies a date."""
+    given = response.headers.get("retry-after", "").strip()
+    if given.isdecimal():
+        return float(given)
+    try:
+        return max(0.0, (parsedate_to_datetime(given) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):  # absent, no date, or a date without a zone
+        return None
+
+
+def _unreachable(request: httpx2.Request, error: httpx2.TransportError) -> ServiceUnreachableError:
+    where = f"{request.url.scheme}://{request.url.netloc.decode()}"
+    said = str(error) or type(error).__name__
+    return ServiceUnreachableError(
+        f"{request.method} {request.url.path} at {where}: {said}; check the address, and that the service runs"
+    )
+
+
+def _parameters(query: Mapping[str, Any]) -> dict[str, str]:
+    return {name: _word(value) for name, value in query.items() if value is not None}
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+
+
+def _check_key(key: str, base_url: str, *, plain_http: bool) -> None:
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise InputError("the key holds characters no key has; was something copied with it?")
+    url = httpx2.URL(base_url)
+    if url.scheme == "https" or plain_http or _is_this_machine(url.host):
+        return
+    raise InputError(
+        f"the key would travel unencrypted to {url.host}; use https://, or say plain_http=True where "
+        "the way is safe"
+    )
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
