@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import signal
 import threading
 from contextlib import contextmanager
@@ -12,6 +14,13 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+LINGER_S = 14.0
+"""Time that threads have to end after the last request, s; what they have not written by then is rolled back.
+
+Longer than ``hstore serve`` waits for its worker.
+"""
 
 
 class Stopping:
@@ -41,7 +50,8 @@ class Stopping:
     def by_signal(self, also: Callable[[], None] = lambda: None) -> Iterator[None]:
         """Listen to SIGTERM and SIGINT for the length of a block; whoever listened before is told as well.
 
-        Signals reach the main thread only: in another one (a test client's) nothing is listened to.
+        Signals reach the main thread only: in another one (a test client's) nothing is listened to. Once one has
+        been heard, the process ends at most :data:`LINGER_S` after the block, whatever its threads are at.
 
         Args:
             also: called when a signal comes; must return at once.
@@ -63,5 +73,19 @@ class Stopping:
         try:
             yield
         finally:
+            if self.told:
+                _end_soon()
             for number, listener in before.items():
                 signal.signal(number, listener)
+
+
+def _end_soon() -> None:
+    """End the process also where a thread goes on: nothing else would end one that trains a model, say."""
+
+    def end() -> None:
+        logging.shutdown()
+        os._exit(0)
+
+    timer = threading.Timer(LINGER_S, end)
+    timer.daemon = True
+    timer.start()

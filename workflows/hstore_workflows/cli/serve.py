@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import tempfile
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -25,7 +27,10 @@ GRACE_S = 10
 )
 @click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port to listen on.")
 @click.option("--no-worker", is_flag=True, help="Do no jobs; start `hstore worker` beside it.")
-def command(host: str, port: int, *, no_worker: bool) -> None:
+@click.option(
+    "--processes", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that answer requests."
+)
+def command(host: str, port: int, *, no_worker: bool, processes: int) -> None:
     """Start the REST service.
 
     The store is HSTORE_DATABASE_URL, or a file in HSTORE_HOME; an empty one is filled with the embedded
@@ -43,12 +48,13 @@ def command(host: str, port: int, *, no_worker: bool) -> None:
     open_store(settings.store_url).close()
     # uvicorn finishes what it is doing and then raises the signal again; the exit code is to be 0.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with nullcontext() if no_worker else _worker():
+    with nullcontext() if no_worker else _worker(), _shared_figures() if processes > 1 else nullcontext():
         uvicorn.run(
             APP,
             factory=True,
             host=host,
             port=port,
+            workers=processes,
             log_config=log_config(settings.log_format),
             access_log=False,  # the service writes a line of its own for each request
             server_header=False,
@@ -60,9 +66,18 @@ def command(host: str, port: int, *, no_worker: bool) -> None:
 def _worker() -> Iterator[None]:
     from hstore_workflows.jobs.child import WorkerChild
 
+    os.environ["HSTORE_WORKER_EXPECTED"] = "1"  # for /readyz, also of the processes started from this one
     child = WorkerChild("--seed-predictions")
     child.start()
     try:
         yield
     finally:
         child.stop()
+
+
+@contextmanager
+def _shared_figures() -> Iterator[None]:
+    """Give the processes a folder for the figures of ``/metrics``, so that any of them can add them up."""
+    with tempfile.TemporaryDirectory(prefix="hstore-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        yield
