@@ -73,12 +73,19 @@ class Answers:
         """Predict what the models of its family say of a material; what cannot be predicted is left out."""
         sorbent = material.family is Family.SORBENT
         subject = (
-            Subject(material.formula, {}, material.descriptors) if sorbent else subjects.of_formula(material.formula)
+            Subject(material.formula, {}, material.descriptors)
+            if sorbent
+            else subjects.of_formula(material.formula)
         )
-        found = [self._answer(name, subject, _stated(name, sorbent=sorbent), scope) for name in PREDICTED[material.family]]
+        found = [
+            self._answer(name, subject, _stated(name, sorbent=sorbent), scope)
+            for name in PREDICTED[material.family]
+        ]
         return [shown for shown in found if shown is not None]
 
-    def of_formula(self, name: str, formula: str, scope: Scope, temperature_k: float | None = None) -> Shown | None:
+    def of_formula(
+        self, name: str, formula: str, scope: Scope, temperature_k: float | None = None
+    ) -> Shown | None:
         """Predict a property for a formula; None where there is no number."""
         stated = StatedConditions(temperature_k=temperature_k)
         return self._answer(name, subjects.of_formula(formula), stated, scope)
@@ -95,7 +102,9 @@ class Answers:
         if not isinstance(model, HydrideThermodynamics) or not subject.amounts:
             return None
         state = model.state(Query.of([subject.amounts]))
-        centre = float(state.enthalpy_kj_per_mol_h2[0]) * J_PER_KJ / max(1.0, float(state.entropy_j_per_mol_h2_k[0]))
+        centre = (
+            float(state.enthalpy_kj_per_mol_h2[0]) * J_PER_KJ / max(1.0, float(state.entropy_j_per_mol_h2_k[0]))
+        )
         low, high = max(150.0, min(230.0, 0.7 * centre)), min(1400.0, max(480.0, 1.5 * centre))
         grid = 1.0 / np.linspace(1.0 / high, 1.0 / low, _POINTS)
         means = np.array([float(state.ln_pressure(t)[0]) for t in grid])

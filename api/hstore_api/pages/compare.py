@@ -46,7 +46,10 @@ class Line:
 
 @router.get("/compare", response_class=HTMLResponse)
 def compare_page(
-    request: Request, caller: ReadCaller, service: ServiceDep, ids: Annotated[list[Text], Query(max_length=20)] = []  # noqa: B006 - FastAPI copies defaults
+    request: Request,
+    caller: ReadCaller,
+    service: ServiceDep,
+    ids: Annotated[list[Text], Query(max_length=20)] = [],  # noqa: B006 - FastAPI copies defaults
 ) -> HTMLResponse:
     """Show two to four materials side by side; those that cannot be seen are said to be missing."""
     wanted = list(dict.fromkeys(ids))[:MOST]
@@ -94,7 +97,9 @@ def _standing(cell: Sequence[Shown]) -> Shown:
 def _differ(one: Shown, other: Shown) -> bool:
     spans = [v for v in (one, other) if v.lower is not None and v.upper is not None]
     if spans:
-        return all(not (v.lower or 0) <= w.value <= (v.upper or 0) for v, w in ((one, other), (other, one)) if v in spans)
+        return all(
+            not (v.lower or 0) <= w.value <= (v.upper or 0) for v, w in ((one, other), (other, one)) if v in spans
+        )
     low, high = sorted((abs(one.value), abs(other.value)))
     return high > _APART * low
 

@@ -70,7 +70,9 @@ def map_page(
 
 
 @router.get("/map/data")
-def map_data(request: Request, caller: ReadCaller, service: ServiceDep, target: TargetName = "onboard") -> Response:
+def map_data(
+    request: Request, caller: ReadCaller, service: ServiceDep, target: TargetName = "onboard"
+) -> Response:
     """Send what the map draws: columns of numbers, compressed."""
     pool = landscapes_of(service, request.app.state).get(_target(target), caller.scope, wait=True)
     if pool is None:

@@ -4,13 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hstore_api.pages import assets, compare, design_map, home, materials, models, screens, search, session, try_it
+from hstore_api.pages import (
+    assets,
+    campaigns,
+    compare,
+    design_map,
+    home,
+    jobs,
+    materials,
+    measure,
+    models,
+    screens,
+    search,
+    session,
+    try_it,
+)
 from hstore_api.pages.problem import problem_page
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-_MODULES = (assets, home, design_map, search, materials, compare, try_it, screens, models, session)
+_MODULES = (
+    *(assets, home, search, materials, compare, design_map, try_it),
+    *(screens, campaigns, models, jobs, measure, session),
+)
 
 
 def install_pages(app: FastAPI) -> None:

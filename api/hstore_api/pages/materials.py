@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse
 
 from hstore.properties import PROPERTIES
 from hstore.records import PUBLIC_SCOPE, Family, Kind
+from hstore.store.isotherms import IsothermFilter
 from hstore_api.access import ReadCaller  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.dependencies import ServiceDep  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.errors import NotFoundError
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from hstore_workflows.report.plot import Plot
 
 router = APIRouter(include_in_schema=False)
+
+_MOST_ISOTHERMS = 20
 
 MaterialId = Annotated[Text, Path(description="Identifier, which may hold slashes.")]
 
@@ -144,4 +147,5 @@ def _measured_by(measurement: Measurement) -> str:
 
 
 def _isotherms(store: Store, material: Material, scope: Scope) -> Plot | None:
-    return plots.isotherm_plot([])
+    wanted = IsothermFilter(material_id=material.material_id)
+    return plots.isotherm_plot([s.isotherm for s in store.isotherms.page(wanted, scope=scope, limit=_MOST_ISOTHERMS)])

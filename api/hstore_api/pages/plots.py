@@ -11,6 +11,7 @@ from hstore.units import celsius_from_kelvin
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hstore.records import MeasuredIsotherm
     from hstore_api.pages.answers import VantHoff
     from hstore_api.pages.shown import Shown
     from hstore_workflows.report.plot import Plot
@@ -76,7 +77,7 @@ def vant_hoff_plot(predicted: VantHoff | None, measured: Sequence[Shown]) -> Plo
     )
 
 
-def isotherm_plot(isotherms: Sequence[Any]) -> Plot | None:
+def isotherm_plot(isotherms: Sequence[MeasuredIsotherm]) -> Plot | None:
     """Draw measured isotherms, one line for each; None where there is none."""
     from hstore_workflows.report.plot import CYCLE, Plot, layout, rounded, titled
 

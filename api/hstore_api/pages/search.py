@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlencode
@@ -11,24 +12,32 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from hstore.elements import ATOMIC_MASS_G_PER_MOL
-from hstore.errors import FormulaError, HstoreError, unknown_name
+from hstore.errors import FormulaError, HstoreError, InputError, unknown_name
 from hstore.formula import canonical_formula, parse_amounts
+from hstore.properties import PROPERTIES
 from hstore.records import Family
+from hstore.store.search import BY_IDENTIFIER, MOST_COUNTED, NumberRange, Order, Wanted
 from hstore_api.access import ReadCaller  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.dependencies import StoreDep  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.pages.periodic_table import places
 from hstore_api.pages.rendering import is_fragment, render
 
 if TYPE_CHECKING:
-    from hstore.records import Material, Scope
+    from hstore.records import Scope
     from hstore.store import Store
+    from hstore.store.search import BestNumber, Position
 
 router = APIRouter(include_in_schema=False)
 
 PAGE_ROWS = 25
 """Materials on a page."""
 
-SORTS = {"": "identifier"}
+RANGES = 2
+"""Ranges of properties that the form offers."""
+
+_COLUMNS = ("formula", "name", "family", "known", "reason", "provenance", "lab_id", "visibility")
+_Bound = Annotated[str, Field(max_length=30)]
+_Name = Annotated[str, Field(max_length=200)]
 
 
 class SearchQuery(BaseModel):
@@ -37,29 +46,53 @@ class SearchQuery(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
     q: str = Field("", max_length=200)
-    """Formula, name or identifier."""
+    """Formula, or part of a formula or a name."""
     elements: str = Field("", max_length=300)
     """Symbols that must be present, joined by commas or blanks."""
     exclude: str = Field("", max_length=300)
     """Symbols that must be absent."""
-    family: list[Family] = []
-    """Families; all when empty."""
+    family: Family | str = Field("", max_length=30)
+    """Family; all when empty."""
     known: str = Field("", pattern="^(yes|no|)$")
     """``yes`` for the literature, ``no`` for enumerated ones."""
-    after: str = Field("", max_length=500)
-    """Cursor of the page before."""
+    structure: str = Field("", pattern="^(yes|)$")
+    """``yes`` for those whose structure is known."""
+    number: tuple[_Name, ...] = Field((), max_length=8)
+    """Names of numbers, each with its bounds at the same place below."""
+    low: tuple[_Bound, ...] = Field((), max_length=8)
+    """Least values; empty for none."""
+    high: tuple[_Bound, ...] = Field((), max_length=8)
+    """Greatest values; empty for none."""
+    sort: str = Field("", max_length=210)
+    """Name of a number to order by, with ``-`` in front from the greatest; the identifier when empty."""
+    after: str = Field("", max_length=1000)
+    """Where the page before ended."""
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One material that was found."""
+
+    material_id: str
+    """Identifier."""
+    columns: dict[str, Any]
+    """What is shown of it."""
+    numbers: dict[str, BestNumber]
+    """The numbers asked for, by name."""
 
 
 @dataclass(frozen=True)
 class Results:
     """One page of what was found."""
 
-    items: list[Material]
+    hits: list[Hit]
     """The materials."""
     total: int
-    """How many there are on all pages."""
+    """How many there are on all pages, counted up to a limit."""
     next: str
-    """Cursor of the next page; empty on the last."""
+    """Where the next page begins; empty on the last."""
+    names: tuple[str, ...] = ()
+    """Numbers that are shown."""
     problem: str = ""
     """Why the filters cannot be used; empty where they can."""
 
@@ -72,51 +105,116 @@ def search_page(
     try:
         found = _find(store, query, caller.scope)
     except HstoreError as error:
-        found = Results([], 0, "", str(error))
-    template = "search_results.html" if is_fragment(request) else "search.html"
+        found = Results([], 0, "", problem=str(error))
+    context: dict[str, Any] = {
+        "query": query,
+        "found": found,
+        "most_counted": MOST_COUNTED,
+        "address": lambda **changes: _address("/materials", query, **changes),
+        "ordered": lambda name: _address("/materials", query, sort=_turned(query.sort, name), after=""),
+    }
+    if is_fragment(request):
+        return render(request, "search_results.html", caller=caller, **context)
     return render(
         request,
-        template,
+        "search.html",
         caller=caller,
-        query=query,
-        found=found,
         elements=places(),
-        required=_symbols(query.elements),
-        excluded=_symbols(query.exclude),
         families=list(Family),
-        address=lambda **changes: _address(query, **changes),
+        names=_ordered_names(store.search.number_names(scope=caller.scope)),
+        ranges=[_at(query, place) for place in range(RANGES)],
+        **context,
     )
 
 
 def _find(store: Store, query: SearchQuery, scope: Scope) -> Results:
-    filters: dict[str, Any] = {
-        "family": query.family[0] if query.family else None,
-        "elements": _checked(query.elements),
-        "known": {"yes": True, "no": False}.get(query.known),
-    }
-    if query.q.strip():
+    wanted = _wanted(query)
+    order = Order(query.sort.removeprefix("-") or BY_IDENTIFIER, descending=query.sort.startswith("-"))
+    sorted_by = (order.by,) if order.is_number else ()
+    names = tuple(dict.fromkeys([*(found.name for found in wanted.ranges), *sorted_by]))
+    page = store.search.page(
+        wanted, scope=scope, order=order, after=_position(query.after), limit=PAGE_ROWS, columns=_COLUMNS, numbers=names
+    )
+    hits = [
+        Hit(row["material_id"], row, page.numbers.get(row["material_id"], {})) for row in map(dict, page.rows)
+    ]
+    following = json.dumps(page.next) if page.next else ""
+    return Results(hits, store.search.count(wanted, scope=scope, order=order), following, names)
+
+
+def _wanted(query: SearchQuery) -> Wanted:
+    text, composition = query.q.strip(), None
+    if text:
         try:
-            filters["composition"] = canonical_formula(parse_amounts(query.q.strip()))
+            composition = canonical_formula(parse_amounts(text))
         except FormulaError:
-            pass
-    found = list(store.materials(scope=scope, **filters, limit=PAGE_ROWS + 1, after=query.after or None))
-    items = found[:PAGE_ROWS]
-    more = items[-1].material_id if len(found) > PAGE_ROWS else ""
-    return Results(items, store.count_materials(scope=scope, **filters), more)
+            composition = None
+    # One letter or a symbol alone is the beginning of a formula that is being typed, or part of a name.
+    whole = composition is not None and any(character.isdigit() for character in text)
+    return Wanted(
+        family=Family(query.family) if query.family in set(Family) else None,
+        elements=_checked(query.elements),
+        exclude_elements=_checked(query.exclude),
+        known={"yes": True, "no": False}.get(query.known),
+        has_structure=True if query.structure else None,
+        composition=composition if whole else None,
+        text=None if whole else text or None,
+        ranges=tuple(r for r in (_range(*_at(query, place)) for place in range(len(query.number))) if r),
+    )
 
 
-def _symbols(text: str) -> list[str]:
-    return [part for part in text.replace(",", " ").split() if part]
+def _at(query: SearchQuery, place: int) -> tuple[str, str, str]:
+    """Return name and bounds of one range, as they were typed."""
+    name, low, high = (
+        held[place].strip() if place < len(held) else "" for held in (query.number, query.low, query.high)
+    )
+    return name, low, high
 
 
-def _checked(text: str) -> list[str]:
-    symbols = _symbols(text)
+def _range(name: str, low: str, high: str) -> NumberRange | None:
+    if not name:
+        return None
+    return NumberRange(name, low=_bound(name, low), high=_bound(name, high))
+
+
+def _bound(name: str, text: str) -> float | None:
+    if not text:
+        return None
+    try:
+        return float(text.replace("−", "-").replace(",", "."))
+    except ValueError:
+        raise InputError(f"the bounds of {name} are numbers, got {text!r}") from None
+
+
+def _checked(text: str) -> tuple[str, ...]:
+    symbols = tuple(dict.fromkeys(part for part in text.replace(",", " ").split() if part))
     for symbol in symbols:
         if symbol not in ATOMIC_MASS_G_PER_MOL:
             raise unknown_name("element", symbol, ATOMIC_MASS_G_PER_MOL)
     return symbols
 
 
-def _address(query: SearchQuery, **changes: Any) -> str:
+def _position(text: str) -> Position | None:
+    """Read where a page ended; what cannot be read begins at the beginning."""
+    try:
+        value, material_id = json.loads(text) if text else (None, "")
+    except ValueError:
+        return None
+    fits = isinstance(material_id, str) and material_id and isinstance(value, float | int | str | None)
+    return (value, material_id) if fits else None
+
+
+def _turned(sort: str, name: str) -> str:
+    """Return the order that a press on a heading asks for: from the greatest first, then from the least."""
+    return name if sort == f"-{name}" else f"-{name}"
+
+
+def _ordered_names(names: list[str]) -> list[str]:
+    """Put properties before descriptors."""
+    return [name for name in PROPERTIES if name in names] + [name for name in names if name not in PROPERTIES]
+
+
+def _address(path: str, query: SearchQuery, **changes: Any) -> str:
     values = query.model_dump(mode="json") | changes
-    return f"/materials?{urlencode({k: v for k, v in values.items() if v}, doseq=True)}"
+    kept = {name: value for name, value in values.items() if value and any(value)}
+    return f"{path}?{urlencode(kept, doseq=True)}" if kept else path

@@ -15,4 +15,6 @@ router = APIRouter(include_in_schema=False)
 @router.get("/sign-in", response_class=HTMLResponse)
 def sign_in_page(request: Request, next: Annotated[str, Query(max_length=500)] = "/") -> HTMLResponse:  # noqa: A002 - the word in the address
     """Ask for a key."""
-    return render(request, "sign_in.html", next=next if next.startswith("/") and not next.startswith("//") else "/")
+    return render(
+        request, "sign_in.html", next=next if next.startswith("/") and not next.startswith("//") else "/"
+    )

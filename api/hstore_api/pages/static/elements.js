@@ -5,7 +5,7 @@
   if (!table) return;
   const buttons = [...table.querySelectorAll("button")];
   const fields = { require: document.getElementById("elements"), exclude: document.getElementById("exclude") };
-  const at = new Map(buttons.map((b) => [b.style.gridRowStart + "," + b.style.gridColumnStart, b]));
+  const at = new Map(buttons.map((b) => [b.dataset.row + "," + b.dataset.column, b]));
   const NEXT = { "": "require", require: "exclude", exclude: "" };
   const WORDS = { "": "", require: ", must be present", exclude: ", must be absent" };
 
@@ -47,7 +47,7 @@
     const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
     if (!step) return;
     event.preventDefault();
-    let row = Number(event.target.style.gridRowStart), column = Number(event.target.style.gridColumnStart);
+    let row = Number(event.target.dataset.row), column = Number(event.target.dataset.column);
     for (let n = 0; n < 18; n += 1) {
       row += step[0];
       column += step[1];
