@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from hstore.records import Basis, Conditions
 from hstore.store import writing
 from hstore.store.lab_records import LabRecords, State
-from hstore.store.queries import in_pieces, live, visible
+from hstore.store.queries import identities, in_pieces, live, visible
 from hstore.store.rows import measurement_record
 from hstore.store.schema import MaterialRow, MeasurementRow, PredictionRow, table_of
 
@@ -156,25 +156,34 @@ class Measured(LabRecords):
             .having(func.count() > 1)
             .subquery()
         )
-        statement = _values_of(row).where(seen)
+        statement = _values_of(row).add_columns(MaterialRow.composition).where(seen)
+        statement = statement.join(MaterialRow, MaterialRow.material_id == row.material_id)
         several = (MaterialRow.composition == pairs.c.composition) & (row.property == pairs.c.property)
         ordered = statement.join(pairs, several).order_by(
             MaterialRow.composition, row.property, row.measurement_id
         )
         with self._database.connected("read measurements from") as connection:
-            yield from map(_known, connection.execute(ordered))
+            yield from (_known(found, found.composition) for found in connection.execute(ordered))
 
     def known_values(
         self, compositions: Collection[str], properties: Collection[str], *, scope: Scope
     ) -> tuple[list[KnownValue], list[KnownValue]]:
         """Return what the scope sees of some compositions and properties: measured values, and predicted ones."""
-        tables = ((MeasurementRow, live(MeasurementRow)), (PredictionRow, true()))
-        measured, predicted = (
-            self._values(
-                row, and_(visible(row, scope), visible(MaterialRow, scope), current), compositions, properties
+        with self._database.connected("read measurements from") as connection:
+            seen = identities(connection, scope, MaterialRow.composition, compositions)
+            materials = {one.material_id: one.composition for one in seen}
+            tables = ((MeasurementRow, live(MeasurementRow)), (PredictionRow, true()))
+            measured, predicted = (
+                [
+                    _known(found, materials[found.material_id])
+                    for names in in_pieces(materials)
+                    for found in connection.execute(
+                        _values_of(row).where(row.material_id.in_(names), visible(row, scope), current)
+                    )
+                    if found.property in properties  # not in SQL: SQLite would read all there are of a property
+                ]
+                for row, current in tables
             )
-            for row, current in tables
-        )
         return measured, predicted
 
     def put(
@@ -189,20 +198,6 @@ class Measured(LabRecords):
             writing.put_materials(connection, materials)
         if measurements:
             writing.put_measurements(connection, measurements)
-
-    def _values(
-        self,
-        row: type[MeasurementRow | PredictionRow],
-        seen: ColumnElement[bool],
-        compositions: Collection[str],
-        properties: Collection[str],
-    ) -> list[KnownValue]:
-        found: list[KnownValue] = []
-        with self._database.connected(f"read {row.__tablename__} from") as connection:
-            for names in in_pieces(compositions):
-                named = (MaterialRow.composition.in_(names), row.property.in_(sorted(properties)))
-                found += map(_known, connection.execute(_values_of(row).where(seen, *named)))
-        return found
 
     def _read(self, statement: Select[MeasurementRow]) -> list[Measurement]:
         with self._database.session("measurements") as session:
@@ -234,13 +229,13 @@ _STATED = (*Conditions.model_fields, *Basis.model_fields)
 def _values_of(row: type[MeasurementRow | PredictionRow]) -> Select[Any]:
     (key,) = table_of(row).primary_key
     plain = ("property", "material_id", "lab_id", "value", "standard_deviation", "lower", "upper", *_STATED)
-    columns = (MaterialRow.composition, key.label("record_id"), *(getattr(row, name) for name in plain))
-    return select(*columns).join(MaterialRow, MaterialRow.material_id == row.material_id)
+    return select(key.label("record_id"), *(getattr(row, name) for name in plain))
 
 
-def _known(row: Any) -> KnownValue:
-    plain = [name for name in KnownValue.__dataclass_fields__ if name not in {"conditions", "basis"}]
+def _known(row: Any, composition: str) -> KnownValue:
+    plain = ("property", "record_id", "material_id", "lab_id", "value", "standard_deviation", "lower", "upper")
     return KnownValue(
+        composition,
         **{name: getattr(row, name) for name in plain},
         conditions=Conditions(**{name: getattr(row, name) for name in Conditions.model_fields}),
         basis=Basis(**{name: getattr(row, name) for name in Basis.model_fields}),
