@@ -15,7 +15,7 @@ from hstore.errors import InputError
 from hstore.formula import parse_formula
 from hstore.properties import get_property
 from hstore.records import Kind, Measurement, PropertyValue, Provenance
-from hstore.store.lab_records import lock_lab, open_materials
+from hstore.store.lab_records import RecordStateError, lock_lab, open_materials
 from hstore.store.measured import KnownValue
 from hstore_workflows.measure.cells import text_cells
 from hstore_workflows.measure.comparing import comparable, difference_note, differing, expected
@@ -69,12 +69,12 @@ def take(
     while chunk := list(islice(numbered, CHUNK_ROWS)):
         told = [value for place, row in chunk for value in reader.read(place, text_cells(row))]
         with store.database.transaction("measurements") as connection:
-            verdicts += _Chunk(store, connection, access, author, scope).take(told)
+            verdicts += Chunk(store, connection, access, author, scope).take(told)
     return Taken(tuple(verdicts), reader.ignored)
 
 
 @dataclass
-class _Chunk:
+class Chunk:
     """Judges values that are written together; values of before and among them are compared with each other."""
 
     store: Store
@@ -102,6 +102,33 @@ class _Chunk:
         verdicts = [self.verdict(one, stored) if isinstance(one, _Placed) else one for one in found]
         self.write("measurements.create", verdicts)
         return verdicts
+
+    def correct(self, told: Value, original: StoredMeasurement) -> Verdict:
+        """Judge a value that is to take the place of another, and write it.
+
+        Raises:
+            InputError: its material cannot be found, or it says the same.
+            RecordStateError: the other was corrected to something else.
+        """
+        materials = Materials.look_up(self.store, [told.subject], access=self.access, scope=self.scope)
+        old = original.measurement
+        one = _placed(told, materials, self.access, old.measurement_id)
+        if isinstance(one, Verdict):
+            raise InputError(one.cause)
+        if original.state.corrected_by == one.measurement.measurement_id:
+            return one.verdict("duplicate", "it was corrected so before")
+        if original.state.corrected_by is not None:
+            raise RecordStateError(
+                f"{old.measurement_id!r} was corrected by {original.state.corrected_by!r}; correct that one"
+            )
+        if _content(old) | {"replaces": None} == _said(one.measurement, old):
+            raise InputError("the correction says what is stored; change a cell, such as value")
+        self.look_around([one])
+        key = (one.found.composition, told.property)
+        self.known[key] = [known for known in self.known[key] if known.record_id != old.measurement_id]
+        verdict = self.verdict(one, {})
+        self.write("measurements.correct", [verdict])
+        return verdict
 
     def look_around(self, placed: Sequence[_Placed]) -> None:
         """Read what is known of the same compositions and properties."""
@@ -260,6 +287,14 @@ def _record(told: Value, material_id: str, access: Access, replaces: str | None)
 
 def _content(measurement: Measurement) -> dict[str, Any]:
     return measurement.model_dump(mode="json", exclude={"access", "measurement_id"})
+
+
+def _said(measurement: Measurement, old: Measurement) -> dict[str, Any]:
+    """Return what a correction says, with the name that its row had."""
+    said = _content(measurement)
+    said["replaces"] = None
+    said["value"]["provenance"]["row_id"] = old.value.provenance.row_id
+    return said
 
 
 def _became(stored: StoredMeasurement) -> str:
