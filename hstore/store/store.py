@@ -12,8 +12,10 @@ from hstore.store import writing
 from hstore.store.database import Database
 from hstore.store.engine import make_engine, store_errors
 from hstore.store.idempotency import Idempotency
+from hstore.store.isotherms import Isotherms
 from hstore.store.jobs import Jobs
 from hstore.store.keys import Audit, Keys
+from hstore.store.measured import Measured
 from hstore.store.merging import put_merges
 from hstore.store.migration import current_revision, upgrade
 from hstore.store.optimade.entries import OptimadeEntries
@@ -37,6 +39,7 @@ from hstore.store.schema import (
     PredictionRow,
     ScreenRow,
 )
+from hstore.store.search import Search
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -84,7 +87,10 @@ class Store:
         self.database = Database(engine)
         self.keys = Keys(self.database)
         self.audit = Audit(self.database)
+        self.search = Search(self.database)
         self.idempotency = Idempotency(self.database)
+        self.measured = Measured(self.database)
+        self.isotherms = Isotherms(self.database)
         self.jobs = Jobs(self.database)
         self.optimade = OptimadeEntries(self.database)
 
