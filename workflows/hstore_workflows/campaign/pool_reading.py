@@ -27,7 +27,7 @@ MAX_SCREEN_ROWS = 1_000_000
 
 
 def read_pool(
-    path: Path,
+    source: Path | pd.DataFrame,
     objective: Objective,
     *,
     keep_outside: bool = False,
@@ -37,9 +37,9 @@ def read_pool(
     """Read the candidates of a campaign.
 
     Args:
-        path: folder of a screen, or a CSV or Parquet table with a ``formula`` column or columns that describe
-            candidates, optionally ``material_id``, and ``COLUMN_mean`` and ``COLUMN_std`` where predictions are
-            at hand.
+        source: folder of a screen, or a table (a CSV or Parquet file, or the table itself) with a ``formula``
+            column or columns that describe candidates, optionally ``material_id``, and ``COLUMN_mean`` and
+            ``COLUMN_std`` where predictions are at hand.
         objective: decides which columns are kept.
         keep_outside: also take candidates that the screen marked as outside its models' domain.
         features: columns that describe candidates, and ``magpie`` for the composition; when empty both, as far
@@ -50,17 +50,21 @@ def read_pool(
         InputError: nothing there, neither formulas nor descriptors, or no usable row.
         UnknownNameError: a screen holds no prediction of a goal, or a named column is not there.
     """
-    is_screen = path.is_dir()
-    if is_screen and not (path / "candidates.parquet").is_file():
-        raise InputError(f"{path} holds no candidates.parquet; give the --out folder of a finished screen")
-    table = read_table(path / "candidates.parquet" if is_screen else path)
-    if is_screen:
+    folder = source if not isinstance(source, pd.DataFrame) and source.is_dir() else None
+    if folder and not (folder / "candidates.parquet").is_file():
+        raise InputError(f"{folder} holds no candidates.parquet; give the --out folder of a finished screen")
+    words = "the table" if isinstance(source, pd.DataFrame) else str(source)
+    if isinstance(source, pd.DataFrame):
+        table = source
+    else:
+        table = read_table(folder / "candidates.parquet" if folder else source)
+    if folder:
         _check_predicted(table, objective)
     described = _described_by(table, features)
     if effort_column is not None and effort_column not in table:
         raise unknown_name("effort column", effort_column, map(str, table))
     left_out = 0
-    if is_screen and len(table) > MAX_SCREEN_ROWS:
+    if folder and len(table) > MAX_SCREEN_ROWS:
         left_out = len(table) - MAX_SCREEN_ROWS
         table = table.nsmallest(MAX_SCREEN_ROWS, "rank")
     checked = _checked(table.reset_index(drop=True))
@@ -74,8 +78,10 @@ def read_pool(
         frame = frame[frame["domain_note"] == ""].reset_index(drop=True)
     if frame.empty:
         causes = [reject.cause for reject in rejects[:1]] + [f"{outside} lie outside the models' domain"]
-        raise InputError(f"{path} has no usable candidate ({'; '.join(causes)}); correct it or keep those outside")
-    return CampaignPool(frame, _model_ids(path) if is_screen else (), str(path), rejects, left_out, outside)
+        raise InputError(
+            f"{words} has no usable candidate ({'; '.join(causes)}); correct it or keep those outside"
+        )
+    return CampaignPool(frame, _model_ids(folder) if folder else (), words, rejects, left_out, outside)
 
 
 def _check_predicted(table: pd.DataFrame, objective: Objective) -> None:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from pandas import DataFrame
+
     from hstore.settings import Settings
     from hstore_workflows.campaign.objective import Objective
     from hstore_workflows.campaign.pool import CampaignPool
@@ -80,7 +82,7 @@ class Status:
 def begin(
     settings: Settings,
     name: str,
-    source: Path,
+    source: Path | DataFrame,
     objective: Objective,
     *,
     keep_outside: bool = False,
@@ -92,7 +94,7 @@ def begin(
     Args:
         settings: where campaigns are kept.
         name: letters, digits, dot, dash and underscore; at most 64.
-        source: folder of a screen, or a table of candidates.
+        source: folder of a screen, or a table of candidates, as a file or as it is.
         objective: what to look for.
         keep_outside: also take candidates outside the domain of the screen's models.
         access: whose it is and who may see it; the operator's, for everybody, when not given. A lab's campaign
@@ -149,7 +151,7 @@ def describe_lab(settings: Settings, name: str, lab: Lab) -> int | None:
     return made
 
 
-def observe(settings: Settings, name: str, rows: Rows, *, lab: str = "") -> Observed:
+def observe(settings: Settings, name: str, rows: Rows, *, lab: str = "", acting: str | None = None) -> Observed:
     """Take results back: every row gets a verdict, and a bad one does not stop the others.
 
     A material of the pool that was never proposed is taken too, as an experiment of the lab's own choice.
@@ -159,6 +161,7 @@ def observe(settings: Settings, name: str, rows: Rows, *, lab: str = "") -> Obse
         name: of the campaign.
         rows: a CSV or Parquet file, a table, or rows (mappings or :class:`~.results.Result`).
         lab: who measured, where the rows do not say.
+        acting: lab in whose name they are taken; it tells for itself only. None for the operator.
 
     Raises:
         InputError: the rows cannot be read at all, or name neither material nor value.
@@ -169,7 +172,7 @@ def observe(settings: Settings, name: str, rows: Rows, *, lab: str = "") -> Obse
     with open_ledger(settings, name, lock="ledger") as ledger:
         headers = dict.fromkeys(header for record in records for header in record)
         table = read_headers(headers, ledger.config, source=source)
-        judge, at = _judge(settings, name, ledger), now_utc().isoformat()
+        judge, at = _judge(settings, name, ledger, acting), now_utc().isoformat()
         verdicts = []
         for place, cells in enumerate(records, start=1):
             try:
@@ -181,7 +184,14 @@ def observe(settings: Settings, name: str, rows: Rows, *, lab: str = "") -> Obse
 
 
 def correct(
-    settings: Settings, name: str, number: int, values: Mapping[str, Any], *, why: str, lab: str = ""
+    settings: Settings,
+    name: str,
+    number: int,
+    values: Mapping[str, Any],
+    *,
+    why: str,
+    lab: str = "",
+    acting: str | None = None,
 ) -> Verdict:
     """Put other values in the place of those an experiment was told; the old ones stay in the history.
 
@@ -192,15 +202,20 @@ def correct(
         values: columns as in a table of results; ``failed`` for a synthesis that failed after all.
         why: reason, kept.
         lab: who says so.
+        acting: lab in whose name; None for the operator.
 
     Raises:
         InputError: no such experiment, or the values cannot be used.
     """
-    observed = observe(settings, name, [{**values, "corrects": number, "why": _reason(why)}], lab=lab)
+    observed = observe(
+        settings, name, [{**values, "corrects": number, "why": _reason(why)}], lab=lab, acting=acting
+    )
     return _only(observed)
 
 
-def retract(settings: Settings, name: str, number: int, *, why: str, lab: str = "") -> Verdict:
+def retract(
+    settings: Settings, name: str, number: int, *, why: str, lab: str = "", acting: str | None = None
+) -> Verdict:
     """Take back what an experiment or a correction said; one that is under way is given back to the pool.
 
     Raises:
@@ -208,17 +223,17 @@ def retract(settings: Settings, name: str, number: int, *, why: str, lab: str = 
     """
     with open_ledger(settings, name, lock="ledger") as ledger:
         told = Told(lab=lab, at=now_utc().isoformat())
-        return _judge(settings, name, ledger).retract(Row(1, "", told, retracts=number, why=_reason(why)))
+        return _judge(settings, name, ledger, acting).retract(Row(1, "", told, retracts=number, why=_reason(why)))
 
 
-def confirm(settings: Settings, name: str, row: int) -> Verdict:
+def confirm(settings: Settings, name: str, row: int, *, acting: str | None = None) -> Verdict:
     """Take a row that was held as hardly true.
 
     Raises:
         InputError: no such row, or it is not held.
     """
     with open_ledger(settings, name, lock="ledger") as ledger:
-        return _judge(settings, name, ledger).confirm(row)
+        return _judge(settings, name, ledger, acting).confirm(row)
 
 
 def status(settings: Settings, name: str) -> Status:
@@ -256,9 +271,9 @@ def _settled(number: int, row: Mapping[str, Any], standing: Standing) -> bool:
     return any(t.confirms == number or (t.lab == row["lab"] and t.at > row["at"]) for t in told)
 
 
-def _judge(settings: Settings, name: str, ledger: Ledger) -> Judge:
+def _judge(settings: Settings, name: str, ledger: Ledger, acting: str | None) -> Judge:
     standing = Standing(ledger.mend(), ledger.config.objective)
-    return Judge(ledger, standing, open_pool(settings, name, ledger.config))
+    return Judge(ledger, standing, open_pool(settings, name, ledger.config), acting)
 
 
 def _only(observed: Observed) -> Verdict:

@@ -36,6 +36,9 @@ class Judge:
     """What is true so far; kept up to date."""
     pool: CampaignPool
     """Materials that can be meant."""
+    acting: str | None = None
+    """Lab in whose name rows are taken: it tells for itself only and, unless the campaign is its own, changes only
+    what it told. None for the operator, who may do everything."""
     confirmed: set[int] = field(default_factory=set)
     """Held rows that were confirmed already."""
 
@@ -50,6 +53,8 @@ class Judge:
         Raises:
             InputError: it cannot be used; the caller keeps it as rejected.
         """
+        if self.acting is not None and row.told.lab != self.acting:
+            raise InputError(f"the row names lab {row.told.lab!r}, and {self.acting!r} tells it; leave lab out")
         if row.retracts is not None:
             return self.retract(row)
         if row.corrects is not None:
@@ -78,6 +83,7 @@ class Judge:
             known = f"held rows are {', '.join(map(str, still))}" if still else "no row is held"
             raise InputError(f"row {number} is not held; {known}")
         held = rows[number]
+        self._check_own({str(held["lab"])})
         told = replace(Told.read(held["told"]), at=str(held["at"]), confirms=number)
         for column, value in told.values.items():
             if column in PROPERTIES:
@@ -104,6 +110,7 @@ class Judge:
         assert row.retracts is not None
         entry = self._known(row.retracts)
         self._check_named(row, entry)
+        self._check_own({told.lab for told in entry.told} or {entry.lab})
         base = Verdict(row.place, row.named or entry.material_id, "retraction", entry.material_id, entry.number)
         if entry.in_flight:
             self._added(self.ledger.release(entry, now_utc(), why=row.why, by=row.told.lab))
@@ -120,6 +127,18 @@ class Judge:
         )  # fmt: skip
         return base
 
+    def _check_own(self, labs: set[str]) -> None:
+        """Let a lab change what it told itself, what nobody put a name to, and all of a campaign of its own.
+
+        Raises:
+            InputError: another lab told it.
+        """
+        if self.acting in {None, self.ledger.config.access.lab_id} or labs <= {"", self.acting}:
+            return
+        raise InputError(
+            f"lab {', '.join(sorted(labs))} told it; that lab or the owner of the campaign changes it"
+        )
+
     def _corrected(self, row: Row, *, believed: bool = False) -> Verdict:
         """Let new values take the place of those told before."""
         assert row.corrects is not None
@@ -127,6 +146,7 @@ class Judge:
         if entry.corrects is not None:
             entry = self._known(entry.corrects)
         self._check_named(row, entry)
+        self._check_own({told.lab for told in entry.told})
         if not entry.told:
             raise InputError(
                 f"nothing is known of experiment {entry.number} yet; tell its result without corrects"
