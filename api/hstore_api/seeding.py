@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SeedState = Literal["ready", "seeding", "failed"]
 
+_PATIENCE_S = 3.0
 _log = logging.getLogger(__name__)
 
 
@@ -54,9 +55,9 @@ class Seeding:
         self._stop.set()
 
     def stop(self) -> None:
-        """Give up what is not written, and wait for the thread."""
+        """Give up what is not written, and wait a moment for the thread, which holds up the end of no process."""
         self.give_up()
-        self.wait()
+        self.wait(_PATIENCE_S)
 
     def _run(self) -> None:
         try:

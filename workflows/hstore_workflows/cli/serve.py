@@ -20,6 +20,10 @@ APP = "hstore_api.app:create_app"
 GRACE_S = 10
 """Time running requests get to finish when the service is told to stop, s."""
 
+_PATIENCE_S = 120
+"""Time one of several processes may not answer to the first, s: loading the libraries takes most of a minute on a
+machine that is busy, and one that is killed then would never be there."""
+
 
 @click.command("serve", epilog="Example: hstore serve --port 8000")
 @click.option(
@@ -59,6 +63,7 @@ def command(host: str, port: int, *, no_worker: bool, processes: int) -> None:
             access_log=False,  # the service writes a line of its own for each request
             server_header=False,
             timeout_graceful_shutdown=GRACE_S,
+            timeout_worker_healthcheck=_PATIENCE_S,
         )
 
 
