@@ -1,13 +1,13 @@
 """Questions of many requests, asked of a model together.
 
-For one row, nearly all of the time of a prediction is the fixed cost of its several hundred small array operations.
-Requests that arrive while a model answers wait for its turn anyway; then one of them asks for all.
+For one row, nearly all of the time of a prediction is the fixed cost of its several hundred small array
+operations. Requests that arrive while a model answers wait for its turn anyway; then one of them asks for all.
 """
 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -122,7 +122,6 @@ def _answers(
 
 def _part(answer: Predictions, start: int, stop: int) -> Predictions:
     """Return the predictions of some of the rows."""
-    from dataclasses import fields, replace
-
     arrays = {f.name: getattr(answer, f.name) for f in fields(answer)}
-    return replace(answer, **{name: a[start:stop] for name, a in arrays.items() if isinstance(a, np.ndarray)})
+    parts: dict[str, Any] = {name: a[start:stop] for name, a in arrays.items() if isinstance(a, np.ndarray)}
+    return replace(answer, **parts)

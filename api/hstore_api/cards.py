@@ -34,6 +34,12 @@ class Cards:
         found = [c for c in self.visible(scope) if c.model_id == model_id and model in {None, c.model}]
         return found[0] if found else None
 
+    def in_use(self, model: str, scope: Scope) -> str | None:
+        """Return the version in use for a scope: its lab's, else the public one; None where there is none."""
+        from hstore_models.registry import Registry
+
+        return Registry(self._folder).current_id(model, scope.lab_id)
+
     def _all(self) -> list[ModelCard]:
         from hstore_models.integrity import CARD_FILE
         from hstore_models.registry import Registry

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, Field
 
-from hstore_api.schemas import PREDICTED_UNIT, Schema, quantity
+from hstore_api.prediction_schemas import PREDICTED_UNIT
+from hstore_api.schemas import Schema, quantity
 
 if TYPE_CHECKING:
     from hstore.properties import Property

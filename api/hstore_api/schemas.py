@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 MAX_PAGE = 200
 """Most items on a page."""
 
-MAX_FORMULAS = 1000
-"""Most formulas in one request."""
-
 MAX_TEXT = 500
 """Most characters of an identifier, a formula or a filter in an address."""
 
@@ -216,99 +213,6 @@ class MaterialQuery(Schema):
     """Most items on the page."""
     after: Text | None = None
     """``next`` of the page before."""
-
-
-Kelvin = Annotated[float | None, quantity("K", 298.15, gt=0, le=5000)]
-Bar = Annotated[float | None, quantity("bar", 100.0, ge=0, le=1e7)]
-
-
-class StatedConditions(Schema):
-    """State at which a property is asked for; refused where the property does not depend on it."""
-
-    temperature_k: Kelvin = None
-    """Temperature, K; 298.15 where the property needs one and none is given."""
-    pressure_bar: Bar = None
-    """Hydrogen pressure, bar."""
-    charge_pressure_bar: Bar = None
-    """Pressure of the charged state, bar."""
-    charge_temperature_k: Kelvin = None
-    """Temperature of the charged state, K."""
-    discharge_pressure_bar: Bar = None
-    """Pressure of the discharged state, bar."""
-    discharge_temperature_k: Kelvin = None
-    """Temperature of the discharged state, K."""
-
-
-OutOfDomain = Annotated[Literal["flag", "refuse"], Field(examples=["refuse"])]
-"""What is done with formulas outside the domain of a model."""
-
-
-class PredictionRequest(StatedConditions):
-    """A property to predict for some formulas."""
-
-    property: Text = Field(examples=["plateau_pressure_bar"])
-    """Name of a property that is predicted from formulas (see ``/v1/properties``)."""
-    formulas: tuple[AnyText, ...] = Field(
-        min_length=1, max_length=MAX_FORMULAS, examples=[["LaNi5", "TiFe", "MgH2"]]
-    )
-    """Formulas; one that cannot be read gets its cause in ``error`` and the others their answer."""
-    out_of_domain: OutOfDomain = "flag"
-    """Formulas outside the domain of the model: ``flag`` answers with wider intervals and the reason, ``refuse``
-    gives the reason and no numbers; the other formulas get the same answer either way."""
-
-    def conditions(self) -> StatedConditions:
-        """Return the conditions alone."""
-        return StatedConditions(**{name: getattr(self, name) for name in StatedConditions.model_fields})
-
-
-PREDICTED_UNIT = "as in `unit`"
-
-
-class PredictedRow(Schema):
-    """The answer for one formula, or why there is none."""
-
-    formula: str = Field(examples=["LaNi5"])
-    """Formula as given."""
-    mean: Annotated[float | None, quantity(PREDICTED_UNIT, 1.6)]
-    """Predicted value; of a pressure, the exponential of the mean of its logarithm."""
-    std: Annotated[float | None, quantity(f"{PREDICTED_UNIT}; of a pressure, of its natural logarithm", 0.8)]
-    """Standard deviation."""
-    lower: Annotated[float | None, quantity(PREDICTED_UNIT, 0.4)]
-    """Lower end of the interval."""
-    upper: Annotated[float | None, quantity(PREDICTED_UNIT, 6.1)]
-    """Upper end of the interval."""
-    in_domain: bool = Field(examples=[True])
-    """False when the model is asked outside what it was trained on."""
-    reason: str = Field(examples=["no training material contains Xe"])
-    """Why it is outside; empty inside, and where the formula cannot be read."""
-    error: str | None = Field(examples=[None])
-    """Why there is no number; null where there is one. Where ``reason`` is given too, the row was refused as being
-    outside the domain."""
-
-
-class PredictionResponse(Schema):
-    """Predictions, one row for each formula in the order given."""
-
-    property: str = Field(examples=["plateau_pressure_bar"])
-    """Property that was asked for."""
-    unit: str = Field(examples=["bar"])
-    """Unit of the numbers in the rows."""
-    interval: Annotated[float, quantity("probability", 0.9)] = 0.9
-    """Probability with which the interval is meant to hold the true value."""
-    conditions: StatedConditions
-    """State the answers hold for, with what was filled in."""
-    model_id: str = Field(examples=["hydride_thermodynamics-0f3a5b7c9d1e"])
-    """Model that answered, content-addressed."""
-    note: str = Field(examples=[""])
-    """Why another version than the one in use answered; empty where it is the one in use."""
-    out_of_domain: OutOfDomain
-    """What was done with formulas outside the domain of the model, as asked."""
-    rows: tuple[PredictedRow, ...]
-    """The answers."""
-    n_out_of_domain: Annotated[int, quantity("rows", 0, ge=0)]
-    """Rows outside the domain of the model, flagged or refused; formulas that cannot be read are not counted."""
-    n_errors: Annotated[int, quantity("rows", 0, ge=0)]
-    """Rows without a number."""
 
 
 class ScreenSummary(Schema):

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from hstore.errors import InputError, unknown_name
 from hstore.properties import PROPERTIES, get_property
 from hstore.units import STANDARD_TEMPERATURE_K
-from hstore_api.schemas import StatedConditions
+from hstore_api.prediction_schemas import StatedConditions
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from hstore.records import Scope
-    from hstore.settings import Settings
+    from hstore_api.cards import Cards
     from hstore_models.card import ModelCard
 
 FROM_DESCRIPTORS = frozenset({"sorbent_uptake"})
@@ -45,30 +49,51 @@ class ServedProperty:
         """True where a spec of the operator's own predicts it."""
         return bool(self.summary)
 
-    def completed(self, given: StatedConditions) -> StatedConditions:
-        """Check stated conditions, and fill in the standard temperature where the property needs one.
+    @property
+    def allowed(self) -> tuple[str, ...]:
+        """Conditions that may be stated; a temperature may be for whatever is predicted from a formula."""
+        if self.own or self.predicted_from == "descriptors":
+            return tuple(name for name in self.conditions if name in StatedConditions.model_fields)
+        return tuple(dict.fromkeys(("temperature_k", *self.conditions)))
 
-        A spec of the operator's own says which conditions it learns from; none is filled in for it.
+    @property
+    def filled_in(self) -> Mapping[str, float]:
+        """Condition -> value that is taken where none is stated."""
+        if self.own:
+            return {}
+        if self.predicted_from == "formula":
+            return {"temperature_k": STANDARD_TEMPERATURE_K} if "temperature_k" in self.conditions else {}
+        from hstore_models.sorbent import DEFAULT_SWING, SWING
+
+        return dict(zip(SWING, DEFAULT_SWING, strict=True)) if set(SWING) == set(self.conditions) else {}
+
+    def completed(self, given: StatedConditions, *, columns: Collection[str] = ()) -> StatedConditions:
+        """Check stated conditions, and fill in those that have a customary value.
+
+        Args:
+            given: conditions of the request.
+            columns: conditions and descriptors that rows of the request state.
 
         Raises:
             InputError: one is given that makes no difference to the property, or one that it needs is not.
         """
         stated = given.model_dump(exclude_none=True)
-        allowed = self.conditions if self.own else ("temperature_k", *self.conditions)
-        foreign = sorted(set(stated) - set(allowed))
+        foreign = sorted(set(stated) - set(self.allowed))
         if foreign:
             words = " and ".join(self.conditions) or ("nothing" if self.own else "temperature_k or nothing")
             raise InputError(f"{self.name} does not depend on {', '.join(foreign)}; give {words}")
-        if self.own:
-            missing = [name for name in self.conditions if name not in stated]
-            if missing:
-                raise InputError(f"{self.name} is learned from {', '.join(missing)}; state them in the request")
-        elif "temperature_k" in self.conditions:
-            stated.setdefault("temperature_k", STANDARD_TEMPERATURE_K)
+        stated = {**self.filled_in, **stated}
+        missing = [name for name in self.conditions if name not in stated and name not in columns]
+        if missing and self.own:
+            raise InputError(f"{self.name} is learned from {', '.join(missing)}; state them in the request")
+        if missing:
+            raise InputError(
+                f"{self.name} means nothing without {' and '.join(missing)}; state them in the request"
+            )
         return StatedConditions(**stated)
 
 
-def served_property(name: str, settings: Settings, scope: Scope) -> ServedProperty:
+def served_property(name: str, cards: Cards, scope: Scope) -> ServedProperty:
     """Return a property that a model predicts.
 
     Models that the scope may not see do not exist for it: the message is that of an unknown name.
@@ -79,13 +104,14 @@ def served_property(name: str, settings: Settings, scope: Scope) -> ServedProper
     shipped = shipped_properties()
     if name in shipped:
         return shipped[name]
-    known = shipped | own_properties(settings, scope)
+    known = {**shipped, **own_properties(cards, scope)}
     if name not in known:
         raise unknown_name("predicted property", name, known)
     return known[name]
 
 
-def shipped_properties() -> dict[str, ServedProperty]:
+@cache
+def shipped_properties() -> Mapping[str, ServedProperty]:
     """Return name -> property, for those that the shipped models predict."""
     from hstore_models.training import MODELS
 
@@ -95,21 +121,19 @@ def shipped_properties() -> dict[str, ServedProperty]:
         for name in names:
             known = get_property(name)
             found[name] = ServedProperty(name, model, known.unit, known.conditions, source)
-    return found
+    return MappingProxyType(found)
 
 
-def own_properties(settings: Settings, scope: Scope) -> dict[str, ServedProperty]:
+def own_properties(cards: Cards, scope: Scope) -> dict[str, ServedProperty]:
     """Return name -> property, for those that only a spec of the operator's own predicts and that are in use.
 
     Args:
-        settings: where the models are.
+        cards: cards of the models.
         scope: in whose name; models of a lab are left out for everybody else.
     """
-    from hstore_models.registry import Registry
-
-    registry, shipped = Registry(settings.models_dir), shipped_properties()
-    cards = [card for card in registry.cards(scope) if card.spec.get("kind") == "property"]
-    in_use = [card for card in cards if registry.current_id(card.model) == card.model_id]
+    shipped = shipped_properties()
+    own = [card for card in cards.visible(scope) if card.spec.get("kind") == "property"]
+    in_use = [card for card in own if cards.in_use(card.model, scope) == card.model_id]
     return {name: _own(name, card) for card in in_use for name in card.properties if name not in shipped}
 
 

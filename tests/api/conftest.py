@@ -13,6 +13,7 @@ from hstore.settings import Settings
 from hstore.store import open_store
 from hstore_api.app import create_app
 from hstore_api.predictor import Predictor
+from hstore_api.training import Training
 
 
 @pytest.fixture
@@ -46,9 +47,9 @@ def app(settings, records):
 
 
 @pytest.fixture(scope="session")
-def predictor(trained):
-    """Models that stay loaded from test to test."""
-    return Predictor(trained)
+def predictor(trained, loaded):
+    """Models that stay loaded from test to test, trained by this process where they are missing."""
+    return Predictor(trained, training=Training(trained, lambda name, _: loaded(name)))
 
 
 @pytest.fixture

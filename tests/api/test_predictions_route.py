@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from hstore.errors import ModelError
+from hstore.settings import Settings
+from hstore_api.errors import BusyError
 from hstore_api.predictor import Predictor
+from hstore_api.training import Training
 from hstore_workflows.predict import predict_formulas
 
 CAPACITY = "h2_capacity_wt_pct"
@@ -143,7 +147,7 @@ def test_requests_outside_the_contract_are_refused_whole(client, problem, change
         ),
         (b'{"property": "h2_capacity_wt_pct", "formulas": ["\\ud800"]}', 422, "invalid_request"),
         (b'{"property": "\xff"}', 400, "bad_request"),
-        (b"[" * 100_000, 400, "bad_request"),
+        (b"[" * 100_000, 422, "invalid_input"),
         (b" " * 1_000_001, 413, "too_large"),
     ],
     ids=["empty", "cut", "list", "nan", "surrogate", "not-utf8", "deep", "large"],
@@ -169,41 +173,56 @@ def test_the_largest_request_fits(client):
     assert answer["n_errors"] == 0
 
 
-def test_one_training_at_a_time_and_each_model_once(settings, monkeypatch):
-    running, most, trained = 0, 0, []
+def test_one_training_at_a_time_and_who_comes_second_is_told_so(settings):
+    going, most, trained, release = 0, 0, [], threading.Event()
 
-    def slow(name, _settings, *, say):
-        nonlocal running, most
-        running += 1
-        most = max(most, running)
-        time.sleep(0.1)
-        running -= 1
+    def slow(name, _settings):
+        nonlocal going, most
+        going += 1
+        most = max(most, going)
+        release.wait(10)
+        going -= 1
         trained.append(name)
-        return object()
 
-    monkeypatch.setattr("hstore_models.training.ensure", slow)
-    predictor = Predictor(settings)
-    wanted = [CAPACITY, PRESSURE, "desorption_enthalpy_kj_per_mol_h2"] * 3
-    threads = [threading.Thread(target=predictor.model, args=(name,)) for name in wanted]
-    for thread in threads:
+    training = Training(settings, slow)
+    first = [threading.Thread(target=training.wait_for, args=(name,)) for name in ("a", "b")]
+    for thread in first:
         thread.start()
-    for thread in threads:
+    started = time.monotonic()
+    for name in ("a", "b", "a"):
+        with pytest.raises(BusyError, match=f"{name} is being trained"):
+            training.wait_for(name)
+    assert time.monotonic() - started < 1, "nobody else waits"
+    release.set()
+    for thread in first:
         thread.join()
-    assert most == 1
-    assert sorted(trained) == ["hydride_capacity", "hydride_thermodynamics"]
+    assert (most, sorted(trained)) == (1, ["a", "b"])
 
 
-def test_a_failed_training_is_tried_again(settings, monkeypatch):
-    answers = iter([ModelError("damaged"), "a model"])
+def test_nobody_waits_for_a_training_in_production(tmp_path, problem, app, client):
+    release = threading.Event()
+    elsewhere = Settings(home=tmp_path / "empty", environment="production", data_mirror=None)
+    training = Training(elsewhere, lambda *_: release.wait(10))
+    app.state.service = replace(app.state.service, predictor=Predictor(elsewhere, training=training))
+    try:
+        response = client.post("/v1/predictions", json=GOOD)
+        found = problem(response, 503, "model_unavailable")
+        assert "hydride_capacity is being trained" in found["detail"]
+        assert int(response.headers["retry-after"]) > 0
+    finally:
+        release.set()
 
-    def sometimes(name, _settings, *, say):
+
+def test_a_failed_training_is_tried_again(settings):
+    answers = iter([ModelError("damaged"), None])
+
+    def sometimes(_name, _settings):
         answer = next(answers)
-        if isinstance(answer, Exception):
+        if answer is not None:
             raise answer
-        return answer
 
-    monkeypatch.setattr("hstore_models.training.ensure", sometimes)
-    predictor = Predictor(settings)
+    training = Training(settings, sometimes)
     with pytest.raises(ModelError, match="damaged"):
-        predictor.model(CAPACITY)
-    assert predictor.model(CAPACITY) == "a model"
+        training.wait_for("a")
+    training.wait_for("a")
+    assert next(answers, "asked twice") == "asked twice"
