@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,8 @@ SHOWN = 80
 PARTS = ("std", "lower", "upper", "unit")
 """Ends of headers which say more about the column of the name before (``value_std``)."""
 
+_YES, _NO = frozenset({"yes", "true", "1"}), frozenset({"", "no", "false", "0"})
+_FIRST_DAY = date(1900, 1, 1)
 _WHOLE = 1e15
 _SAME = 1e-9
 
@@ -102,6 +105,36 @@ def standard_deviation(
 def same_value(a: float | None, b: float) -> bool:
     """Tell whether two values are one, but for rounding."""
     return a is not None and abs(a - b) <= _SAME * max(abs(a), abs(b))
+
+
+def read_day(text: str) -> date | None:
+    """Return the day of a measurement; None where there is none.
+
+    Raises:
+        InputError: it is no day, or one that lies in the future.
+    """
+    if text.lower() in EMPTY:
+        return None
+    try:
+        day = date.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(f"measured_on must be a day such as 2026-11-30, got {text[:SHOWN]!r}") from error
+    if not _FIRST_DAY <= day <= datetime.now(UTC).date():
+        raise InputError(f"measured_on must lie between {_FIRST_DAY} and today, got {day}; correct it")
+    return day
+
+
+def is_yes(text: str) -> bool:
+    """Read the cell of a column ``confirmed``.
+
+    Raises:
+        InputError: it is neither yes nor no.
+    """
+    if text.lower() in _YES:
+        return True
+    if text.lower() in _NO:
+        return False
+    raise InputError(f"confirmed must be yes or empty, got {text[:SHOWN]!r}")
 
 
 def _text(cell: Any) -> str:

@@ -76,7 +76,7 @@ class Materials:
         rows = list(rows)
         ids = {row.material_id for row in rows if row.material_id}
         kept = store.kept_ids(ids, scope=scope)
-        compositions = {row.parsed.reduced for row in rows if row.parsed and not row.material_id}
+        compositions = {row.parsed.reduced for row in rows if not row.material_id and row.parsed}
         found = cls(access)
         wanted = ids | set(kept.values())
         for seen in store.identities(scope=scope, material_ids=wanted, compositions=compositions):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,13 +10,23 @@ from hstore.errors import HstoreError, InputError, unknown_name
 from hstore.formula import ParsedFormula, parse_formula
 from hstore.properties import PROPERTIES, get_property
 from hstore.records import Basis, Conditions
-from hstore_workflows.measure.cells import EMPTY, SHOWN, belongs, finite, shown_material, standard_deviation
+from hstore_workflows.measure.cells import (
+    EMPTY,
+    SHOWN,
+    belongs,
+    finite,
+    is_yes,
+    read_day,
+    shown_material,
+    standard_deviation,
+)
 from hstore_workflows.measure.plausible import doubt
 from hstore_workflows.measure.units import Header, property_header, read_header
 from hstore_workflows.tables import SURPLUS_COLUMN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import date
 
 CONDITIONS = tuple(Conditions.model_fields)
 """Conditions that a row may state."""
@@ -61,14 +70,12 @@ _ALIASES = {
     "value_std": "standard_deviation",
 }
 _COLUMNS = (*PROPERTIES, *CONDITIONS)
-_YES, _NO = frozenset({"yes", "true", "1"}), frozenset({"", "no", "false", "0"})
 _BASIS_WORDS = {
     "capacity_definition": ("maximum", "reversible", "usable"),
     "mass_basis": ("hydrogenated_material", "host", "sorbent", "sorbent_plus_h2"),
     "uptake_kind": ("excess", "absolute", "total"),
 }
 _UPTAKES = frozenset({"h2_uptake_wt_pct", "usable_capacity_wt_pct"})
-_FIRST_DAY = date(1900, 1, 1)
 _HEADERS_KEPT = 1000
 
 
@@ -231,9 +238,9 @@ def _subject(place: int, cells: Mapping[str, str]) -> Subject:
         material_id,
         formula,
         parsed,
-        _day(cells.get("measured_on", "")),
+        read_day(cells.get("measured_on", "")),
         said,
-        _confirmed(cells.get("confirmed", "")),
+        is_yes(cells.get("confirmed", "")),
         parsed.notes if parsed else (),
     )
 
@@ -337,23 +344,3 @@ def _basis(cells: Mapping[str, str], column: str, *, converted: bool) -> tuple[B
     if column == "h2_uptake_wt_pct" and "uptake_kind" not in stated:
         assumed.append("uptake_kind is not stated, so it can be compared with no other uptake")
     return Basis(**stated, **taken), assumed
-
-
-def _day(text: str) -> date | None:
-    if text.lower() in EMPTY:
-        return None
-    try:
-        day = date.fromisoformat(text)
-    except ValueError as error:
-        raise InputError(f"measured_on must be a day such as 2026-11-30, got {text[:SHOWN]!r}") from error
-    if not _FIRST_DAY <= day <= datetime.now(UTC).date():
-        raise InputError(f"measured_on must lie between {_FIRST_DAY} and today, got {day}; correct it")
-    return day
-
-
-def _confirmed(text: str) -> bool:
-    if text.lower() in _YES:
-        return True
-    if text.lower() in _NO:
-        return False
-    raise InputError(f"confirmed must be yes or empty, got {text[:SHOWN]!r}")
