@@ -115,6 +115,8 @@ class Kind(Generic[P]):
     """Names of the files it may leave."""
     check: Callable[[P, Settings, Scope], None] = field(default=lambda *_: None)
     """Refuses, before anything is queued, what could only fail; raises :class:`~hstore.errors.InputError`."""
+    n_predictions: Callable[[P, Store, Scope], int] = field(default=lambda *_: 0)
+    """Rows of the daily quota of predictions that a job takes."""
 
     def validated(self, given: Mapping[str, Any]) -> P:
         """Return parameters, checked.
@@ -122,6 +124,7 @@ class Kind(Generic[P]):
         Raises:
             InputError: one is missing, unknown or out of range.
         """
+        _refuse_unwritable(given)
         try:
             return self.parameters.model_validate(given)
         except ValidationError as error:
@@ -132,6 +135,20 @@ class Kind(Generic[P]):
             raise InputError(
                 f"parameters of a {self.name} job cannot be used: {parts}; it takes {allowed}"
             ) from error
+
+
+def _refuse_unwritable(given: Any) -> None:
+    """Refuse text that a database has no place for, however deep: NUL and lone surrogates."""
+    if isinstance(given, str):
+        if "\x00" in given or (not given.isascii() and any("\ud800" <= c <= "\udfff" for c in given)):
+            raise InputError("parameters hold text with the character NUL or half a character; leave it out")
+    elif isinstance(given, dict):
+        for name, value in given.items():
+            _refuse_unwritable(name)
+            _refuse_unwritable(value)
+    elif isinstance(given, list | tuple):
+        for value in given:
+            _refuse_unwritable(value)
 
 
 Kinds = dict[str, Kind[Any]]

@@ -14,7 +14,25 @@ if TYPE_CHECKING:
     from hstore.records import Access
     from hstore.settings import Settings
     from hstore.store import Store
-    from hstore_workflows.jobs.kind import Kinds
+    from hstore_workflows.jobs.kind import Kind, Kinds, P
+
+
+def checked(kind: Kind[P], settings: Settings, given: Mapping[str, Any], scope: Scope) -> P:
+    """Return the parameters of a job, refusing before anything is queued what could only fail.
+
+    Args:
+        kind: what is to be done.
+        settings: where data and models are.
+        given: what is asked.
+        scope: what its owner may see.
+
+    Raises:
+        UnknownNameError: a name in the parameters is unknown.
+        InputError: the parameters cannot be used.
+    """
+    parameters = kind.validated(given)
+    kind.check(parameters, settings, scope)
+    return parameters
 
 
 def start_job(
@@ -25,9 +43,9 @@ def start_job(
     given: Mapping[str, Any],
     *,
     access: Access,
-    **fields: Any,
-) -> Job | None:
-    """Queue a job.
+    job_id: str | None = None,
+) -> Job:
+    """Queue a job for the operator, who has no limit.
 
     Args:
         store: where it is written.
@@ -36,16 +54,14 @@ def start_job(
         name: kind of the job.
         given: its parameters.
         access: whose it is.
-        **fields: ``key_id``, ``most_open`` and ``job_id`` as for :meth:`hstore.store.jobs.Jobs.create`.
-
-    Returns:
-        The job; None where its key has too many open.
+        job_id: identifier of a job that is to be there once; drawn when None.
 
     Raises:
         UnknownNameError: no such kind, or a name in the parameters is unknown.
         InputError: the parameters cannot be used.
     """
     kind = kind_of(kinds, name)
-    parameters = kind.validated(given)
-    kind.check(parameters, settings, Scope(lab_id=access.lab_id))
-    return store.jobs.create(name, parameters.model_dump(mode="json"), access=access, **fields)
+    parameters = checked(kind, settings, given, Scope(lab_id=access.lab_id))
+    job = store.jobs.create(name, parameters.model_dump(mode="json"), access=access, job_id=job_id)
+    assert job is not None  # only a limit refuses one
+    return job

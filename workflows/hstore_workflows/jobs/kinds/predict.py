@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from hstore.records import Family, Material
     from hstore.settings import Settings
+    from hstore.store import Store
     from hstore_models.prediction import Predictions
     from hstore_models.registry import LoadedModel
 
@@ -86,8 +87,7 @@ def _choose(work: Work[PredictParameters]) -> dict[str, Any]:
         loaded = ensure(name, work.settings, say=work.say)
     else:
         loaded = registry.serving(name, scope)
-    named = asked.material_ids
-    count = work.store.count_materials(scope=scope) if named is None else len(set(named))
+    count = _count(asked, work.store, scope)
     work.say(f"{loaded.card.model_id} answers for up to {count} materials")
     return {"model": name, "model_id": loaded.card.model_id, "n_materials": count}
 
@@ -198,6 +198,10 @@ def _sum(work: Work[PredictParameters]) -> dict[str, Any]:
     return {"property": work.parameters.property, "model_id": work.before["choose"]["model_id"], **totals}
 
 
+def _count(asked: PredictParameters, store: Store, scope: Scope) -> int:
+    return store.count_materials(scope=scope) if asked.material_ids is None else len(set(asked.material_ids))
+
+
 PREDICT = Kind(
     name="predict",
     summary="Predicts a property for materials of the store and keeps the answers with them.",
@@ -209,4 +213,5 @@ PREDICT = Kind(
         Step("sum", "count what came of it", _sum),
     ),
     check=_check,
+    n_predictions=_count,
 )

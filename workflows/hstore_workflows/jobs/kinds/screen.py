@@ -120,4 +120,5 @@ SCREEN = Kind(
     ),
     files=("report.html", "candidates.csv", "candidates.parquet", "rejected.csv", "manifest.json"),
     check=_check,
+    n_predictions=lambda asked, *_: len(asked.formulas or asked.rows or ()),
 )
