@@ -49,6 +49,11 @@ def element_masks(symbols: Iterable[str]) -> tuple[int, int]:
     return bits & _LOW_MASK, bits >> _LOW_BITS
 
 
+def other_elements(symbols: Iterable[str]) -> tuple[int, int]:
+    """Return all elements but some, as :func:`element_masks` does."""
+    return element_masks(_PLACES.keys() - set(symbols))
+
+
 def index_materials(connection: Connection, values: Collection[Mapping[str, Any]]) -> None:
     """Write what materials are sought by, in place of what was there.
 
