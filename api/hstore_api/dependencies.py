@@ -38,24 +38,24 @@ class Service:
     """Whether the process has been told to end; long answers ask it and end of their own accord."""
 
 
-def _service(request: Request) -> Service:
+async def _service(request: Request) -> Service:
     return cast("Service", request.app.state.service)
 
 
-def _settings(request: Request) -> Settings:
-    return _service(request).settings
+async def _settings(request: Request) -> Settings:
+    return (await _service(request)).settings
 
 
-def _store(request: Request) -> Store:
-    return _service(request).store
+async def _store(request: Request) -> Store:
+    return (await _service(request)).store
 
 
-def _metrics(request: Request) -> Metrics:
-    return _service(request).metrics
+async def _metrics(request: Request) -> Metrics:
+    return (await _service(request)).metrics
 
 
-def _predictor(request: Request) -> Predictor:
-    return _service(request).predictor
+async def _predictor(request: Request) -> Predictor:
+    return (await _service(request)).predictor
 
 
 ServiceDep = Annotated[Service, Depends(_service)]
