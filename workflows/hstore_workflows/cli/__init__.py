@@ -25,6 +25,7 @@ _COMMANDS = {
     "evaluate": "Score a property model on a table with known answers.",
     "fetch": "Bring candidates from a source into the store.",
     "jobs": "List, show, start, cancel and retry jobs.",
+    "keys": "Make, list and revoke keys to the service; read the audit log.",
     "models": "List, compare, release and check trained models.",
     "predict": "Add predictions with intervals to a table.",
     "restore": "Put a back-up in place of an empty store.",

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 APP = "hstore_api.app:create_app"
 """Import string of the app, so that workflows never import the api."""
 
+HTTP_PROTOCOL = "hstore_api.protocol:HttpProtocol"
+"""Import string of what speaks HTTP on a connection, with limits to how long it waits."""
+
+MOST_CONNECTIONS = 800
+"""Connections of one process; a system gives a process a thousand files and sockets where nothing is said."""
+
 GRACE_S = 10
 """Time running requests get to finish when the service is told to stop, s."""
 
@@ -43,11 +49,14 @@ def command(host: str, port: int, *, no_worker: bool, processes: int) -> None:
     """
     import uvicorn
 
+    from hstore.deployment import check_deployment
     from hstore.logs import log_config
     from hstore.settings import load_settings
     from hstore.store import open_store
 
     settings = load_settings()
+    check_deployment(settings, host=host)
+    os.environ["HSTORE_PROCESSES"] = str(processes)  # for the share of each in the limits of requests
     # A store that cannot be opened is one line here, and a traceback once the server has started.
     open_store(settings.store_url).close()
     # uvicorn finishes what it is doing and then raises the signal again; the exit code is to be 0.
@@ -62,6 +71,8 @@ def command(host: str, port: int, *, no_worker: bool, processes: int) -> None:
             log_config=log_config(settings.log_format),
             access_log=False,  # the service writes a line of its own for each request
             server_header=False,
+            http=HTTP_PROTOCOL,
+            limit_concurrency=MOST_CONNECTIONS,
             timeout_graceful_shutdown=GRACE_S,
             timeout_worker_healthcheck=_PATIENCE_S,
         )
