@@ -18,7 +18,7 @@ from hstore_api.optimade.properties import SITE_FIELDS, TOP_LEVEL, described, is
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from optimade.server.query_params import EntryListingQueryParams, SingleEntryQueryParams
+    from hstore_api.optimade.parameters import EntryParameters, ListingParameters
 
 PAGE_LIMIT = 20
 """Entries of a page where none are asked for."""
@@ -70,9 +70,7 @@ class Fields:
         return self.chosen is None or not self.chosen.isdisjoint(SITE_FIELDS)
 
 
-def check_common(
-    params: EntryListingQueryParams | SingleEntryQueryParams, given: Mapping[str, str], notes: Notes
-) -> None:
+def check_common(params: EntryParameters, given: Mapping[str, str], notes: Notes) -> None:
     """Check what all requests for entries have.
 
     Raises:
@@ -121,7 +119,7 @@ def read_fields(entry_type: str, text: str, notes: Notes) -> Fields:
 
 
 def read_listing(
-    entry_type: str, params: EntryListingQueryParams, given: Mapping[str, str], fields: Fields, notes: Notes
+    entry_type: str, params: ListingParameters, given: Mapping[str, str], fields: Fields, notes: Notes
 ) -> Wanted:
     """Read what entries are wanted, and which page.
 
@@ -174,14 +172,15 @@ def read_sort(entry_type: str, text: str, notes: Notes) -> tuple[Sort, ...]:
     return tuple(found)
 
 
-def _offset(chosen: str | None, params: EntryListingQueryParams, limit: int, notes: Notes) -> int:
+def _offset(chosen: str | None, params: ListingParameters, limit: int, notes: Notes) -> int:
     offset = 0
     if chosen == "page_offset":
         offset = params.page_offset
     elif chosen == "page_number":
-        if params.page_number < 1:
-            notes.add("QueryParamNotUsed", f"page_number begins with 1; got {params.page_number}, taken as 1")
-        offset = (max(params.page_number, 1) - 1) * limit
+        number = params.page_number or 0
+        if number < 1:
+            notes.add("QueryParamNotUsed", f"page_number begins with 1; got {number}, taken as 1")
+        offset = (max(number, 1) - 1) * limit
     if offset > MAX_OFFSET:
         raise BadRequest(f"at most {MAX_OFFSET} entries can be skipped, got {offset}; follow links.next instead")
     return offset

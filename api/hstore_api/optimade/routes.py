@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from optimade.exceptions import NotFound, NotImplementedResponse
 from optimade.models import (
     EntryInfoResource,
@@ -17,7 +17,6 @@ from optimade.models import (
     StructureResponseMany,
     StructureResponseOne,
 )
-from optimade.server.query_params import EntryListingQueryParams, SingleEntryQueryParams
 
 from hstore.store.optimade.catalogue import DOI_RESOLVER
 from hstore.store.optimade.conditions import Compare
@@ -26,6 +25,7 @@ from hstore_api.access import ScopeDep  # noqa: TC001 - FastAPI reads annotation
 from hstore_api.dependencies import StoreDep  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.optimade.answers import API_VERSION, BASE, PROVIDER, JsonApiResponse, meta
 from hstore_api.optimade.paging import position_text
+from hstore_api.optimade.parameters import EntryParameters, Listing, ListingParameters, Single
 from hstore_api.optimade.properties import ENTRY_TYPES, described
 from hstore_api.optimade.queries import Notes, check_common, check_names, read_fields, read_listing
 from hstore_api.optimade.structures import structure_resource
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
     from hstore.store.optimade.entries import Found, ReferenceEntry
 
 router = APIRouter()
-
-Listing = Annotated[EntryListingQueryParams, Depends()]
-Single = Annotated[SingleEntryQueryParams, Depends()]
 
 
 @router.get("/info", response_model=InfoResponse, tags=["info"])
@@ -145,12 +142,12 @@ _DESCRIPTIONS = {
 }
 
 
-def _noted(request: Request, params: EntryListingQueryParams | SingleEntryQueryParams, *, listing: bool) -> Notes:
+def _noted(request: Request, params: EntryParameters, *, listing: bool) -> Notes:
     """Check what all requests have; parameters that are not known are ignored where one entry is asked for."""
     notes = Notes()
     check_common(params, request.query_params, notes)
     if listing:
-        check_names(vars(params), request.query_params, notes)
+        check_names(ListingParameters.model_fields, request.query_params, notes)
     return notes
 
 

@@ -10,8 +10,8 @@ from sqlalchemy import Select, and_, case, false, func, or_, select
 
 from hstore.errors import InputError
 from hstore.properties import PROPERTIES
+from hstore.store.numbers import KINDS
 from hstore.store.optimade.catalogue import REFERENCE_FIELDS, STRUCTURE_FIELDS
-from hstore.store.optimade.fields import best_number
 from hstore.store.optimade.filtering import where
 from hstore.store.queries import in_pieces, visible
 from hstore.store.schema import (
@@ -296,14 +296,18 @@ def _structures(
 def _numbers(
     connection: Connection, names: Collection[str], scope: Scope
 ) -> dict[str, dict[str, tuple[float, str]]]:
+    """Return value and kind of the properties of materials; of several the one that filters look at as well."""
     row = MaterialNumberRow
-    found: dict[str, dict[str, tuple[float, str]]] = defaultdict(dict)
+    best: dict[tuple[str, str], tuple[int, str, float]] = {}
     for piece in in_pieces(names):
-        own = (row.material_id.in_(piece), row.name.in_(PROPERTIES), best_number(scope))
-        for name, number, value, kind in connection.execute(
-            select(row.material_id, row.name, row.value, row.kind).where(*own)
-        ):
-            found[name][number] = (value, kind)
+        statement = select(row.material_id, row.name, row.kind, row.origin, row.value)
+        seen = statement.where(row.material_id.in_(piece), row.name.in_(PROPERTIES), visible(row, scope))
+        for name, number, kind, origin, value in connection.execute(seen):
+            candidate = (KINDS.index(kind), origin, value)
+            best[name, number] = min(candidate, best.get((name, number), candidate))
+    found: dict[str, dict[str, tuple[float, str]]] = defaultdict(dict)
+    for (name, number), (rank, _, value) in best.items():
+        found[name][number] = (value, KINDS[rank])
     return found
 
 
