@@ -21,7 +21,18 @@ from hstore_api.optimade.service import make_optimade_app
 from hstore_api.pages import install_pages
 from hstore_api.predictor import Predictor
 from hstore_api.readiness import ModelCheck
-from hstore_api.routers import campaigns, health, jobs, keys, materials, predictions, properties, screens
+from hstore_api.routers import (
+    campaigns,
+    health,
+    isotherms,
+    jobs,
+    keys,
+    materials,
+    measurements,
+    predictions,
+    properties,
+    screens,
+)
 from hstore_api.security import install_security
 from hstore_api.seeding import Seeding, embedded_candidates
 from hstore_api.stopping import Stopping
@@ -62,8 +73,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(ObservingMiddleware, observers=(metrics, RequestLog()))  # refusals by the others too
     app.add_middleware(RequestIdMiddleware)  # added last, so outermost: refusals have an identifier too
     install_handlers(app)
-    for router in (health, materials, predictions, screens, properties, campaigns, keys, jobs):
-        app.include_router(router.router)
+    for resource in (health, materials, predictions, screens, properties, campaigns, keys, jobs):
+        app.include_router(resource.router)
+    for resource in (measurements, isotherms):
+        app.include_router(resource.router)
     app.include_router(sessions.router)
     app.mount("/optimade", make_optimade_app(app.state))
     install_pages(app)
@@ -80,7 +93,7 @@ def _lifespan(settings: Settings, metrics: Metrics) -> Callable[[FastAPI], Abstr
                 settings=settings,
                 store=store,
                 seeding=seeding,
-                predictor=Predictor(settings),
+                predictor=Predictor(settings, tell=metrics.predicted),
                 metrics=metrics,
                 model_check=ModelCheck(),
                 stopping=stopping,

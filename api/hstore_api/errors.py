@@ -23,6 +23,7 @@ from hstore.errors import (
     UnknownNameError,
 )
 from hstore.store.idempotency import KeyReusedError, RequestUnderWayError
+from hstore.store.lab_records import RecordStateError
 from hstore_api.middleware import REQUEST_ID_HEADER
 from hstore_api.schemas import InvalidPart, Problem
 
@@ -90,6 +91,7 @@ _OF_ERROR: dict[type[HstoreError], _Kind] = {
     ForbiddenError: _Kind(403, "forbidden", "Not permitted"),
     NotFoundError: _Kind(404, "not_found", "Not found"),
     ConflictError: _Kind(409, "conflict", "Conflict"),
+    RecordStateError: _Kind(409, "conflict", "Conflict"),
     RequestUnderWayError: _Kind(409, "request_under_way", "Request under way"),
     KeyReusedError: _Kind(422, "idempotency_mismatch", "Idempotency key used before"),
     LimitError: _Kind(429, "limit_reached", "Limit reached"),
@@ -131,6 +133,7 @@ _OF_STATUS = {
     408: _Kind(408, "too_slow", "Request too slow"),
     413: _Kind(413, "too_large", "Request too large"),
     414: _Kind(414, "address_too_long", "Address too long"),
+    415: _Kind(415, "unsupported_media_type", "Unsupported media type"),
 }
 _INVALID = _Kind(
     422,

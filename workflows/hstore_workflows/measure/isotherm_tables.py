@@ -25,6 +25,9 @@ WORDS = (
 )  # fmt: skip
 """What isotherms of a table are told apart by, besides their temperature."""
 
+MOST_ISOTHERMS = 100
+"""Most isotherms of one table."""
+
 _STATED = re.compile(rb"#\s*([A-Za-z_0-9]+)\s*[:=]\s*(.*)")
 _MOST_STATED = 50
 _UNITS_OF_UPTAKE = {
@@ -45,14 +48,14 @@ class _Columns:
     temperature: str
 
 
-def read_isotherms(stream: IO[bytes]) -> list[ToldIsotherm | Unusable]:
+def read_isotherms(stream: IO[bytes], *, most: int = MOST_ISOTHERMS) -> list[ToldIsotherm | Unusable]:
     """Read the isotherms of a table.
 
     Lines such as ``# formula: LaNi5`` above the header hold for all. Rows that agree in all words and in their
     temperature are points of one isotherm; one with a point that cannot be read is refused as a whole.
 
     Raises:
-        InputError: it is no CSV, or has no columns for pressure, uptake and temperature.
+        InputError: it is no CSV, has no columns for pressure, uptake and temperature, or too many isotherms.
     """
     stated, table = _above(stream)
     check_csv(table)
@@ -63,6 +66,10 @@ def read_isotherms(stream: IO[bytes]) -> list[ToldIsotherm | Unusable]:
         columns = columns or _columns(row)
         key = (*(row.get(name, "") for name in WORDS), row.get(columns.temperature, ""))
         groups.setdefault(key, []).append(row)
+        if len(groups) > most:
+            raise InputError(
+                f"the table has over {most} isotherms; give points of one the same words and temperature"
+            )
     assert columns is not None
     return [_isotherm(place, rows, columns) for place, rows in enumerate(groups.values(), 1)]
 
