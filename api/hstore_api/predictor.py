@@ -19,7 +19,7 @@ from hstore_api.subjects import Subject, of_formula
 from hstore_api.training import Training
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from hstore.records import Scope
     from hstore.settings import Settings
@@ -66,13 +66,21 @@ class Predictor:
     other labs do not exist for it.
     """
 
-    def __init__(self, settings: Settings, *, training: Training | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        training: Training | None = None,
+        tell: Callable[[str, int], None] = lambda *_: None,
+    ) -> None:
         """Take the settings.
 
         Args:
             settings: where data and models are.
             training: how a missing model is trained; apart from the service when None.
+            tell: told the version and the number of rows of each answer.
         """
+        self._tell = tell
         self.cards = Cards(settings)
         self.models = LoadedModels(settings)
         self._settings = settings
@@ -160,37 +168,32 @@ class Predictor:
         """
         served = self.served(property_name, scope)
         subjects = [of_formula(text) for text in formulas]
-        return self.answer(served, subjects, conditions, scope=scope, model_id=model_id, refuse=refuse)
+        check_kinds(served, subjects)
+        return self.answer(served, self.model(property_name, scope, model_id), subjects, conditions, refuse=refuse)
 
     def answer(
         self,
         served: ServedProperty,
+        loaded: LoadedModel,
         subjects: Sequence[Subject],
         conditions: StatedConditions,
         *,
-        scope: Scope,
-        model_id: str | None = None,
         refuse: bool = False,
     ) -> Answer:
         """Predict a property for materials that have been read.
 
         Args:
             served: the property.
+            loaded: the model, as :meth:`model` gives it for the property.
             subjects: the materials.
             conditions: state; a subject's own goes before.
-            scope: in whose name.
-            model_id: version to ask; the one in use when None.
             refuse: True leaves out the numbers of rows outside the domain of the model.
 
         Raises:
-            UnknownNameError: there is no such version in this scope.
-            InputError: it is predicted from descriptors and no subject has any, or a condition does not belong to
-                it, or is missing.
+            InputError: a condition does not belong to the property, or is missing.
         """
-        _check_kinds(served, subjects)
         columns = {column for subject in subjects for column in subject.columns}
         completed = served.completed(conditions, columns=columns)
-        loaded = self.model(served.name, scope, model_id)
         stated = completed.model_dump(exclude_none=True)
         rows: dict[int, PredictedRow] = {}
         asked: list[int] = []
@@ -211,6 +214,7 @@ class Predictor:
             for i, place in enumerate(asked):
                 rows[place] = _answered(subjects[place], found, i, refuse=refuse, blind=blind)
         in_order = [rows[place] for place in range(len(subjects))]
+        self._tell(loaded.card.model_id, len(asked))
         return Answer(served, completed, loaded.card.model_id, in_order, loaded.note)
 
     def _trainable(self, name: str) -> bool:
@@ -238,8 +242,12 @@ class Predictor:
         self._few_threads = threadpool_limits(self._settings.threads or 1)
 
 
-def _check_kinds(served: ServedProperty, subjects: Sequence[Subject]) -> None:
-    """Refuse a request of which nothing can be answered."""
+def check_kinds(served: ServedProperty, subjects: Sequence[Subject]) -> None:
+    """Refuse a request of which nothing can be answered, before a model is loaded for it.
+
+    Raises:
+        InputError: the property is predicted from descriptors and no subject has any.
+    """
     if served.predicted_from == "formula" or any(subject.columns for subject in subjects):
         return
     wanted = ", ".join(served.conditions) if served.own else "the texture of a sorbent"
