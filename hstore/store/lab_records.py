@@ -160,6 +160,8 @@ class LabRecords:
             record_ids: which; None for all that are not public.
             on: first day; today or earlier, or None, for at once.
 
+        What corrects a record is published with it: nobody is shown a value that is known to be wrong alone.
+
         Returns:
             Identifier -> ``published``, ``scheduled`` or ``public`` (nothing to be done); those that are not
             the lab's are left out.
@@ -169,7 +171,7 @@ class LabRecords:
         with self._database.writing(self.what) as connection:
             lock_lab(connection, author.lab_id)
             words, changed, materials = dict[str, str](), list[str](), set[str]()
-            for row in self._own(connection, author.lab_id, record_ids):
+            for row in self._own(connection, author.lab_id, self._with_corrections(connection, record_ids)):
                 words[row[0]], needed = _publication(row, day, today)
                 if needed:
                     changed.append(row[0])
@@ -262,6 +264,18 @@ class LabRecords:
         row, found = table_of(HeldRecordRow), set[str]()
         for names in in_pieces(record_ids):
             found |= set(connection.scalars(select(row.c.record_id).where(row.c.record_id.in_(names))))
+        return found
+
+    def _with_corrections(self, connection: Connection, record_ids: Sequence[str] | None) -> Sequence[str] | None:
+        """Return records with what corrects them, and what corrects that."""
+        if record_ids is None:
+            return None
+        table, found, latest = self._table.c, list(record_ids), list(record_ids)
+        while latest:
+            pieces = in_pieces(set(latest))
+            newer = [select(self._key).where(table.replaces.in_(names)) for names in pieces]
+            latest = [name for statement in newer for name in connection.scalars(statement)]
+            found += latest
         return found
 
     def _own(self, connection: Connection, lab_id: str, record_ids: Sequence[str] | None) -> Iterable[Row[Any]]:

@@ -26,6 +26,7 @@ _COMMANDS = {
     "fetch": "Bring candidates from a source into the store.",
     "jobs": "List, show, start, cancel and retry jobs.",
     "keys": "Make, list and revoke keys to the service; read the audit log.",
+    "measure": "Take a table of measurements or isotherms into the store.",
     "models": "List, compare, release and check trained models.",
     "predict": "Add predictions with intervals to a table.",
     "restore": "Put a back-up in place of an empty store.",

@@ -68,6 +68,8 @@ def _records(stream: IO[bytes]) -> Iterator[tuple[list[str], list[str]]]:
 def _check_header(names: list[str]) -> None:
     if not any(names):
         raise InputError("the first line holds no column names; begin with one such as formula,h2_capacity_wt_pct")
+    if names[0].startswith("#"):
+        raise InputError(f"the first line is a remark, {names[0][:80]!r}; begin with the header, or say isotherms")
     if len(names) > MAX_COLUMNS:
         raise InputError(f"the table has {len(names)} columns; give up to {MAX_COLUMNS}")
     twice = next((name for name in names if name and names.count(name) > 1), None)

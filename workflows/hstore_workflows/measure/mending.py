@@ -58,7 +58,7 @@ def correct(
         chunk = Chunk(store, connection, found.measurement.access, author, scope)
         verdict = chunk.correct(told[0], found)
         if chunk.measurements:
-            store.measured.note(connection, author, [measurement_id], "corrected", why=why, by=verdict.record_id)
+            store.measured.note(connection, author, [measurement_id], "corrected", why=why)
     return verdict
 
 
