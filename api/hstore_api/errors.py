@@ -50,6 +50,10 @@ class ForbiddenError(HstoreError):
     """The key of a request does not permit what it asks for."""
 
 
+class NotAcceptableError(InputError):
+    """A caller accepts none of the forms in which an answer can be had."""
+
+
 class ConflictError(InputError):
     """What a request asks for contradicts what is there."""
 
@@ -90,6 +94,7 @@ _OF_ERROR: dict[type[HstoreError], _Kind] = {
     UnauthenticatedError: _Kind(401, "unauthenticated", "Key needed"),
     ForbiddenError: _Kind(403, "forbidden", "Not permitted"),
     NotFoundError: _Kind(404, "not_found", "Not found"),
+    NotAcceptableError: _Kind(406, "not_acceptable", "Not acceptable"),
     ConflictError: _Kind(409, "conflict", "Conflict"),
     RecordStateError: _Kind(409, "conflict", "Conflict"),
     RequestUnderWayError: _Kind(409, "request_under_way", "Request under way"),

@@ -217,10 +217,7 @@ class Search:
             names = [hit[0] for hit in hits[:limit]]
             rows = _rows(connection, names, columns, scope)
             found = _numbers(connection, names, [wanted.range_of(name) for name in numbers], scope)
-        following = None
-        if len(hits) > limit:
-            last = hits[limit - 1]
-            following = (None if order.by == BY_IDENTIFIER else last[1], last[0])
+        following = _position(hits[limit - 1], order) if len(hits) > limit else None
         return Page(tuple(rows[name] for name in names if name in rows), found, following)
 
     def pages(
@@ -257,6 +254,15 @@ class Search:
         with self._database.connected("count materials in") as connection:
             plan = self._plan(connection, wanted, scope, order)
             return connection.scalar(count_of(plan.statement.limit(most))) or 0
+
+    def position(
+        self, wanted: Wanted, *, scope: Scope, order: Order = Order(), after: Position | None = None, rows: int
+    ) -> Position | None:
+        """Return where a page of so many rows would end; None where there is nothing behind it."""
+        with self._database.connected("search materials in") as connection:
+            plan = self._plan(connection, wanted, scope, order)
+            hits = connection.execute(_ordered(plan, order, after).offset(rows - 1).limit(2)).all()
+        return _position(hits[0], order) if len(hits) > 1 else None
 
     def has_number(self, name: str, *, scope: Scope) -> bool:
         """Tell whether a number of that name can be seen."""
@@ -334,11 +340,15 @@ class _Plan:
     """A statement that finds identifiers, and what they are ordered by."""
 
     statement: Select[Any]
-    """Selects the identifier and, where another is in front, the value it is ordered by."""
+    """Selects the identifier and then, where there is one, the value that is in front of it in the order."""
     key: ColumnElement[Any] | Any
     """Column of the identifier."""
     value: ColumnElement[Any] | Any = None
     """Column in front of it in the order."""
+
+
+def _position(hit: Sequence[Any], order: Order) -> Position:
+    return (None if order.by == BY_IDENTIFIER else hit[1], hit[0])
 
 
 def _ordered(plan: _Plan, order: Order, after: Position | None) -> Select[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 
 from hstore.errors import InputError, StoreError
 from hstore.store import writing
@@ -43,6 +43,7 @@ from hstore.store.search import Search
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
     from types import TracebackType
 
     from sqlalchemy import Connection, Engine
@@ -348,24 +349,36 @@ class Store:
         statement = select(ScreenRow).where(visible(ScreenRow, scope), ScreenRow.screen_id == screen_id)
         return next(self.database.read(statement, [ScreenRow.screen_id], screen_record), None)
 
-    def screens(self, *, scope: Scope, target: str | None = None, limit: int = 20) -> list[Screen]:
+    def screens(
+        self,
+        *,
+        scope: Scope,
+        target: str | None = None,
+        limit: int = 20,
+        after: tuple[datetime, str] | None = None,
+    ) -> list[Screen]:
         """Return screens, newest first.
 
         Args:
             scope: in whose name.
             target: only those ranked for this target.
             limit: at most so many.
+            after: time and identifier of the last one of the page before.
 
         Raises:
             InputError: ``limit`` is negative.
         """
         _check_limit(limit)
-        statement = select(ScreenRow).where(visible(ScreenRow, scope))
+        row = ScreenRow
+        statement = select(row).where(visible(row, scope))
         if target is not None:
-            statement = statement.where(ScreenRow.target == target)
-        newest = statement.order_by(ScreenRow.created_at.desc(), ScreenRow.screen_id).limit(limit)
-        with self.database.session(ScreenRow.__tablename__) as session:
-            return [screen_record(row) for row in session.scalars(newest)]
+            statement = statement.where(row.target == target)
+        if after is not None:
+            at, name = after
+            statement = statement.where(or_(row.created_at < at, and_(row.created_at == at, row.screen_id > name)))
+        newest = statement.order_by(row.created_at.desc(), row.screen_id).limit(limit)
+        with self.database.session(row.__tablename__) as session:
+            return [screen_record(found) for found in session.scalars(newest)]
 
     def _write_chunks(
         self, records: Iterable[Record], chunk_size: int, put: Callable[[Connection, Sequence[Record]], None]

@@ -28,8 +28,8 @@ ACCESSES = (
 
 @pytest.fixture
 def pool(store, build):
-    """Materials with numbers of every kind and owner, and the numbers as ``(material, name, kind, value, access)``."""
-    draw = random.Random(1)  # noqa: S311 - a pool, no secret
+    """Materials with numbers of every kind and owner; each as ``(material, name, kind, value, access)``."""
+    draw = random.Random(1)
     materials, numbers = [], []
     for number in range(60):
         access = draw.choice(ACCESSES) if number % 3 == 0 else Access()

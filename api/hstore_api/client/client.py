@@ -14,7 +14,7 @@ from hstore_api.client.transport import Operation, Transport, request_of
 from hstore_api.key_schemas import Me
 from hstore_api.model_schemas import ModelList, ModelSchema, PropertyList, PropertySchema
 from hstore_api.prediction_schemas import PredictionRequest, PredictionResponse
-from hstore_api.schemas import ScreenDetail, ScreenPage, ScreenSummary
+from hstore_api.screen_schemas import ScreenDetail, ScreenPage, ScreenSummary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hstore_api.client.transport import Operation
-from hstore_api.schemas import MAX_PAGE, MaterialDetail, MaterialPage, MaterialSummary
+from hstore_api.material_schemas import MaterialDetail, MaterialPage, MaterialSummary
+from hstore_api.schemas import MAX_PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,4 +60,4 @@ class Materials:
     @staticmethod
     def _row(material: MaterialSummary) -> dict[str, Any]:
         plain = material.model_dump(mode="json", exclude={"descriptors", "provenance"})
-        return plain | dict(material.descriptors)
+        return plain | dict(material.descriptors or {})

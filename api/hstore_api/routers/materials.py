@@ -3,62 +3,181 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import Response, StreamingResponse
+from pydantic_core import to_json
 
-from hstore.elements import ATOMIC_MASS_G_PER_MOL
-from hstore.errors import unknown_name
-from hstore.formula import canonical_formula, parse_amounts
+from hstore.errors import InputError
+from hstore.store.search import MOST_COUNTED
 from hstore_api.access import ScopeDep  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.dependencies import StoreDep  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.errors import NotFoundError, problems
-from hstore_api.schemas import MaterialDetail, MaterialPage, MaterialQuery, MaterialSummary, Text
+from hstore_api.etag import NOT_MODIFIED, answer
+from hstore_api.material_query import Asked, read_query
+from hstore_api.material_schemas import (
+    MAX_ROWS,
+    MAX_VALUES,
+    MaterialDetail,
+    MaterialPage,
+    MaterialQuery,
+    MaterialValue,
+    StructureQuery,
+)
+from hstore_api.representation import (
+    CSV,
+    JSON,
+    PARQUET,
+    TABLE_TYPES,
+    chosen_form,
+    csv_text,
+    declared,
+    parquet_bytes,
+    schema_of,
+    stream_csv,
+    stream_parquet,
+)
+from hstore_api.schemas import Text
+from hstore_api.structure_forms import STRUCTURE_TYPES, written_structure
+
+if TYPE_CHECKING:
+    from hstore.records import Material, Scope
+    from hstore.store import Store
+
+_CHUNK_ROWS = 2000
+
+CUT_HEADER = "X-Results-Cut"
+"""Header of a table of all results: whether there are more than it may have."""
 
 router = APIRouter(prefix="/v1/materials", tags=["materials"])
 
-
-@router.get("", responses=problems(422))
-def list_materials(query: Annotated[MaterialQuery, Query()], store: StoreDep, scope: ScopeDep) -> MaterialPage:
-    """List materials in the order of their identifiers, a page at a time."""
-    found = store.materials(scope=scope, **_filters(query), limit=query.limit + 1, after=query.after)
-    items = [MaterialSummary.of(material) for material in islice(found, query.limit)]
-    more = next(found, None) is not None
-    return MaterialPage(items=tuple(items), limit=query.limit, next=items[-1].material_id if more else None)
+Identifier = Annotated[Text, Path(description="Identifier, which may hold slashes.")]
 
 
-@router.get("/{material_id:path}", responses=problems(404, 422))
-def get_material(
-    material_id: Annotated[Text, Path(description="Identifier, which may hold slashes.")],
+@router.get(
+    "",
+    response_model=MaterialPage,
+    responses={**declared(TABLE_TYPES, "The materials."), **NOT_MODIFIED, **problems(406, 422)},
+)
+def list_materials(
+    request: Request, query: Annotated[MaterialQuery, Query()], store: StoreDep, scope: ScopeDep
+) -> Response:
+    """Search materials, a page at a time, as JSON, CSV or Parquet.
+
+    Pages are stable while others write: a material that stays as it is comes exactly once.
+    """
+    form = chosen_form(request.headers.get("accept"), query.format, TABLE_TYPES)
+    if query.all and form == "json":
+        raise InputError("all=true needs format=csv or format=parquet; JSON comes in pages, each names the next")
+    asked = read_query(query, store, scope)
+    if query.all:
+        return _all_rows(request, asked, form, store, scope)
+    page = store.search.page(
+        asked.wanted,
+        scope=scope,
+        order=asked.order,
+        after=asked.after,
+        limit=query.limit,
+        columns=asked.columns,
+        numbers=asked.numbers,
+    )
+    following = None if page.next is None else asked.cursor(page.next)
+    headers = {} if following is None else {"Link": _next_link(request, following)}
+    if form == "json":
+        body = {
+            "items": asked.items(page),
+            "limit": query.limit,
+            "next": following,
+            **_total(query, asked, store, scope),
+        }
+        return answer(request, to_json(body), JSON, headers=headers)
+    columns = asked.table_columns()
+    if form == "csv":
+        return answer(request, csv_text(list(columns), asked.table_rows(page)), CSV, headers=headers)
+    return answer(request, parquet_bytes(schema_of(columns), asked.table_rows(page)), PARQUET, headers=headers)
+
+
+@router.get(
+    "/{material_id:path}/structure",
+    responses={**declared(STRUCTURE_TYPES, "The structure."), **NOT_MODIFIED, **problems(404, 406, 422)},
+    response_model=dict[str, Any],
+)
+def get_structure(
+    material_id: Identifier,
+    request: Request,
+    query: Annotated[StructureQuery, Query()],
     store: StoreDep,
     scope: ScopeDep,
-) -> MaterialDetail:
-    """Return one material with its structure and sources; a merged identifier gives what it was merged into."""
+) -> Response:
+    """Return the crystal structure of a material as CIF, pymatgen's JSON, POSCAR or XYZ."""
+    form = chosen_form(request.headers.get("accept"), query.format, STRUCTURE_TYPES)
+    material = _found(store, material_id, scope)
+    if material.structure is None:
+        raise NotFoundError(f"no structure is known of material {material_id!r}")
+    return answer(request, written_structure(material.structure, form), STRUCTURE_TYPES[form])
+
+
+@router.get("/{material_id:path}", response_model=MaterialDetail, responses={**NOT_MODIFIED, **problems(404, 422)})
+def get_material(material_id: Identifier, request: Request, store: StoreDep, scope: ScopeDep) -> Response:
+    """Return one material with its structure, sources and values.
+
+    The identifier of a merged record gives what it was merged into.
+    """
+    material = _found(store, material_id, scope)
+    own = material.material_id
+    measured = [
+        MaterialValue.measured(record)
+        for record in islice(store.measurements(scope=scope, material_id=own), MAX_VALUES + 1)
+    ]
+    predicted = [
+        MaterialValue.predicted(record)
+        for record in islice(store.predictions(scope=scope, material_id=own), MAX_VALUES + 1)
+    ]
+    values = (*measured[:MAX_VALUES], *predicted[:MAX_VALUES])
+    detail = MaterialDetail.of(material, values, more_values=len(values) < len(measured) + len(predicted))
+    return answer(request, to_json(detail), JSON)
+
+
+def _found(store: Store, material_id: str, scope: Scope) -> Material:
     material = store.material(material_id, scope=scope)
     if material is None:
         raise NotFoundError(f"no material {material_id!r} that you may see; /v1/materials lists those there are")
-    return MaterialDetail.of(material)
+    return material
 
 
-def _filters(query: MaterialQuery) -> dict[str, Any]:
-    """Return the filters in the words of the store.
+def _total(query: MaterialQuery, asked: Asked, store: Store, scope: Scope) -> dict[str, Any]:
+    if not query.count:
+        return {"total": None, "total_is_exact": None}
+    found = store.search.count(asked.wanted, scope=scope, order=asked.order, most=MOST_COUNTED + 1)
+    return {"total": min(found, MOST_COUNTED), "total_is_exact": found <= MOST_COUNTED}
 
-    Raises:
-        UnknownNameError: a symbol is no element.
-        FormulaError: the formula cannot be read.
-    """
-    return {
-        "family": query.family,
-        "elements": _symbols(query.elements, ","),
-        "chemical_system": "-".join(_symbols(query.chemical_system, "-")) or None,
-        "composition": canonical_formula(parse_amounts(query.formula)) if query.formula else None,
-        "known": query.known,
+
+def _next_link(request: Request, following: str) -> str:
+    address = request.url.include_query_params(after=following)
+    return f'<{address.path}?{address.query}>; rel="next"'
+
+
+def _all_rows(request: Request, asked: Asked, form: str, store: Store, scope: Scope) -> StreamingResponse:
+    """Stream all results; whether they are cut, and how to go on, is known before the first row."""
+    end = store.search.position(asked.wanted, scope=scope, order=asked.order, after=asked.after, rows=MAX_ROWS)
+    headers = {
+        CUT_HEADER: "false" if end is None else "true",
+        "Content-Disposition": f'attachment; filename="materials.{form}"',
     }
-
-
-def _symbols(text: str | None, separator: str) -> list[str]:
-    symbols = [part.strip() for part in text.split(separator)] if text else []
-    for symbol in symbols:
-        if symbol not in ATOMIC_MASS_G_PER_MOL:
-            raise unknown_name("element", symbol, ATOMIC_MASS_G_PER_MOL)
-    return symbols
+    if end is not None:
+        headers["Link"] = _next_link(request, asked.cursor(end))
+    columns = asked.table_columns()
+    pages = store.search.pages(
+        asked.wanted,
+        scope=scope,
+        order=asked.order,
+        after=asked.after,
+        limit=MAX_ROWS,
+        size=_CHUNK_ROWS,
+        columns=asked.columns,
+        numbers=asked.numbers,
+    )
+    chunks = map(asked.table_rows, pages)
+    body = stream_csv(list(columns), chunks) if form == "csv" else stream_parquet(schema_of(columns), chunks)
+    return StreamingResponse(body, media_type=TABLE_TYPES[form], headers=headers)
