@@ -15,7 +15,7 @@ from hstore_api.cards import Cards
 from hstore_api.loaded_models import LoadedModels
 from hstore_api.prediction_schemas import PredictedRow, StatedConditions
 from hstore_api.served import served_property, shipped_properties
-from hstore_api.subjects import Subject, of_formula
+from hstore_api.subjects import StructureReader, Subject, of_formula
 from hstore_api.training import Training
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ class Predictor:
         self._tell = tell
         self.cards = Cards(settings)
         self.models = LoadedModels(settings)
+        self.structures = StructureReader()
         self._settings = settings
         self._training = training or Training(settings)
         self._batches = Batches()
@@ -99,7 +100,11 @@ class Predictor:
         self._timer.start()
 
     def stop(self) -> None:
-        """Leave the numerical libraries as they were found; what is being loaded is not waited for."""
+        """End what was started, and leave the numerical libraries as they were found.
+
+        What is being loaded or trained is not waited for.
+        """
+        self.structures.close()
         if self._timer is not None:
             self._timer.cancel()
         if self._few_threads is not None:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hstore.errors import FormulaError, InputError
+from hstore_api.errors import BusyError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from hstore.workers import Outcome
     from hstore_api.prediction_schemas import StructureInput
 
 SITES = 1000
 """Most sites of a structure's cell."""
 
-_SECONDS = 8.0
+_LOADED_BEFORE = ("hstore_models.features.structure.geometry", "hstore_models.features.unit_cell")
+_SECONDS = 5.0
+_PATIENCE_S = 30.0
+_RETRY_AFTER_S = 10
 _MEMORY_MIB = 1536
 
 
@@ -80,25 +86,59 @@ def of_rows(rows: Sequence[Mapping[str, Any]], *, formulas: bool) -> list[Subjec
     return [found[place] for place in range(len(rows))]
 
 
-def of_structures(structures: Sequence[StructureInput]) -> list[Subject]:
-    """Read structures in a process that is ended where one takes too long or too much memory."""
-    from hstore.workers import Limits, run
-    from hstore_workflows.sources.files.reading import PRELOAD
+class StructureReader:
+    """A process that reads structures, ended where one takes too long or too much memory; started when needed."""
 
-    texts = [("x.cif", s.cif) if s.cif is not None else ("x.json", json.dumps(s.structure)) for s in structures]
-    limits = Limits(seconds=_SECONDS, memory_mib=_MEMORY_MIB)
-    outcomes = run(_read_structure, texts, workers=1, piece=1, limits=limits, preload=PRELOAD)
-    found = []
-    for given, outcome in zip(structures, outcomes, strict=True):
-        if outcome.value is None:
-            found.append(Subject("", None, name=given.name, cause=outcome.cause, structured=True))
-            continue
-        formula, columns, name, notes = outcome.value
-        subject = of_formula(formula)
-        found.append(
-            Subject(formula, subject.amounts, columns, given.name or name, subject.cause, notes, structured=True)
-        )
-    return found
+    def __init__(self) -> None:
+        self._crew: Any = None
+        self._turn = threading.Lock()
+
+    def read(self, structures: Sequence[StructureInput]) -> list[Subject]:
+        """Read structures; one that cannot be read has its cause.
+
+        Raises:
+            BusyError: those of others take too long.
+        """
+        texts = [
+            ("x.cif", s.cif) if s.cif is not None else ("x.json", json.dumps(s.structure)) for s in structures
+        ]
+        if not self._turn.acquire(timeout=_PATIENCE_S):
+            raise BusyError(
+                f"structures of others are being read; ask again in {_RETRY_AFTER_S} s",
+                retry_after_s=_RETRY_AFTER_S,
+            )
+        try:
+            outcomes = list(self._reading().map(texts))
+        except BaseException:  # whatever stopped it, what was begun must not be taken for the next request's
+            self.close()
+            raise
+        finally:
+            self._turn.release()
+        return [_of_outcome(given, outcome) for given, outcome in zip(structures, outcomes, strict=True)]
+
+    def close(self) -> None:
+        """End the process."""
+        if self._crew is not None:
+            self._crew.close()
+            self._crew = None
+
+    def _reading(self) -> Any:
+        if self._crew is None:
+            from hstore.workers import Crew, Limits
+            from hstore_workflows.sources.files.reading import PRELOAD
+
+            limits = Limits(seconds=_SECONDS, memory_mib=_MEMORY_MIB)
+            preload = (*PRELOAD, *_LOADED_BEFORE)  # the time limit is for reading alone
+            self._crew = Crew(_read_structure, workers=1, piece=1, limits=limits, preload=preload)
+        return self._crew
+
+
+def _of_outcome(given: StructureInput, outcome: Outcome[Any]) -> Subject:
+    if outcome.value is None:
+        return Subject("", None, name=given.name, cause=outcome.cause, structured=True)
+    formula, columns, name, notes = outcome.value
+    read = of_formula(formula)
+    return Subject(formula, read.amounts, columns, given.name or name, read.cause, notes, structured=True)
 
 
 def _read_structure(text: tuple[str, str]) -> tuple[str, dict[str, float | str], str, str]:

@@ -123,7 +123,8 @@ def train_apart(model: str, settings: Settings) -> None:
     from hstore.workers import Limits, run
 
     limits = Limits(seconds=_LONGEST_S, memory_mib=_MEMORY_MIB)
-    (outcome,) = run(partial(_ensure, settings=settings), [model], workers=1, piece=1, limits=limits)
+    work, preload = partial(_ensure, settings=settings), ("hstore_models.training",)
+    (outcome,) = run(work, [model], workers=1, piece=1, limits=limits, preload=preload)
     if outcome.value is None:
         raise ModelError(f"{model} could not be trained: {outcome.cause}")
     for line in outcome.value:

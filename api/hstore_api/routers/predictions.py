@@ -23,11 +23,11 @@ from hstore_api.prediction_schemas import (
 )
 from hstore_api.prediction_tables import CSV, TableRoute, as_csv
 from hstore_api.predictor import check_kinds
-from hstore_api.subjects import Subject, of_formula, of_rows, of_structures
+from hstore_api.subjects import Subject, of_formula, of_rows
 
 if TYPE_CHECKING:
     from hstore_api.prediction_schemas import OutOfDomain
-    from hstore_api.predictor import Answer
+    from hstore_api.predictor import Answer, Predictor
     from hstore_api.served import ServedProperty
 
 router = APIRouter(prefix="/v1/predictions", tags=["predictions"], route_class=TableRoute)
@@ -65,7 +65,7 @@ def predict(
     `out_of_domain` are then parameters of the query. With `Accept: text/csv` the answer is a table too.
     """
     served = [predictor.served(name, caller.scope) for name in request.names]
-    conditions, subjects = _shares(served, request.conditions()), _Subjects(request)
+    conditions, subjects = _shares(served, request.conditions()), _Subjects(request, predictor)
     for wanted in served:
         check_kinds(wanted, subjects.of(wanted))
     loaded = [predictor.model(wanted.name, caller.scope, request.model_id) for wanted in served]
@@ -110,10 +110,10 @@ def predict_one(
 class _Subjects:
     """The materials of a request, read once for each way of reading them."""
 
-    def __init__(self, request: PredictionRequest) -> None:
+    def __init__(self, request: PredictionRequest, predictor: Predictor) -> None:
         self._request = request
         self._formulas = [of_formula(text) for text in request.formulas or ()]
-        self._structures = of_structures(request.structures) if request.structures else []
+        self._structures = predictor.structures.read(request.structures) if request.structures else []
         self._rows: dict[bool, list[Subject]] = {}
 
     def of(self, served: ServedProperty) -> list[Subject]:
