@@ -92,7 +92,9 @@ def _keep_to_one_line(
     _logger: WrappedLogger, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
     """Write control characters out, so that nobody's text can pass for another line."""
-    event["event"] = _CONTROL.sub(lambda found: ascii(found[0])[1:-1], str(event.get("event", "")))
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = _CONTROL.sub(lambda found: ascii(found[0])[1:-1], value)
     return event
 
 
