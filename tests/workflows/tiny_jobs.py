@@ -11,6 +11,7 @@ import sys
 import time
 
 from hstore.keys import Permission
+from hstore.records import Material, Provenance
 from hstore_workflows.jobs.kind import Kind, Parameters, Step
 
 
@@ -38,7 +39,14 @@ def _grow(work):
     for part in range(3):
         work.say(f"growing, part {part}", part / 3)
         time.sleep(max(0.0, end - time.monotonic()) / (3 - part))
-    # what was done in earnest stands in a file, so that a repetition shows
+    made = Material(
+        material_id=f"tiny:{work.job.job_id}:{work.piece}",
+        formula="LaNi5",
+        family="interstitial",
+        provenance=Provenance(source="tiny"),
+    )
+    work.store.add_materials([made])
+    # what was begun stands in a file, so that a repetition shows
     with (work.folder / "done.txt").open("a", encoding="ascii") as stream:
         stream.write(f"{work.piece}\n")
     return {"value": so_far * 3 + work.piece}

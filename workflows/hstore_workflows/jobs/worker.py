@@ -162,7 +162,8 @@ class Worker:
             return False
         job = self._store.jobs.claim(self._executor_id)
         if job is None:
-            return not any(left.executor_id == self._executor_id for left in self._store.jobs.running())
+            others = {*self._store.jobs.alive()} - {self._executor_id}
+            return all(left.executor_id in others for left in self._store.jobs.running())
         self._start(job)
         return False
 
