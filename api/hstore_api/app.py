@@ -23,12 +23,14 @@ from hstore_api.predictor import Predictor
 from hstore_api.readiness import ModelCheck
 from hstore_api.routers import (
     campaigns,
+    datasets,
     health,
     isotherms,
     jobs,
     keys,
     materials,
     measurements,
+    models,
     predictions,
     properties,
     screens,
@@ -73,7 +75,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(ObservingMiddleware, observers=(metrics, RequestLog()))  # refusals by the others too
     app.add_middleware(RequestIdMiddleware)  # added last, so outermost: refusals have an identifier too
     install_handlers(app)
-    for resource in (health, materials, predictions, screens, properties, campaigns, keys, jobs):
+    for resource in (health, materials, predictions, models, datasets, screens, properties, campaigns, keys, jobs):
         app.include_router(resource.router)
     for resource in (measurements, isotherms):
         app.include_router(resource.router)

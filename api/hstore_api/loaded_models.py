@@ -15,13 +15,18 @@ from hstore.errors import ModelError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import pandas as pd
+
     from hstore.records import Scope
     from hstore.settings import Settings
     from hstore_models.card import ModelCard
     from hstore_models.registry import LoadedModel, Registry
+    from hstore_models.verdict import Verdict
 
 MEMORY_BYTES = 1 << 30
 """Memory that the arrays of loaded models may take together; those asked for longest ago are dropped first."""
+
+_MOST_VERDICTS = 200
 
 _log = logging.getLogger(__name__)
 
@@ -34,10 +39,12 @@ class LoadedModels:
     """
 
     def __init__(self, settings: Settings, *, memory_bytes: int = MEMORY_BYTES) -> None:
-        self._folder = settings.models_dir
+        self.folder = settings.models_dir
+        """Folder of the models."""
         self._memory_bytes = memory_bytes
         self._by_id: OrderedDict[str, tuple[LoadedModel, int]] = OrderedDict()
         self._serving: dict[tuple[str, str | None], tuple[tuple[str | None, str | None], str, str]] = {}
+        self._verdicts: dict[tuple[str, str], Verdict] = {}
         self._lock = threading.Lock()
         self._loading = threading.Lock()
 
@@ -65,6 +72,31 @@ class LoadedModels:
                 found = self._kept(card.model_id) or self._load(card.model, card.model_id, scope)
         return found
 
+    def held_out(self, card: ModelCard, scope: Scope) -> pd.DataFrame:
+        """Return the held-out values of a version (see :class:`~hstore_models.registry.LoadedModel`).
+
+        Raises:
+            ModelError: its files are refused.
+        """
+        kept = self._kept(card.model_id)
+        return kept.held_out if kept else self._registry().held_out(card.model, card.model_id, scope)
+
+    def compared(self, champion: ModelCard, challenger: ModelCard, scope: Scope) -> Verdict:
+        """Return the verdict of the gate, reckoned once for each pair.
+
+        Raises:
+            ModelError: files of one are refused.
+        """
+        from hstore_models.gate import compare
+
+        pair = champion.model_id, challenger.model_id
+        if pair not in self._verdicts:
+            loaded = [self._registry().load(card.model, card.model_id, scope) for card in (champion, challenger)]
+            if len(self._verdicts) >= _MOST_VERDICTS:
+                self._verdicts.clear()
+            self._verdicts[pair] = compare(*loaded, metric=str(challenger.spec.get("metric", "mae")))
+        return self._verdicts[pair]
+
     def bytes_in_memory(self) -> int:
         """Return the memory of the arrays of all that is loaded, bytes."""
         with self._lock:
@@ -73,7 +105,7 @@ class LoadedModels:
     def _registry(self) -> Registry:
         from hstore_models.registry import Registry
 
-        return Registry(self._folder)
+        return Registry(self.folder)
 
     def _pointers(self, name: str, scope: Scope) -> tuple[str | None, str | None]:
         """Return what is in use for a scope, and for everybody."""
