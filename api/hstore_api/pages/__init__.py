@@ -1,6 +1,6 @@
 """The pages: the same records as ``/v1``, rendered on the server for people.
 
-:func:`install_pages` is the only door. The pages need no script for reading; with scripts they search as one types,
+:func:`install_pages` is the only door. The pages can be read without scripts; with them they search as one types,
 draw plots and turn structures. Every script and style comes from this service.
 """
 

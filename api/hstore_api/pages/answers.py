@@ -12,6 +12,7 @@ from hstore_api import subjects
 from hstore_api.pages.shown import Shown
 from hstore_api.pages.words import conditions_words
 from hstore_api.prediction_schemas import StatedConditions
+from hstore_api.predictor import check_kinds
 from hstore_api.subjects import Subject
 
 if TYPE_CHECKING:
@@ -113,8 +114,10 @@ class Answers:
 
     def _answer(self, name: str, subject: Subject, stated: StatedConditions, scope: Scope) -> Shown | None:
         predictor = self.service.predictor
+        served = predictor.served(name, scope)
         try:
-            answer = predictor.answer(predictor.served(name, scope), [subject], stated, scope=scope)
+            check_kinds(served, [subject])
+            answer = predictor.answer(served, predictor.model(name, scope), [subject], stated)
         except InputError:  # a sorbent without texture: nothing can be predicted
             self._ready.add(name)
             return None
@@ -125,9 +128,17 @@ class Answers:
         state = "" if name in _STATELESS else conditions_words(Conditions(**answer.conditions.model_dump()))
         link = f"/models/{answer.served.model}?version={answer.model_id}"
         return Shown(
-            name, Kind.PREDICTED, row.mean, answer.model_id, row.lower, row.upper, state=state, outside=row.reason,
-            link=link, note=answer.note,
-        )  # fmt: skip
+            name,
+            Kind.PREDICTED,
+            row.mean,
+            answer.model_id,
+            row.lower,
+            row.upper,
+            state=state,
+            outside=row.reason,
+            link=link,
+            note=answer.note,
+        )
 
 
 def _stated(name: str, *, sorbent: bool) -> StatedConditions:
@@ -136,10 +147,14 @@ def _stated(name: str, *, sorbent: bool) -> StatedConditions:
     return StatedConditions(**(SORBENT_STATE if name == "h2_uptake_wt_pct" else SORBENT_SWING))
 
 
-_STATELESS = frozenset({
-    "h2_capacity_wt_pct", "desorption_enthalpy_kj_per_mol_h2", "desorption_entropy_j_per_mol_h2_k",
-    "activation_energy_ev",
-})  # fmt: skip
+_STATELESS = frozenset(
+    {
+        "h2_capacity_wt_pct",
+        "desorption_enthalpy_kj_per_mol_h2",
+        "desorption_entropy_j_per_mol_h2_k",
+        "activation_energy_ev",
+    }
+)
 
 
 def answers_of(service: Service, state: Any) -> Answers:

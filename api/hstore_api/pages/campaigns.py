@@ -16,7 +16,7 @@ from hstore_api.dependencies import ServiceDep, SettingsDep  # noqa: TC001 - Fas
 from hstore_api.errors import ForbiddenError, NotFoundError
 from hstore_api.pages.rendering import render
 from hstore_api.routers import campaigns as routes
-from hstore_api.routers.campaigns import Name
+from hstore_api.routers.campaigns import Name  # noqa: TC001 - FastAPI reads annotations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -104,7 +104,7 @@ def campaign_page(request: Request, name: Name, caller: ReadCaller, service: Ser
 
 @router.get("/campaigns/{name}/progress")
 def progress_fragment(request: Request, name: Name, caller: ReadCaller, service: ServiceDep) -> Response:
-    """Show the progress beside random choice and what would come next: what the campaign believes takes seconds."""
+    """Show the progress beside random choice and what would come next, which takes seconds to work out."""
     routes.get_members(name, service.settings, caller)  # refuses whoever may not see it
     found = Outlook()
     problem = ""
@@ -165,13 +165,17 @@ def _board(
     taken: ResultsResponse | None = None,
 ) -> Response:
     detail = routes.get_campaign(name, service.settings, caller)
+    board = _cards(detail)
+    names = {card.material_id: card.formula for cards in board.values() for card in cards}
     return render(
         request,
         "campaign.html",
         caller=caller,
         status=HTTPStatus.UNPROCESSABLE_ENTITY if problem else HTTPStatus.OK,
         campaign=detail,
-        board=_cards(detail),
+        board=board,
+        names=names,
+        listed={found.material_id for found in service.store.materials_of(names, scope=caller.scope)},
         columns=COLUMNS,
         asked=_asked(detail),
         problem=problem,

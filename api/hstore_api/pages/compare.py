@@ -14,7 +14,7 @@ from hstore_api.dependencies import ServiceDep  # noqa: TC001 - FastAPI reads an
 from hstore_api.pages.materials import values_of
 from hstore_api.pages.rendering import render
 from hstore_api.pages.shown import PropertyRow, Shown
-from hstore_api.schemas import Text
+from hstore_api.schemas import Text  # noqa: TC001 - FastAPI reads annotations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -30,18 +29,6 @@ AXES = {
 _ROWS = 50
 
 TargetName = Annotated[str, Query(max_length=100)]
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What is drawn."""
-
-    target: str
-    """Name of the target."""
-    kind: str
-    """Its kind."""
-    axes: tuple[str, str, str, str]
-    """The four axes."""
 
 
 @router.get("/map", response_class=HTMLResponse)
@@ -94,5 +81,5 @@ def _rows(pool: Landscape | None) -> list[dict[str, Any]]:
     """Return the best candidates, for readers without scripts."""
     if pool is None or not pool.shown:
         return []
-    rows: list[dict[str, Any]] = pool.table.head(_ROWS).to_dict("records")
-    return rows
+    rows = pool.table.head(_ROWS).to_dict("records")
+    return [{str(column): cell for column, cell in row.items()} for row in rows]

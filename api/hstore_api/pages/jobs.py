@@ -12,14 +12,14 @@ from fastapi.responses import RedirectResponse, Response
 from hstore.errors import HstoreError
 from hstore.jobs import JobState
 from hstore.keys import Permission
-from hstore_api.access import AnyCaller, Caller, ReadCaller
+from hstore_api.access import AnyCaller, Caller, ReadCaller  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.dependencies import ServiceDep, SettingsDep, StoreDep  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.errors import ForbiddenError, NotFoundError, UnauthenticatedError
-from hstore_api.idempotency import Once
+from hstore_api.idempotency import Once  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.job_schemas import JobRequest
 from hstore_api.pages.rendering import is_fragment, render
 from hstore_api.routers import jobs as routes
-from hstore_api.routers.jobs import JobId, KindsDep
+from hstore_api.routers.jobs import JobId, KindsDep  # noqa: TC001 - FastAPI reads annotations
 
 if TYPE_CHECKING:
     from hstore.jobs import Job

@@ -33,7 +33,6 @@ _MODEL_PROPERTY = {
     "sorbent_uptake": "usable_capacity_wt_pct",
     "conductivity": "log10_conductivity_s_per_cm",
 }
-_HIDDEN = frozenset({"rank"})
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ class Landscape:
 
 
 class Landscapes:
-    """The scored pools of one process, one for each target and lab, made in the background when first asked for."""
+    """The scored pools of one process, one for each target and lab, made in the background on first use."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
@@ -191,8 +190,9 @@ def _materials(service: Service, target: Target, scope: Scope, own: set[str]) ->
 
 
 def _columns(table: pd.DataFrame) -> tuple[str, ...]:
-    means = [name.removesuffix("_mean") for name in table if name.endswith("_mean")]
-    chances = [name for name in table if name.startswith("p_") and name not in _HIDDEN]
+    names = [str(name) for name in table]
+    means = [name.removesuffix("_mean") for name in names if name.endswith("_mean")]
+    chances = [name for name in names if name.startswith("p_")]
     return tuple(name for name in (*means, *chances, "score") if _numbers(table, name).notna().any())
 
 

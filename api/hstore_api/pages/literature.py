@@ -102,8 +102,8 @@ def _sorbents() -> Mapping[str, list[Shown]]:
 def _rows(name: str) -> list[dict[str, Any]]:
     from hstore_data.curated import curated_table
 
-    rows: list[dict[str, Any]] = curated_table(name).frame.to_dict("records")
-    return rows
+    rows = curated_table(name).frame.to_dict("records")
+    return [{str(column): cell for column, cell in row.items()} for row in rows]
 
 
 def _about(row: Mapping[str, Any]) -> dict[str, Any]:

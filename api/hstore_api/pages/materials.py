@@ -148,4 +148,6 @@ def _measured_by(measurement: Measurement) -> str:
 
 def _isotherms(store: Store, material: Material, scope: Scope) -> Plot | None:
     wanted = IsothermFilter(material_id=material.material_id)
-    return plots.isotherm_plot([s.isotherm for s in store.isotherms.page(wanted, scope=scope, limit=_MOST_ISOTHERMS)])
+    return plots.isotherm_plot(
+        [s.isotherm for s in store.isotherms.page(wanted, scope=scope, limit=_MOST_ISOTHERMS)]
+    )

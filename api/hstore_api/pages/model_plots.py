@@ -28,27 +28,45 @@ def residual_plot(name: str, frame: pd.DataFrame) -> Plot:
     traces = []
     for family in reversed(shown):
         rows = frame[frame["family"] == family]
-        traces.append({
-            "type": "box", "orientation": "h", "x": rounded(rows["predicted"] - rows["measured"]),
-            "name": f"{family} ({len(rows)})", "boxpoints": "all", "jitter": 0.5, "pointpos": 0, "showlegend": False,
-            "marker": {"color": BLUE, "size": 4, "opacity": 0.5}, "line": {"color": BLUE, "width": 1.2},
-            "fillcolor": f"{BLUE}1f", "hoverinfo": "x+name",
-        })  # fmt: skip
+        traces.append(
+            {
+                "type": "box",
+                "orientation": "h",
+                "x": rounded(rows["predicted"] - rows["measured"]),
+                "name": f"{family} ({len(rows)})",
+                "boxpoints": "all",
+                "jitter": 0.5,
+                "pointpos": 0,
+                "showlegend": False,
+                "marker": {"color": BLUE, "size": 4, "opacity": 0.5},
+                "line": {"color": BLUE, "width": 1.2},
+                "fillcolor": f"{BLUE}1f",
+                "hoverinfo": "x+name",
+            }
+        )
     more = f" The {len(counts) - len(shown)} smallest families are left out." if len(counts) > len(shown) else ""
     return Plot(
         key=f"residual-{_key(name)}",
         title="Errors by family",
-        caption=f"Predicted less measured, held out. The line is the median, the box holds half of the rows.{more}",
+        caption=f"Predicted less measured, held out. The line is the median, the box holds half the rows.{more}",
         data=traces,
         layout=layout(
             titled(f"predicted − measured ({unit})"),
             {"showgrid": False},
-            shapes=[{
-                "type": "line", "x0": 0, "x1": 0, "yref": "paper", "y0": 0, "y1": 1, "line": {"color": GREY, "width": 1},
-            }],
+            shapes=[
+                {
+                    "type": "line",
+                    "x0": 0,
+                    "x1": 0,
+                    "yref": "paper",
+                    "y0": 0,
+                    "y1": 1,
+                    "line": {"color": GREY, "width": 1},
+                }
+            ],
         ),
         height=110 + _ROW_PX * len(shown),
-    )  # fmt: skip
+    )
 
 
 def calibration_plot(name: str, frame: pd.DataFrame) -> Plot:
@@ -71,24 +89,38 @@ def calibration_plot(name: str, frame: pd.DataFrame) -> Plot:
     return Plot(
         key=f"calibration-{_key(name)}",
         title="Calibration",
-        caption=f"Share of {len(frame)} held-out values inside intervals of the stated share; the band is what chance "
-        f"allows in 98 of 100 cases with {n_groups} groups. Shares other than 90 % scale the stated interval.",
+        caption=f"Share of {len(frame)} held-out values inside intervals of the stated share; the band is what "
+        f"chance allows in 98 of 100 cases with {n_groups} groups. Other shares than 90 % scale the interval.",
         data=[
             {**line, "y": rounded(chance[:, 1]), "line": {"width": 0}, "showlegend": False},
             {
-                **line, "y": rounded(chance[:, 0]), "line": {"width": 0}, "fill": "tonexty", "fillcolor": f"{GREY}33",
+                **line,
+                "y": rounded(chance[:, 0]),
+                "line": {"width": 0},
+                "fill": "tonexty",
+                "fillcolor": f"{GREY}33",
                 "name": "what chance allows",
             },
-            {**line, "y": rounded(levels), "line": {"color": GREY, "width": 1, "dash": "dot"}, "name": "as stated"},
             {
-                "type": "scatter", "mode": "lines+markers", "x": rounded(levels), "y": rounded(observed),
-                "line": {"color": BLUE, "width": 2}, "marker": {"size": 8}, "name": "observed",
+                **line,
+                "y": rounded(levels),
+                "line": {"color": GREY, "width": 1, "dash": "dot"},
+                "name": "as stated",
+            },
+            {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "x": rounded(levels),
+                "y": rounded(observed),
+                "line": {"color": BLUE, "width": 2},
+                "marker": {"size": 8},
+                "name": "observed",
                 "hovertemplate": "stated %{x:.0%}<br>inside %{y:.1%}<extra></extra>",
             },
         ],
         layout=layout(titled("stated", tickformat=".0%"), titled("share inside", tickformat=".0%")),
         height=360,
-    )  # fmt: skip
+    )
 
 
 def _binomial(level: float, n: int) -> tuple[float, float]:

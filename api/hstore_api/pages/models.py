@@ -98,9 +98,9 @@ def _entries(registry: Registry, scope: Scope) -> list[ModelEntry]:
     entries = []
     for name, cards in sorted(by_name.items()):
         in_use = registry.current_id(name, scope.lab_id)
-        card = next((c for c in cards if c.model_id == in_use), None) or _newest(cards)
-        assert card is not None
-        entries.append(ModelEntry(name, card, len(cards)))
+        serving = next((card for card in cards if card.model_id == in_use), None) or _newest(cards)
+        assert serving is not None
+        entries.append(ModelEntry(name, serving, len(cards)))
     return entries
 
 
@@ -126,11 +126,13 @@ def _plots(folder: Path, name: str, model_id: str) -> dict[str, tuple[Plot, ...]
     except ModelError:
         return {}
     kind = "sorbent" if name == "sorbent_uptake" else "hydride"
-    found = {}
+    found: dict[str, tuple[Plot, ...]] = {}
     for key, frame in table.groupby("property", sort=False):
         rows = frame.dropna(subset=["measured", "predicted", "lower", "upper"])
         if len(rows):
             found[str(key)] = (
-                parity_plot(str(key), rows, kind), residual_plot(str(key), rows), calibration_plot(str(key), rows),
-            )  # fmt: skip
+                parity_plot(str(key), rows, kind),
+                residual_plot(str(key), rows),
+                calibration_plot(str(key), rows),
+            )
     return found

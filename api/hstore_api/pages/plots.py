@@ -43,17 +43,35 @@ def vant_hoff_plot(predicted: VantHoff | None, measured: Sequence[Shown]) -> Plo
             {**edge, "y": rounded(upper), "showlegend": False},
             {**edge, "y": rounded(lower), "fill": "tonexty", "fillcolor": f"{BLUE}33", "name": "90 % interval"},
             {
-                "type": "scatter", "mode": "lines", "name": "predicted", "x": x, "y": rounded(predicted.ln_pressure / _LN_10),
-                "line": {"color": BLUE, "width": 2.5}, "hovertext": _curve_words(predicted), "hoverinfo": "text",
+                "type": "scatter",
+                "mode": "lines",
+                "name": "predicted",
+                "x": x,
+                "y": rounded(predicted.ln_pressure / _LN_10),
+                "line": {"color": BLUE, "width": 2.5},
+                "hovertext": _curve_words(predicted),
+                "hoverinfo": "text",
             },
-        ]  # fmt: skip
+        ]
     points = _points(measured)
     if points:
-        traces.append({
-            "type": "scatter", "mode": "markers", "name": "measured", "x": [1000.0 / t for t, _, _ in points],
-            "y": [y for _, y, _ in points], "hovertext": [said for _, _, said in points], "hoverinfo": "text",
-            "marker": {"color": ORANGE, "size": 10, "symbol": "diamond", "line": {"color": "#444444", "width": 1}},
-        })  # fmt: skip
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": "measured",
+                "x": [1000.0 / t for t, _, _ in points],
+                "y": [y for _, y, _ in points],
+                "hovertext": [said for _, _, said in points],
+                "hoverinfo": "text",
+                "marker": {
+                    "color": ORANGE,
+                    "size": 10,
+                    "symbol": "diamond",
+                    "line": {"color": "#444444", "width": 1},
+                },
+            }
+        )
     if not traces:
         return None
     xs = [value for trace in traces for value in trace["x"]]
@@ -66,8 +84,8 @@ def vant_hoff_plot(predicted: VantHoff | None, measured: Sequence[Shown]) -> Plo
     return Plot(
         key="vant-hoff",
         title="Plateau pressure over temperature (van ’t Hoff)",
-        caption="ln P = ΔS/R − ΔH/(R T), desorption, P in bar. The scale of the temperature is 1/T, so the line is "
-        "straight; it holds some 100 K around measurements and below the critical temperature.",
+        caption="ln P = ΔS/R − ΔH/(R T), desorption, P in bar. The scale of the temperature is 1/T, so the line "
+        "is straight; it holds some 100 K around measurements and below the critical temperature.",
         data=traces,
         layout=layout(
             titled("temperature, scale of 1/T", autorange="reversed", **axis),
@@ -84,11 +102,19 @@ def isotherm_plot(isotherms: Sequence[MeasuredIsotherm]) -> Plot | None:
     traces = []
     for place, isotherm in enumerate(isotherms):
         pressures, uptakes = zip(*((point[0], point[1]) for point in isotherm.points), strict=True)
-        traces.append({
-            "type": "scatter", "mode": "lines+markers", "x": rounded(pressures), "y": rounded(uptakes),
-            "name": f"{isotherm.temperature_k:.0f} K, {isotherm.branch}, {isotherm.uptake_kind}",
-            "line": {"color": CYCLE[place % len(CYCLE)], "dash": "dot" if isotherm.branch == "desorption" else "solid"},
-        })  # fmt: skip
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "x": rounded(pressures),
+                "y": rounded(uptakes),
+                "name": f"{isotherm.temperature_k:.0f} K, {isotherm.branch}, {isotherm.uptake_kind}",
+                "line": {
+                    "color": CYCLE[place % len(CYCLE)],
+                    "dash": "dot" if isotherm.branch == "desorption" else "solid",
+                },
+            }
+        )
     if not traces:
         return None
     return Plot(

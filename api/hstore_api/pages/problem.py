@@ -18,9 +18,8 @@ FOR_PROGRAMS = ("/v1", "/optimade", "/openapi.json", "/healthz", "/readyz", "/me
 
 def problem_page(request: Request, problem: Problem) -> HTMLResponse | None:
     """Render a problem; None where a program asked."""
-    for_program = any(
-        request.url.path == start or request.url.path.startswith(f"{start}/") for start in FOR_PROGRAMS
-    )
+    path = request.url.path
+    for_program = any(path == start or path.startswith(f"{start}/") for start in FOR_PROGRAMS)
     if for_program or is_fragment(request) or "text/html" not in request.headers.get("accept", ""):
         return None
     return render(request, "problem.html", status=problem.status, problem=problem)

@@ -91,6 +91,8 @@ def environment() -> Environment:
     made.filters |= {
         "formula": lambda text: breakable(formula_html(str(text))),
         "pretty": words.pretty,
+        "readable": words.readable,
+        "within": words.within,
         "label": words.label,
         "unit": words.unit,
         "number": words.number,

@@ -12,7 +12,7 @@ from hstore_api.access import ReadCaller  # noqa: TC001 - FastAPI reads annotati
 from hstore_api.dependencies import StoreDep  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.errors import NotFoundError
 from hstore_api.pages.rendering import render
-from hstore_api.schemas import Text
+from hstore_api.schemas import Text  # noqa: TC001 - FastAPI reads annotations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

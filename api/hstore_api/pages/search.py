@@ -111,6 +111,7 @@ def search_page(
         "found": found,
         "most_counted": MOST_COUNTED,
         "address": lambda **changes: _address("/materials", query, **changes),
+        "download": _download(query),
         "ordered": lambda name: _address("/materials", query, sort=_turned(query.sort, name), after=""),
     }
     if is_fragment(request):
@@ -133,34 +134,43 @@ def _find(store: Store, query: SearchQuery, scope: Scope) -> Results:
     sorted_by = (order.by,) if order.is_number else ()
     names = tuple(dict.fromkeys([*(found.name for found in wanted.ranges), *sorted_by]))
     page = store.search.page(
-        wanted, scope=scope, order=order, after=_position(query.after), limit=PAGE_ROWS, columns=_COLUMNS, numbers=names
+        wanted,
+        scope=scope,
+        order=order,
+        after=_position(query.after),
+        limit=PAGE_ROWS,
+        columns=_COLUMNS,
+        numbers=names,
     )
-    hits = [
-        Hit(row["material_id"], row, page.numbers.get(row["material_id"], {})) for row in map(dict, page.rows)
-    ]
+    hits = [Hit(row["material_id"], row, page.numbers.get(row["material_id"], {})) for row in map(dict, page.rows)]
     following = json.dumps(page.next) if page.next else ""
     return Results(hits, store.search.count(wanted, scope=scope, order=order), following, names)
 
 
 def _wanted(query: SearchQuery) -> Wanted:
-    text, composition = query.q.strip(), None
-    if text:
-        try:
-            composition = canonical_formula(parse_amounts(text))
-        except FormulaError:
-            composition = None
-    # One letter or a symbol alone is the beginning of a formula that is being typed, or part of a name.
-    whole = composition is not None and any(character.isdigit() for character in text)
+    text = query.q.strip()
+    composition = _composition(text)
     return Wanted(
         family=Family(query.family) if query.family in set(Family) else None,
         elements=_checked(query.elements),
         exclude_elements=_checked(query.exclude),
         known={"yes": True, "no": False}.get(query.known),
         has_structure=True if query.structure else None,
-        composition=composition if whole else None,
-        text=None if whole else text or None,
+        composition=composition,
+        text=None if composition else text or None,
         ranges=tuple(r for r in (_range(*_at(query, place)) for place in range(len(query.number))) if r),
     )
+
+
+def _composition(text: str) -> str | None:
+    """Return the canonical formula of what was typed, where it is a formula with amounts.
+
+    Symbols alone are the beginning of a formula that is being typed, or part of a name.
+    """
+    try:
+        return canonical_formula(parse_amounts(text)) if any(map(str.isdigit, text)) else None
+    except FormulaError:
+        return None
 
 
 def _at(query: SearchQuery, place: int) -> tuple[str, str, str]:
@@ -186,8 +196,12 @@ def _bound(name: str, text: str) -> float | None:
         raise InputError(f"the bounds of {name} are numbers, got {text!r}") from None
 
 
+def _symbols(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(text.replace(",", " ").split()))
+
+
 def _checked(text: str) -> tuple[str, ...]:
-    symbols = tuple(dict.fromkeys(part for part in text.replace(",", " ").split() if part))
+    symbols = _symbols(text)
     for symbol in symbols:
         if symbol not in ATOMIC_MASS_G_PER_MOL:
             raise unknown_name("element", symbol, ATOMIC_MASS_G_PER_MOL)
@@ -202,6 +216,28 @@ def _position(text: str) -> Position | None:
         return None
     fits = isinstance(material_id, str) and material_id and isinstance(value, float | int | str | None)
     return (value, material_id) if fits else None
+
+
+def _download(query: SearchQuery) -> str:
+    """Return the address of all results over REST, but for their form."""
+    wanted = {
+        "family": query.family,
+        "elements": ",".join(_symbols(query.elements)),
+        "exclude_elements": ",".join(_symbols(query.exclude)),
+        "known": {"yes": "true", "no": "false"}.get(query.known, ""),
+        "has_structure": "true" if query.structure else "",
+        "sort": query.sort,
+        "all": "true",
+    }
+    text = query.q.strip()
+    wanted |= {"formula": text} if _composition(text) else {"text": text}
+    bounds = [
+        f"{name}{sign}{bound}"
+        for name, low, high in (_at(query, place) for place in range(len(query.number)))
+        for sign, bound in ((">=", low), ("<=", high))
+        if name and bound
+    ]
+    return f"/v1/materials?{urlencode({k: v for k, v in {**wanted, 'where': bounds}.items() if v}, doseq=True)}"
 
 
 def _turned(sort: str, name: str) -> str:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import Response  # noqa: TC002 - FastAPI reads annotations
 
 from hstore_api.pages.rendering import render
 
 router = APIRouter(include_in_schema=False)
 
+Address = Annotated[str, Query(max_length=500, alias="next")]
 
-@router.get("/sign-in", response_class=HTMLResponse)
-def sign_in_page(request: Request, next: Annotated[str, Query(max_length=500)] = "/") -> HTMLResponse:  # noqa: A002 - the word in the address
+
+@router.get("/sign-in")
+def sign_in_page(request: Request, leads_to: Address = "/", *, refused: bool = False) -> Response:
     """Ask for a key."""
-    return render(
-        request, "sign_in.html", next=next if next.startswith("/") and not next.startswith("//") else "/"
-    )
+    plain = leads_to.startswith("/") and not leads_to.startswith(("//", "/\\"))
+    return render(request, "sign_in.html", next=leads_to if plain else "/", refused=refused)

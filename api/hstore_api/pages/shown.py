@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from hstore.properties import PROPERTIES
@@ -17,6 +19,20 @@ if TYPE_CHECKING:
 
 LOGARITHMIC = frozenset({"plateau_pressure_bar"})
 """Properties whose bars have a logarithmic scale."""
+
+
+SCALES = {
+    "h2_capacity_wt_pct": (0.0, 8.0),
+    "desorption_enthalpy_kj_per_mol_h2": (0.0, 100.0),
+    "desorption_entropy_j_per_mol_h2_k": (80.0, 160.0),
+    "plateau_pressure_bar": (1e-4, 1e4),
+    "h2_uptake_wt_pct": (0.0, 12.0),
+    "usable_capacity_wt_pct": (0.0, 12.0),
+    "usable_capacity_g_per_l": (0.0, 50.0),
+    "log10_conductivity_s_per_cm": (-10.0, 0.0),
+    "activation_energy_ev": (0.0, 1.5),
+}
+"""Property -> the scale its bars have at least, so that those of different materials can be compared."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +87,12 @@ class Shown:
     own: bool = False
     """True where only the reader's lab sees it."""
 
-    @property
+    @builtins.property  # the field of that name hides the built-in
     def text(self) -> str:
         """The number."""
         return f"{self.sign}{words.number(self.value)}"
 
-    @property
+    @builtins.property  # the field of that name hides the built-in
     def spread(self) -> str:
         """The interval or the uncertainty in words, empty where neither is known."""
         if self.lower is not None and self.upper is not None:
@@ -98,18 +114,27 @@ class PropertyRow:
         return [value for value in self.values if value.kind == kind]
 
     def bar(self, value: Shown) -> Bar | None:
-        """Place the interval of a value on the scale that all intervals and values of this row share."""
+        """Place the interval of a value on the scale of this row."""
         if value.lower is None or value.upper is None:
             return None
-        ends = [number for v in self.values for number in (v.value, v.lower, v.upper) if number is not None]
-        scaled = [_scaled(self.name, number) for number in ends]
+        return Bar(*(self._place(number) for number in (value.lower, value.upper, value.value)))
+
+    def marks(self, value: Shown) -> list[float]:
+        """Return where measured values of the same state stand beside a prediction, in percent of the width."""
+        measured = [v for v in self.values if v.kind is Kind.MEASURED and v.state in {"", value.state}]
+        return [self._place(v.value) for v in measured] if value.kind is Kind.PREDICTED else []
+
+    @cached_property
+    def _scale(self) -> tuple[float, float]:
+        """Ends of the scale: at least the usual one of the property, and far enough for all values."""
+        numbers = [n for v in self.values for n in (v.value, v.lower, v.upper) if n is not None]
+        scaled = [_scaled(self.name, n) for n in (*numbers, *SCALES.get(self.name, ()))]
         low, high = min(scaled), max(scaled)
-        margin = 0.08 * (high - low) or 1.0
-        low, high = low - margin, high + margin
-        places = [
-            100 * (_scaled(self.name, n) - low) / (high - low) for n in (value.lower, value.upper, value.value)
-        ]
-        return Bar(*places)
+        return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+    def _place(self, number: float) -> float:
+        low, high = self._scale
+        return 100 * (_scaled(self.name, number) - low) / (high - low)
 
 
 def property_rows(values: Iterable[Shown], wanted: Sequence[str] = ()) -> list[PropertyRow]:

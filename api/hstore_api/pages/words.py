@@ -18,6 +18,7 @@ MISSING = "–"
 """Stands where there is no value."""
 
 _DOI = re.compile(r"(?:doi:\s*|https?://(?:dx\.)?doi\.org/)?(10\.\d{4,9}/[^\s\"<>]+)", re.IGNORECASE)
+_PROPERTY_NAME = re.compile(rf"\b(?:{'|'.join(sorted(PROPERTIES, key=len, reverse=True))})\b")
 _UNITS = {
     "_kj_per_mol_h2": "kJ/mol H₂",
     "_j_per_mol_h2_k": "J/(mol H₂ K)",
@@ -57,6 +58,27 @@ def pretty(text: str) -> str:
     ('kJ/mol H₂', 'log₁₀(S/cm)')
     """
     return re.sub(r"\blog10\b", "log₁₀", re.sub(r"\bH2\b", "H₂", re.sub(r" ?degC\b", "\u00a0°C", text)))
+
+
+def readable(text: str) -> str:
+    """Write units as print does, and names of properties in words.
+
+    >>> readable("best h2_capacity_wt_pct so far 1.4")
+    'best H₂ capacity (wt%) so far 1.4'
+    """
+    named = _PROPERTY_NAME.sub(
+        lambda found: f"{PROPERTIES[found.group()].label} ({PROPERTIES[found.group()].unit})", text
+    )
+    return pretty(named)
+
+
+def within(text: str) -> str:
+    """Write a label inside a sentence: its first letter small, unless it begins a symbol.
+
+    >>> within("Plateau pressure"), within("H₂ capacity")
+    ('plateau pressure', 'H₂ capacity')
+    """
+    return text[:1].lower() + text[1:] if text[1:2].islower() else text
 
 
 def label(name: str) -> str:
@@ -100,11 +122,11 @@ def interval(lower: float | None, upper: float | None) -> str:
 
 
 def conditions_words(conditions: Conditions) -> str:
-    """Print the state a value holds for, empty where none was stated.
+    r"""Print the state a value holds for, empty where none was stated.
 
     >>> from hstore.records import Conditions
     >>> conditions_words(Conditions(temperature_k=298.15, pressure_bar=20))
-    '25.0\\xa0°C (298\\xa0K), 20\\xa0bar'
+    '25.0\xa0°C (298\xa0K), 20\xa0bar'
     """
     charged = _state(conditions.charge_temperature_k, conditions.charge_pressure_bar)
     discharged = _state(conditions.discharge_temperature_k, conditions.discharge_pressure_bar)

@@ -36,7 +36,10 @@ window.hstoreScatter = (function () {
   }
 
   function write(value) {
-    if (value !== 0 && (Math.abs(value) < 1e-3 || Math.abs(value) >= 1e5)) return value.toExponential(0).replace("e", "·10^").replace("+", "").replace("-", "−");
+    if (value !== 0 && (Math.abs(value) < 1e-3 || Math.abs(value) >= 1e5)) {
+      const [m, p] = value.toExponential(0).split("e");
+      return (m === "1" ? "" : m + "·") + "10" + [...String(Number(p))].map((c) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[c] || "⁻").join("");
+    }
     return String(Number(value.toPrecision(6))).replace("-", "−");
   }
 

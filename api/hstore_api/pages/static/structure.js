@@ -115,6 +115,8 @@
     viewer.render();
     noteView();
   });
+  // Rolling over the picture scrolls the page; with Ctrl it zooms.
+  box.addEventListener("wheel", (event) => { if (!event.ctrlKey) event.stopPropagation(); }, { capture: true, passive: true });
   box.addEventListener("pointerup", noteView);
   document.addEventListener("hstore:theme", () => draw(true));
 })();

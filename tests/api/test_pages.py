@@ -1,0 +1,441 @@
+"""The pages as they are sent: what they show, to whom, and what they do with texts of others."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, timedelta
+
+import pytest
+
+from hstore.records import Access, Family, Kind, MeasuredIsotherm, Provenance
+from hstore_api.pages import assets
+from hstore_api.pages.materials import values_of
+
+HOSTILE = "<script>window.hacked=1</script><img src=x onerror=window.hacked=1>'\""
+HTML = {"accept": "text/html,application/xhtml+xml"}
+PLAIN_PAGES = (
+    *("/", "/materials", "/materials/a/LaNi5", "/compare", "/compare?ids=a/LaNi5&ids=d/MgH2", "/map", "/try"),
+    *("/screens", "/campaigns", "/models", "/models/hydride_capacity", "/jobs", "/measure", "/sign-in"),
+)
+
+
+@pytest.fixture
+def page(client):
+    """Ask for a page as a browser does."""
+
+    def ask(path, *, status=200, **headers):
+        response = client.get(path, headers={**HTML, **headers})
+        assert response.status_code == status, response.text[:2000]
+        assert response.headers["content-type"] == "text/html; charset=utf-8"
+        return response.text
+
+    return ask
+
+
+@pytest.fixture
+def signed_in(client, records, key):
+    """Sign in with a key of a lab."""
+
+    def begin(lab, scopes="read,measure,run,train"):
+        secret = key(lab, scopes)["X-API-Key"]
+        answer = client.post("/session", data={"key": secret, "next": "/measure"}, follow_redirects=False)
+        assert answer.headers["location"] == "/measure"
+
+    return begin
+
+
+@pytest.mark.parametrize("path", PLAIN_PAGES)
+def test_every_page_is_whole_and_loads_from_this_service_only(page, loaded, path):
+    loaded("hydride_capacity")
+    text = page(path)
+    assert text.rstrip().endswith("</html>")
+    assert text.count("<h1>") == 1
+    loads = re.findall(r"""(?:src|href)="([^"#]+)\"""", "".join(re.findall(r"<(?:script|link|img)[^>]*>", text)))
+    assert loads
+    assert [address for address in loads if not address.startswith("/static/")] == []
+    assert re.findall(r"<script(?![^>]*(?:src=|application/json))", text) == []  # no script within the page
+    assert re.findall(r"\son\w+=", re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL)) == []
+
+
+def test_pages_are_no_part_of_the_contract(client):
+    paths = client.get("/openapi.json").json()["paths"]
+    assert not [path for path in paths if path.startswith(("/materials", "/map", "/static", "/jobs", "/try"))]
+
+
+def test_policy_forbids_scripts_of_others(client):
+    policy = client.get("/materials", headers=HTML).headers["content-security-policy"]
+    assert "script-src 'self'" in policy
+    assert "unsafe-eval" not in policy
+
+
+def test_assets_are_kept_for_ever_under_the_hash_of_their_content(client):
+    for name in ("pages.css", "site.js", "vendor/htmx.min.js", "vendor/3Dmol-min.js", assets.PLOTLY):
+        answer = client.get(assets.address(name))
+        assert answer.status_code == 200
+        assert "immutable" in answer.headers["cache-control"]
+        assert answer.content == assets.asset(name).content
+        assert client.get(f"/static/0123456789abcdef/{name}").status_code == 404
+
+
+@pytest.mark.parametrize("name", ["../rendering.py", "..%2frendering.py", "vendor/VENDOR.md", "nothing.js"])
+def test_nothing_else_on_disk_can_be_had(client, name):
+    assert client.get(f"/static/x/{name}").status_code == 404
+
+
+def test_vendored_scripts_are_what_the_list_says(request):
+    import hashlib
+    from importlib import resources
+
+    folder = resources.files("hstore_api.pages") / "static" / "vendor"
+    listed = dict(re.findall(r"`(\S+\.js)`.*`([0-9a-f]{64})`", (folder / "VENDOR.md").read_text()))
+    scripts = [entry for entry in folder.iterdir() if entry.name.endswith(".js")]
+    assert {entry.name: hashlib.sha256(entry.read_bytes()).hexdigest() for entry in scripts} == listed
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", 6),
+        ("elements=La,Ni", 3),
+        ("elements=La+Ni&exclude=Al", 2),
+        ("q=LaNi5", 2),
+        ("q=mof", 1),
+        ("family=ionic", 1),
+        ("known=yes&family=interstitial", 1),
+        ("number=lcd_A&low=10", 1),
+        ("number=lcd_A&low=10&high=12", 0),
+        ("sort=-lcd_A", 1),
+        ("structure=yes", 1),
+        ("family=", 6),
+        ("made-up=1", 6),
+    ],
+)
+def test_search_finds_by_each_filter(page, query, found):
+    text = page(f"/materials?{query}")
+    assert f">{found} material{'' if found == 1 else 's'}</h2>" in text
+    if not found:
+        assert "No material fits." in text
+
+
+def test_search_says_what_is_wrong_with_a_filter(page):
+    assert "did you mean" in page("/materials?elements=Lb")
+    assert "are numbers, got &#39;ten&#39;" in page("/materials?number=lcd_A&low=ten")
+
+
+def test_search_gives_htmx_the_results_alone_and_whole_pages_to_the_history(page):
+    part = page("/materials?elements=La", **{"HX-Request": "true"})
+    assert part.lstrip().startswith('<section id="results"')
+    assert "<html" in page(
+        "/materials?elements=La", **{"HX-Request": "true", "HX-History-Restore-Request": "true"}
+    )
+
+
+def test_search_pages_hold_everything_once(page, records, build):
+    records.add_materials(build.material(f"p/{n:03}", f"LaNi{n}") for n in range(1, 61))
+    address, found = "/materials?elements=La,Ni", []
+    while address:
+        text = page(address)
+        found += re.findall(r'<th scope="row"><a href="/materials/([^"]+)"', text)
+        following = re.search(r'rel="next" href="([^"]+)"', text)
+        address = following.group(1).replace("&amp;", "&") if following else ""
+    assert len(found) == len(set(found)) == 63
+
+
+def test_material_shows_values_with_conditions_sources_and_predictions(page, loaded):
+    loaded("hydride_thermodynamics")
+    loaded("hydride_capacity")
+    page("/fragments/values/a/LaNi5")  # the models are in memory from here on
+    text = page("/materials/a/LaNi5")
+    assert "Luo, 1998" in text
+    assert "CC-BY-4.0" in text
+    assert "at 25.0\u00a0°C (298\u00a0K)" in text
+    assert "hydride_capacity-" in text
+    assert 'id="vant-hoff"' in text
+    assert "LaNi<sub>5</sub>" in text
+
+
+def test_material_without_models_in_memory_asks_for_the_predictions_later(page):
+    text = page("/materials/a/LaNi5")
+    assert 'hx-get="/fragments/values/a/LaNi5"' in text
+    assert "Luo, 1998" in text
+
+
+def test_sorbent_is_predicted_from_its_texture_or_not_at_all(page, records, build, loaded):
+    loaded("sorbent_uptake")
+    texture = {"density_g_cm3": 0.6, "void_fraction": 0.79, "gsa_m2_g": 3600.0, "vsa_m2_cm3": 2200.0}
+    pores = {"pore_volume_cm3_g": 1.3, "lcd_A": 15.0, "pld_A": 7.9}
+    records.add_materials([build.material("g/MOF", "C", family=Family.SORBENT, descriptors=texture | pores)])
+    text = page("/fragments/values/g/MOF")
+    assert "sorbent_uptake-" in text
+    assert "77\u00a0K), 100\u00a0bar → " in text
+    assert "sorbent_uptake-" not in page("/fragments/values/e/MOF-5").replace("e/MOF-5", "")
+
+
+def test_structure_is_described_in_words_and_given_to_the_viewer(page, records, build):
+    cell = {"lattice": {"matrix": [[4.0, 0, 0], [0, 4.0, 0], [0, 0, 5.0]]}}
+    sites = [{"species": [{"element": "La", "occu": 1}], "abc": [0, 0, 0]},
+             {"species": [{"element": "Ni", "occu": 0.5}, {"element": "Fe", "occu": 0.4}], "abc": [0.5, 0.5, 0.5]}]  # fmt: skip
+    records.add_materials([build.material("s/cell", "LaNi", structure={**cell, "sites": sites})])
+    text = page("/materials/s/cell")
+    assert "Unit cell of 2 sites (1 La, 1 Ni): a = 4.000 Å, b = 4.000 Å, c = 5.000 Å" in text
+    assert "1 site shared by several elements or partly empty" in text
+    assert '"sites":[["La",0.0,0.0,0.0],["Ni",0.5,0.5,0.5]]' in text
+
+
+def test_isotherms_are_drawn(page, records, build):
+    isotherm = MeasuredIsotherm(
+        isotherm_id="i1", material_id="e/MOF-5", temperature_k=77, branch="adsorption", uptake_kind="excess",
+        mass_basis="sorbent", points=((1, 1.2), (10, 3.4), (50, 4.8)), provenance=Provenance(source="north"),
+    )  # fmt: skip
+    with records.database.transaction("isotherms") as connection:
+        records.isotherms.put(connection, [isotherm])
+    text = page("/materials/e/MOF-5")
+    assert "77 K, adsorption, excess" in text
+
+
+def test_compare_marks_what_differs_clearly_and_names_what_is_missing(page, loaded):
+    loaded("hydride_capacity")
+    loaded("hydride_thermodynamics")
+    text = page("/compare?ids=a/LaNi5&ids=d/MgH2&ids=none")
+    assert "There is no material <code>none</code> that you may see." in text
+    assert "clearly the highest" in text
+    assert "Choose two to four materials" not in text
+    assert "Choose two to four materials" in page("/compare?ids=a/LaNi5")
+
+
+def test_try_predicts_and_says_what_it_cannot_read(page, loaded):
+    for name in ("hydride_capacity", "hydride_thermodynamics", "conductivity"):
+        loaded(name)
+    text = page("/try?formula=LaNi5&celsius=60")
+    assert "at 60.0\u00a0°C (333\u00a0K)" in text
+    assert "a/LaNi5" in text
+    assert "outside the domain" in text  # as an ion conductor
+    part = page("/try?formula=Xx5", **{"HX-Request": "true"})
+    assert part.lstrip().startswith('<section id="answer"')
+    assert 'role="alert"' in part
+
+
+def test_map_ranks_the_materials_of_the_store(client, page, loaded):
+    loaded("hydride_capacity")
+    loaded("hydride_thermodynamics")
+    data = client.get("/map/data?target=onboard").json()
+    assert sorted(data["ids"]) == ["a/LaNi5", "b/La2Ni10", "c/LaNi4Al", "d/MgH2", "f/Fe"]
+    assert set(data["values"]) >= {"h2_capacity_wt_pct", "plateau_pressure_bar", "p_window", "score"}
+    assert {guide["column"] for guide in data["guides"]} >= {"h2_capacity_wt_pct", "plateau_pressure_bar"}
+    assert "5 of 5 materials" in page("/map?target=onboard")
+    assert client.get("/map/data?target=../../etc/passwd").status_code == 404
+
+
+def test_model_shows_baselines_and_plots(page, loaded):
+    loaded("hydride_capacity")
+    text = page("/models/hydride_capacity")
+    assert "Guessing the mean" in text
+    for plot in ("parity-h2-capacity-wt-pct", "residual-h2-capacity-wt-pct", "calibration-h2-capacity-wt-pct"):
+        assert f'data-plot="{plot}"' in text
+    page("/models/none", status=404)
+
+
+def test_screen_shows_its_rows_with_intervals(page, records, build):
+    row = {"rank": 1, "material_id": "a/LaNi5", "formula": "LaNi5", "score": 0.61, "known": True, "pareto": True,
+           "h2_capacity_wt_pct_mean": 1.43, "h2_capacity_wt_pct_lower": 1.13, "h2_capacity_wt_pct_upper": 1.73,
+           "domain_reason": "", "safety": None}  # fmt: skip
+    records.add_screen(build.screen("s/1", top=(row,), manifest={"command": "hstore screen", "seed": 0}))
+    assert "/screens/s%2F1" in page("/screens")
+    text = page("/screens/s%2F1", status=404)  # an identifier of a screen holds no slash
+    records.add_screen(build.screen("s1", top=(row,), manifest={"command": "hstore screen", "seed": 0}))
+    text = page("/screens/s1")
+    assert "1.13 to 1.73" in text
+    assert "hstore screen" in text
+
+
+def test_errors_are_pages_for_browsers_and_problems_for_programs(client, page, problem):
+    text = page("/materials/none", status=404)
+    assert "There is nothing here" in text
+    problem(client.get("/materials/none"), 404, "not_found")
+    problem(client.get("/v1/materials/none", headers=HTML), 404, "not_found")
+    problem(client.get("/materials/none", headers={**HTML, "HX-Request": "true"}), 404, "not_found")
+    response = client.get("/nowhere", headers=HTML)
+    assert response.headers["x-request-id"] in response.text
+
+
+def test_what_is_hidden_looks_like_what_is_not_there(client, records, build, key):
+    records.add_materials([build.material("x/secret", "LaNi4.9Sn0.1", access=build.of("north"))])
+    records.add_screen(build.screen("secret", access=build.of("north")))
+    job = records.jobs.create("screen", {"target": "onboard"}, access=build.of("north"))
+    south = key("south")
+    for hidden, absent in (
+        ("/materials/x/secret", "/materials/x/absent"),
+        ("/fragments/values/x/secret", "/fragments/values/x/absent"),
+        ("/screens/secret", "/screens/absent"),
+        (f"/jobs/{job.job_id}", f"/jobs/job-{'0' * len(job.job_id[4:])}"),
+        ("/compare?ids=x/secret", "/compare?ids=x/absent"),
+    ):
+        answers = [client.get(path, headers=HTML | south) for path in (hidden, absent)]
+        assert len({answer.status_code for answer in answers}) == 1
+        told = [_without_names(answer.text, path) for answer, path in zip(answers, (hidden, absent), strict=True)]
+        assert told[0] == told[1]
+    for path in ("/materials?elements=Sn", "/screens", "/jobs", "/compare?ids=a/LaNi5&ids=x/secret"):
+        assert "secret" not in client.get(path, headers=HTML | south).text.replace("ids=x/secret", "").replace(
+            "<code>x/secret</code>", ""
+        )
+    assert client.get("/materials/x/secret", headers=HTML | key("north")).status_code == 200
+
+
+def test_similar_materials_and_maps_keep_to_the_scope(client, records, build, key, loaded):
+    loaded("hydride_capacity")
+    loaded("hydride_thermodynamics")
+    records.add_materials([build.material("x/secret", "LaNi4.9Sn0.1", access=build.of("north"))])
+    south, north = key("south"), key("north")
+    assert "x/secret" not in client.get("/materials/a/LaNi5", headers=HTML | south).text
+    assert "x/secret" in client.get("/materials/a/LaNi5", headers=HTML | north).text
+    assert "x/secret" not in client.get("/map/data", headers=south).json()["ids"]
+    assert "x/secret" in client.get("/map/data", headers=north).json()["ids"]
+    assert "x/secret" not in client.get("/map/data").json()["ids"]
+
+
+def test_measurements_of_other_labs_are_not_among_the_values(client, records, build, key):
+    own = build.measurement("m1", 1.1, material_id="a/LaNi5", access=build.of("north"))
+    until = Access(lab_id="north", visibility="lab", embargo_until=date.today() + timedelta(days=2))  # noqa: DTZ011
+    later = build.measurement("m2", 1.2345, material_id="a/LaNi5", access=until)
+    records.add_measurements([own, later])
+    north = client.get("/materials/a/LaNi5", headers=HTML | key("north")).text
+    south = client.get("/materials/a/LaNi5", headers=HTML | key("south")).text
+    assert north.count("your lab only") == 2
+    assert "your lab only" not in south
+    assert "1.23" not in south
+
+
+def test_hostile_texts_are_inert_everywhere(client, page, records, build, key):
+    provenance = Provenance(source=HOSTILE, reference=HOSTILE, licence=HOSTILE, note=HOSTILE)
+    name = f"h/{HOSTILE}"
+    records.add_materials([
+        build.material(name, "LaNi5", name=HOSTILE, reason=HOSTILE, provenance=provenance, family=Family.SORBENT,
+                       descriptors={HOSTILE: 1.0}),
+    ])  # fmt: skip
+    value = build.value(1.4, provenance=provenance)
+    records.add_measurements([build.measurement("m1", material_id=name).model_copy(update={"value": value})])
+    records.add_screen(
+        build.screen("hostile", target=HOSTILE, manifest={"command": HOSTILE},
+                     top=({"formula": HOSTILE, "material_id": HOSTILE, "domain_reason": HOSTILE, "safety": HOSTILE},))
+    )  # fmt: skip
+    records.jobs.create("screen", {"target": HOSTILE}, access=Access())
+    for path in (
+        "/materials",
+        "/materials/h/%3Cscript%3Ewindow.hacked=1%3C%2Fscript%3E%3Cimg%20src=x%20onerror=window.hacked=1%3E'%22",
+        "/screens",
+        "/screens/hostile",
+        "/jobs",
+        f"/materials?q={HOSTILE}&elements={HOSTILE}",
+        f"/try?formula={HOSTILE}",
+        f"/compare?ids={HOSTILE}",
+        f"/sign-in?next={HOSTILE}",
+    ):
+        text = page(path)
+        assert "<script>window" not in text, path
+        assert "<img src=x" not in text, path
+
+
+def test_sign_in_leads_back_to_pages_of_this_service_only(page):
+    for elsewhere in ("https://elsewhere.example", "//elsewhere.example", "/\\elsewhere.example"):
+        assert "elsewhere" not in page(f"/sign-in?next={elsewhere}")
+
+
+def test_session_shows_the_lab_and_what_the_key_may_not_do(client, page, signed_in):
+    signed_in("north", "read")
+    text = page("/measure")
+    assert ">north</span>" in text
+    assert "This key cannot send measurements." in text
+    assert "does not permit starting jobs" in page("/jobs")
+    assert client.post("/measure", data={"table": "formula\nLaNi5"}, headers=HTML).status_code == 403
+    client.post("/session/end")
+    assert "Sign in first." in page("/measure")
+
+
+def test_rows_of_a_table_get_verdicts_with_reasons(client, page, records, signed_in):
+    signed_in("north")
+    table = "formula;h2_capacity_wt_pct;note\nLaNi5;1.41;\nLaXx5;1.2;\nMgH2;900;\nLaNi5;1.41;\n=1+1;2;<b>\n"
+    answer = client.post("/measure", files={"file": ("rows.csv", table.encode(), "text/csv")}, headers=HTML)
+    assert answer.status_code == 200
+    verdicts = re.findall(r'<span class="badge[^"]*">(stored|duplicate|held|rejected)</span>', answer.text)
+    assert verdicts == ["stored", "rejected", "rejected", "duplicate", "rejected"]
+    assert "Xx" in answer.text
+    assert "must lie in [0, 25] wt%, got 900" in answer.text.replace("&#39;", "'")
+    (stored,) = records.measurements(scope=records_scope("north"))
+    assert stored.access.lab_id == "north"
+    assert "your lab only" in page("/materials/a/LaNi5")
+    published = client.post("/measure/publish", data={"measurement_id": stored.measurement_id}, headers=HTML)
+    assert published.status_code == 200
+    (stored,) = records.measurements(scope=records_scope(None))
+    assert stored.value.value == 1.41
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"table": ""}, "choose a CSV file"),
+        ({"table": "formula,h2_capacity_wt_pct"}, "no row"),
+        ({"table": 'formula\n"LaNi5'}, "cannot be read as CSV"),
+        ({"table": "formula,h2_capacity_wt_pct\nLaNi5,1", "embargo_until": "soon"}, "an embargo ends on a day"),
+    ],
+)
+def test_tables_that_cannot_be_read_are_told_so(client, signed_in, data, said):
+    signed_in("north")
+    answer = client.post("/measure", data=data, headers=HTML)
+    assert answer.status_code == 422
+    assert said in answer.text.lower().replace("choose a csv file", "choose a CSV file").replace(
+        "as csv", "as CSV"
+    )
+
+
+def test_job_is_started_from_the_form_and_cancelled(client, page, records, signed_in):
+    signed_in("north")
+    answer = client.post(
+        "/jobs", data={"kind": "screen", "target": "stationary", "formulas": "LaNi5, TiFe\nMg2Ni"}
+    )
+    assert answer.status_code == 200
+    (job,) = records.jobs.list(scope=records_scope("north"))
+    assert job.parameters["formulas"] == ["LaNi5", "TiFe", "Mg2Ni"]
+    assert job.access.lab_id == "north"
+    assert str(answer.url).endswith(f"/jobs/{job.job_id}")
+    assert job.job_id in page("/jobs")
+    assert "queued" in page(f"/jobs/{job.job_id}", **{"HX-Request": "true"})
+    cancelled = client.post(f"/jobs/{job.job_id}/cancel", headers=HTML)
+    assert "Try again" in cancelled.text
+
+
+def test_job_that_cannot_be_started_is_told_so_above_the_form(client, signed_in):
+    signed_in("north")
+    answer = client.post("/jobs", data={"kind": "screen", "target": "moon"}, headers=HTML)
+    assert answer.status_code == 422
+    assert "unknown target" in answer.text.lower()
+
+
+def test_forms_of_other_sites_are_refused(client, signed_in):
+    signed_in("north")
+    for headers in ({"sec-fetch-site": "cross-site"}, {"origin": "https://elsewhere.example"}):
+        answer = client.post("/jobs", data={"kind": "screen"}, headers=HTML | headers)
+        assert answer.status_code == 403
+
+
+def test_values_keep_their_kind(app, client, records, build):
+    computed = build.material("k/LaNi5", "LaNi5", descriptors={"energy_above_hull_ev_per_atom": 0.01})
+    records.add_materials([computed])
+    request = type("Request", (), {"app": app})()
+    found = values_of(app.state.service, request, computed, records_scope(None), predict=False)
+    assert {(v.property, v.kind) for v in found} >= {
+        ("energy_above_hull_ev_per_atom", Kind.COMPUTED),
+        ("h2_capacity_wt_pct", Kind.MEASURED),
+    }
+
+
+def _without_names(text, path):
+    """Leave out what an answer repeats of the question, and the identifier of the request."""
+    for name in (path, path.split("/", 2)[-1], path.rpartition("=")[-1]):
+        text = text.replace(name, "NAME")
+    return re.sub(r"[0-9a-f]{32}", "ID", text)
+
+
+def records_scope(lab):
+    from hstore.records import Scope
+
+    return Scope(lab_id=lab)
