@@ -10,7 +10,6 @@ import uvicorn
 
 from hstore.formula import parse_amounts
 from hstore.records import Access, Family, Kind, Material, Measurement, Prediction, PropertyValue, Provenance
-from hstore_api.app import create_app
 
 METALS = ("Li", "Na", "K", "Mg", "Ca", "Sr", "Y", "La", "Ti", "Zr", "V", "Nb", "Fe", "Co", "Ni", "Al", "Zn", "Sc")
 FAMILIES = tuple(Family)
@@ -121,6 +120,8 @@ def fill(store, size=200):
 @contextmanager
 def served(settings):
     """Run the service in a thread, on a free port; yields its address."""
+    from hstore_api.app import create_app
+
     config = uvicorn.Config(create_app(settings), host="127.0.0.1", port=0, log_config=None)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)

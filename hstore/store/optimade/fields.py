@@ -39,6 +39,7 @@ _INVERSE: dict[Operator, Operator] = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"
 _EQUALITY = ("=", "!=")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.IGNORECASE)
 _LARGEST_INTEGER = 2**63 - 1
+_LARGEST_FLOAT = 10**308
 _ALL_LOW, _ALL_HIGH = element_masks(ATOMIC_MASS_G_PER_MOL)
 
 
@@ -374,8 +375,9 @@ def _constant(kind: str, value: Value) -> Any:
         raise UnsupportedFilterError(f"{value!r} is compared with a {kind}; types are not converted")
     if kind == "timestamp":
         return _instant(str(value))
-    too_large = isinstance(value, int) and abs(value) > _LARGEST_INTEGER
-    return float(value) if too_large else value
+    if isinstance(value, int) and abs(value) > _LARGEST_INTEGER:
+        return float(max(-_LARGEST_FLOAT, min(_LARGEST_FLOAT, value)))
+    return value
 
 
 def _instant(text: str) -> datetime:
