@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any, Self
 
 from hstore.errors import InputError
 from hstore_api.client.campaigns import Campaigns
+from hstore_api.client.isotherms import Isotherms
 from hstore_api.client.jobs import Jobs
 from hstore_api.client.keys import Keys
 from hstore_api.client.materials import Materials
+from hstore_api.client.measurements import Measurements
+from hstore_api.client.screens import Screens
 from hstore_api.client.transport import Operation, Transport, request_of
 from hstore_api.key_schemas import Me
 from hstore_api.model_schemas import ModelList, ModelSchema, PropertyList, PropertySchema
-from hstore_api.prediction_schemas import PredictionRequest, PredictionResponse
-from hstore_api.screen_schemas import ScreenDetail, ScreenPage, ScreenSummary
+from hstore_api.prediction_schemas import PredictedRow, PredictionRequest, PredictionResponse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +31,7 @@ _ME = Operation("GET", "/v1/me")
 _PREDICT = Operation("POST", "/v1/predictions")
 _PROPERTIES = Operation("GET", "/v1/properties")
 _MODELS = Operation("GET", "/v1/models")
-_SCREENS = Operation("GET", "/v1/screens")
-_SCREEN = Operation("GET", "/v1/screens/{screen_id}")
+_PREDICT_ONE = Operation("GET", "/v1/predictions")
 
 
 class Client:
@@ -73,6 +74,12 @@ class Client:
         )
         self.materials = Materials(self._transport)
         """The candidates."""
+        self.measurements = Measurements(self._transport)
+        """Measured values of labs."""
+        self.isotherms = Isotherms(self._transport)
+        """Measured isotherms of labs."""
+        self.screens = Screens(self._transport)
+        """Finished screening runs."""
         self.campaigns = Campaigns(self._transport)
         """Next experiments, and results."""
         self.jobs = Jobs(self._transport)
@@ -114,17 +121,29 @@ class Client:
         """Return who is asking, what they may do, and what is left of it."""
         return self._transport.read(Me, _ME)
 
-    def predict(self, property: str, formulas: Sequence[str], **options: Any) -> PredictionResponse:
-        """Predict a property for up to a thousand formulas, with 90 % intervals.
+    def predict(self, property: str, formulas: Sequence[str] = (), **options: Any) -> PredictionResponse:
+        """Predict a property for up to a thousand materials, with 90 % intervals.
 
         Args:
             property: name of a property (:meth:`properties`).
             formulas: formulas; one that cannot be read gets its cause in its own row.
-            **options: conditions such as ``temperature_k``, and ``out_of_domain``.
+            **options: other fields of the request: ``structures`` or ``rows`` in place of formulas, conditions
+                such as ``temperature_k``, ``model_id``, ``out_of_domain``.
         """
-        asked = {"property": property, "formulas": tuple(formulas), **options}
+        asked = {"property": property, **({"formulas": tuple(formulas)} if formulas else {}), **options}
         body = request_of(PredictionRequest, asked)
         return self._transport.read(PredictionResponse, _PREDICT, body=body, repeatable=True)
+
+    def predict_one(self, property: str, formula: str, **options: Any) -> PredictedRow:
+        """Predict a property for one formula.
+
+        Args:
+            property: name of a property (:meth:`properties`).
+            formula: the formula.
+            **options: conditions such as ``temperature_k``, ``model_id``, ``out_of_domain``.
+        """
+        query = {"property": property, "formula": formula, **options}
+        return self._transport.read(PredictionResponse, _PREDICT_ONE, query=query).rows[0]
 
     def properties(self) -> tuple[PropertySchema, ...]:
         """Return what can be predicted, with units."""
@@ -133,12 +152,3 @@ class Client:
     def models(self) -> tuple[ModelSchema, ...]:
         """Return the cards of the models, with how wrong they are."""
         return self._transport.read(ModelList, _MODELS).items
-
-    def screens(self, *, target: str | None = None, limit: int = 20) -> tuple[ScreenSummary, ...]:
-        """Return the latest screens, newest first."""
-        query = {"target": target, "limit": limit}
-        return self._transport.read(ScreenPage, _SCREENS, query=query).items
-
-    def screen(self, screen_id: str) -> ScreenDetail:
-        """Return a screen with its best candidates."""
-        return self._transport.read(ScreenDetail, _SCREEN, names={"screen_id": screen_id})

@@ -9,7 +9,8 @@ import httpx2
 
 from hstore_api.client.errors import JobEndedError, ServiceUnreachableError
 from hstore_api.client.idempotency import named
-from hstore_api.client.transport import Operation
+from hstore_api.client.paging import walk
+from hstore_api.client.transport import Operation, request_of
 from hstore_api.job_schemas import (
     JobDetail,
     JobKind,
@@ -20,13 +21,12 @@ from hstore_api.job_schemas import (
     JobRequest,
     JobSummary,
 )
-from hstore_api.schemas import MAX_PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from hstore.jobs import JobState
-    from hstore_api.client.transport import Transport
+    from hstore_api.client.transport import Event, Transport
 
 _KINDS = Operation("GET", "/v1/jobs/kinds")
 _START = Operation("POST", "/v1/jobs")
@@ -62,19 +62,19 @@ class Jobs:
                 not given.
             **parameters: as the kind asks (:meth:`kinds`).
         """
-        body = JobRequest(kind=kind, parameters=parameters)
+        body = request_of(JobRequest, {"kind": kind, "parameters": parameters})
         return self._transport.read(JobDetail, _START, body=body, headers=named(idempotency_key), repeatable=True)
 
-    def list(self, *, state: JobState | str | None = None, kind: str | None = None) -> Iterator[JobSummary]:
-        """Iterate over jobs, newest first."""
-        after = None
-        while True:
-            query = {"state": state, "kind": kind, "limit": MAX_PAGE, "after": after}
-            page = self._transport.read(JobPage, _LIST, query=query)
-            yield from page.items
-            after = page.next
-            if after is None:
-                return
+    def list(
+        self, *, state: JobState | str | None = None, kind: str | None = None, limit: int | None = None
+    ) -> Iterator[JobSummary]:
+        """Iterate over jobs, newest first, at most so many in all."""
+
+        def ask(size: int, after: str | None) -> JobPage:
+            query = {"state": state, "kind": kind, "limit": size, "after": after}
+            return self._transport.read(JobPage, _LIST, query=query)
+
+        return walk(ask, limit)
 
     def get(self, job_id: str) -> JobDetail:
         """Return a job with what was asked and what came of it."""
@@ -101,9 +101,11 @@ class Jobs:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         after: str | None = None
         while True:
-            for found, number in self._streamed(job_id, after):
-                after = number or after
-                yield found
+            for event in self._streamed(job_id, after):
+                if event is not None:
+                    after = event.number or after
+                    kind = JobSummary if event.name == "job" else JobLine
+                    yield kind.model_validate_json(event.data, extra="ignore")
                 _check_time(deadline, job_id)
             if self.get(job_id).state.final:
                 return
@@ -121,7 +123,7 @@ class Jobs:
 
         Args:
             job_id: the job.
-            timeout_s: longest wait, s; None for any.
+            timeout_s: longest wait, s; None for any. A job that nothing is heard of is looked at every 15 s.
             on_change: told of every line and change.
 
         Raises:
@@ -147,15 +149,11 @@ class Jobs:
         """Return a file that a job left, one of ``files``."""
         return self._transport.send(_FILE, names={"job_id": job_id, "name": name}).content
 
-    def _streamed(self, job_id: str, after: str | None) -> Iterator[tuple[JobLine | JobSummary, str | None]]:
-        """Yield what one stream tells, each with the number of the line; ends where the stream does."""
+    def _streamed(self, job_id: str, after: str | None) -> Iterator[Event | None]:
+        """Yield what one stream tells; ends where the stream does, or breaks off."""
         try:
             with self._transport.events(_EVENTS, names={"job_id": job_id}, after=after) as events:
-                if events.response.status_code == 204:
-                    return
-                for event in events:
-                    kind = JobSummary if event.event == "job" else JobLine
-                    yield kind.model_validate_json(event.data, extra="ignore"), event.id or None
+                yield from events
         except httpx2.TransportError:  # broken off, or silent for too long: the caller asks again
             return
 

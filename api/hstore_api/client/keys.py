@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hstore_api.client.paging import walk
 from hstore_api.client.transport import Operation, request_of
 from hstore_api.key_schemas import AuditItem, AuditPage, KeyInfo, KeyList, KeyRequest, NewKey
-from hstore_api.schemas import MAX_PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,13 +46,11 @@ class Keys:
         """End a key at once."""
         return self._transport.read(KeyInfo, _REVOKE, names={"key_id": key_id})
 
-    def audit(self, *, lab: str | None = None) -> Iterator[AuditItem]:
-        """Iterate over what was written, newest first."""
-        before = None
-        while True:
-            query = {"lab": lab, "before": before, "limit": MAX_PAGE}
-            page = self._transport.read(AuditPage, _AUDIT, query=query)
-            yield from page.items
-            before = page.next
-            if before is None:
-                return
+    def audit(self, *, lab: str | None = None, limit: int | None = None) -> Iterator[AuditItem]:
+        """Iterate over what was written, newest first, at most so many entries."""
+
+        def ask(size: int, before: str | None) -> AuditPage:
+            query = {"lab": lab, "limit": size, "before": before}
+            return self._transport.read(AuditPage, _AUDIT, query=query)
+
+        return walk(ask, limit)

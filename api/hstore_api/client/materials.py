@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
+from hstore_api.client.paging import walk
 from hstore_api.client.transport import Operation
 from hstore_api.material_schemas import MaterialDetail, MaterialPage, MaterialSummary
-from hstore_api.schemas import MAX_PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _LIST = Operation("GET", "/v1/materials")
 _GET = Operation("GET", "/v1/materials/{material_id}")
+_STRUCTURE = Operation("GET", "/v1/materials/{material_id}/structure")
 
 
 class Materials:
@@ -30,34 +32,41 @@ class Materials:
 
         Args:
             limit: at most so many in all.
-            **filters: parameters of ``GET /v1/materials``, such as ``family`` and ``elements``; several values as
-                a list.
+            **filters: parameters of ``GET /v1/materials``: ``family``, ``elements=["La", "Ni"]``,
+                ``where=["h2_capacity_wt_pct>=5"]``, ``sort="-h2_capacity_wt_pct"``, ...
 
         Raises:
             ServiceError: a filter is unknown or has a value that is not allowed.
         """
-        left, after = limit, None
-        while left is None or left > 0:
-            size = MAX_PAGE if left is None else min(MAX_PAGE, left)
-            page = self._transport.read(MaterialPage, _LIST, query=filters | {"limit": size, "after": after})
-            yield from page.items
-            after = page.next
-            if after is None:
-                return
-            left = None if left is None else left - len(page.items)
 
-    def frame(self, *, limit: int | None = None, **filters: Any) -> pd.DataFrame:
-        """Return materials as a table, descriptors as columns; needs pandas."""
+        def ask(size: int, after: str | None) -> MaterialPage:
+            return self._transport.read(MaterialPage, _LIST, query=filters | {"limit": size, "after": after})
+
+        return walk(ask, limit)
+
+    def frame(self, **filters: Any) -> pd.DataFrame:
+        """Return all materials that keep the filters, 100,000 at most, as one table; needs pandas and pyarrow.
+
+        Args:
+            **filters: as for :meth:`list`.
+        """
         import pandas as pd
 
-        rows = [self._row(material) for material in self.list(limit=limit, **filters)]
-        return pd.DataFrame(rows)
+        found = self._transport.send(_LIST, query=filters | {"format": "parquet", "all": True})
+        return pd.read_parquet(io.BytesIO(found.content))
 
     def get(self, material_id: str) -> MaterialDetail:
-        """Return one material with its structure and sources."""
+        """Return one material with its structure, sources and values."""
         return self._transport.read(MaterialDetail, _GET, names={"material_id": material_id})
 
-    @staticmethod
-    def _row(material: MaterialSummary) -> dict[str, Any]:
-        plain = material.model_dump(mode="json", exclude={"descriptors", "provenance"})
-        return plain | dict(material.descriptors or {})
+    def structure(self, material_id: str, form: str = "cif") -> str:
+        """Return the structure of a material as text.
+
+        Args:
+            material_id: the material.
+            form: ``cif``, ``poscar``, ``xyz`` or ``json``.
+
+        Raises:
+            ServiceError: it has none, or not in this form.
+        """
+        return self._transport.send(_STRUCTURE, names={"material_id": material_id}, query={"format": form}).text

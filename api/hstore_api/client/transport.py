@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=BaseModel)
 
 _BUSY = (429, 503)
+_REPEATED = ("where",)
+"""Parameters that are given once for each value; the values of others are joined by commas."""
+
 _LONGEST_WAIT_S = 60.0
 _FIRST_WAIT_S = 0.5
 
@@ -46,6 +49,18 @@ class Operation:
     def address(self, names: Mapping[str, object]) -> str:
         """Return the address with the names filled in."""
         return self.path.format_map({name: quote(str(value), safe="") for name, value in names.items()})
+
+
+@dataclass(frozen=True)
+class Event:
+    """One server-sent event."""
+
+    name: str
+    """What kind of event it is."""
+    data: str
+    """What it says."""
+    number: str | None
+    """Its identifier; None where it has none."""
 
 
 class Transport:
@@ -121,8 +136,8 @@ class Transport:
     @contextmanager
     def events(
         self, operation: Operation, *, names: Mapping[str, object], after: str | None
-    ) -> Iterator[httpx2.EventSource]:
-        """Open a stream of server-sent events.
+    ) -> Iterator[Iterator[Event | None]]:
+        """Open a stream of server-sent events; None stands for a sign of life between them.
 
         Args:
             operation: what is asked.
@@ -131,10 +146,10 @@ class Transport:
         """
         headers = {"Accept": "text/event-stream"} | ({} if after is None else {"Last-Event-ID": after})
         with self._http.stream(operation.method, operation.address(names), headers=headers) as response:
-            if response.is_error:
+            if not response.is_success:
                 response.read()
                 raise _error(response)
-            yield httpx2.EventSource(response)
+            yield _events(response.iter_lines())
 
     def _tried(self, request: httpx2.Request, *, again: bool) -> httpx2.Response:
         for attempt in range(self._retries + 1):
@@ -147,7 +162,7 @@ class Transport:
                     raise _unreachable(request, error) from error
                 time.sleep(_backoff_s(attempt))
                 continue
-            if not response.is_error:
+            if response.is_success:
                 return response
             found = _error(response)
             if last or not _worth_trying(found, again=again):
@@ -167,6 +182,26 @@ def request_of(kind: type[M], fields: Mapping[str, Any]) -> M:
     except ValidationError as error:
         said = "; ".join(f"{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in error.errors()[:3])
         raise InputError(f"{kind.__name__} does not keep to the contract: {said}") from error
+
+
+def _events(lines: Iterator[str]) -> Iterator[Event | None]:
+    """Read a stream; the reader of httpx2 passes comments over, the only sign of life of a silent stream."""
+    name, data, number = "message", list[str](), None
+    for line in lines:
+        field, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if not line and data:
+            yield Event(name, "\n".join(data), number)
+        if not line:
+            name, data, number = "message", [], None
+        elif field == "":
+            yield None
+        elif field == "event":
+            name = value
+        elif field == "data":
+            data.append(value)
+        elif field == "id":
+            number = value
 
 
 def _worth_trying(error: ServiceError, *, again: bool) -> bool:
@@ -210,8 +245,14 @@ def _unreachable(request: httpx2.Request, error: httpx2.TransportError) -> Servi
     )
 
 
-def _parameters(query: Mapping[str, Any]) -> dict[str, str]:
-    return {name: _word(value) for name, value in query.items() if value is not None}
+def _parameters(query: Mapping[str, Any]) -> httpx2.QueryParams:
+    found: list[tuple[str, Any]] = []
+    for name, value in query.items():
+        if name in _REPEATED and not isinstance(value, str):
+            found += [(name, str(one)) for one in value or ()]
+        elif value is not None:
+            found.append((name, _word(value)))
+    return httpx2.QueryParams(found)
 
 
 def _word(value: Any) -> str:
