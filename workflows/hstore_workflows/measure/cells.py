@@ -93,7 +93,8 @@ def standard_deviation(
         std, value = finite(given, told), float(cells[name])
         if not std > 0:
             raise InputError(f"{given} must be above 0, got {told}; leave it empty where it is not known")
-        return abs(convert(value + std) - convert(value))
+        same = convert(value) == value and convert(std) == std  # exactly: it is part of what a row says
+        return std if same else abs(convert(value + std) - convert(value))
     if low.lower() in EMPTY_BESIDE or high.lower() in EMPTY_BESIDE:
         return None
     ends = finite(f"{name}_lower", low), finite(f"{name}_upper", high)

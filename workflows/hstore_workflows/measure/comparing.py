@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 TEMPERATURE_SLACK_K = 2.0
 """Largest difference of temperatures at which values are compared."""
+MOST_COMPARED = 100
+"""Values of one composition and property that a new one is compared with."""
 PRESSURE_SLACK = 0.02
 """Largest relative difference of pressures at which values are compared."""
 
@@ -56,10 +58,12 @@ def comparable(known: KnownValue, conditions: Conditions, basis: Basis) -> bool:
     """
     if known.basis != basis or (known.property == "h2_uptake_wt_pct" and basis.uptake_kind is None):
         return False
-    for name, stated in conditions.model_dump(exclude_none=True).items():
+    for name, stated in conditions:
         other = getattr(known.conditions, name)
+        if stated is None or other is None:
+            continue
         slack = TEMPERATURE_SLACK_K if name.endswith("temperature_k") else PRESSURE_SLACK * stated
-        if other is not None and abs(other - stated) > slack:
+        if abs(other - stated) > slack:
             return False
     return True
 

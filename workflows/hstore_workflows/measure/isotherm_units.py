@@ -43,7 +43,7 @@ def pressure_scale(unit: str) -> Scale:
         InputError: not a unit of pressure.
     """
     try:
-        factor = unit_conversion("pressure_bar", unit).scale
+        factor = unit_conversion("pressure_bar", unit or "none").scale
     except InputError as error:
         raise InputError(f"pressure_unit must be one of {', '.join(PRESSURE_UNITS)}, got {unit!r}") from error
     return Scale(factor, per_host=False, note="" if factor == 1.0 else f"pressures in bar from {unit}")

@@ -6,10 +6,11 @@ entry in the audit log. A crash leaves whole thousands; telling the same rows ag
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hstore.errors import InputError
 from hstore.formula import parse_formula
@@ -18,7 +19,7 @@ from hstore.records import Kind, Measurement, PropertyValue, Provenance
 from hstore.store.lab_records import RecordStateError, lock_lab, open_materials
 from hstore.store.measured import KnownValue
 from hstore_workflows.measure.cells import text_cells
-from hstore_workflows.measure.comparing import comparable, difference_note, differing, expected
+from hstore_workflows.measure.comparing import MOST_COMPARED, comparable, difference_note, differing, expected
 from hstore_workflows.measure.identity import check_access, held_record, is_opened, record_id
 from hstore_workflows.measure.materials import Materials
 from hstore_workflows.measure.plausible import beyond_composition, doubt, unusual
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 CHUNK_ROWS = 1000
 """Rows written in one transaction."""
 
+_Known: TypeAlias = "dict[tuple[str, str], deque[KnownValue]]"
 _CAPACITY = "h2_capacity_wt_pct"
 _PREFIX = "m"
 
@@ -85,8 +87,8 @@ class Chunk:
     measurements: dict[str, Measurement] = field(default_factory=dict)
     materials: dict[str, Material] = field(default_factory=dict)
     held: dict[str, Held] = field(default_factory=dict)
-    known: dict[tuple[str, str], list[KnownValue]] = field(default_factory=lambda: defaultdict(list))
-    predicted: dict[tuple[str, str], list[KnownValue]] = field(default_factory=lambda: defaultdict(list))
+    known: _Known = field(default_factory=lambda: defaultdict(partial(deque, maxlen=MOST_COMPARED)))
+    predicted: _Known = field(default_factory=lambda: defaultdict(partial(deque, maxlen=MOST_COMPARED)))
 
     def take(self, told: Sequence[Value | Unusable]) -> list[Verdict]:
         """Judge values and write those that can be used."""
@@ -125,7 +127,8 @@ class Chunk:
             raise InputError("the correction says what is stored; change a cell, such as value")
         self.look_around([one])
         key = (one.found.composition, told.property)
-        self.known[key] = [known for known in self.known[key] if known.record_id != old.measurement_id]
+        others = [known for known in self.known[key] if known.record_id != old.measurement_id]
+        self.known[key] = deque(others, maxlen=MOST_COMPARED)
         verdict = self.verdict(one, {})
         self.write("measurements.correct", [verdict])
         return verdict

@@ -64,6 +64,7 @@ _WT_PCT_PER_GAS_VOLUME = 100.0 * H2_MOLAR_MASS_G_PER_MOL / STP_CM3_PER_MOL
 _MASS_SHARE_STEMS = {"h2_capacity_wt_pct": "h2_capacity", "h2_uptake_wt_pct": "h2_uptake",
                      "usable_capacity_wt_pct": "usable_capacity"}  # fmt: skip
 _PRESSURE_HEADER = re.compile(r"(ln|log10)?_?(peq|p_eq|plateau_pressure|plateau|equilibrium_pressure)(_|$)")
+_PRESSURE_WORD = re.compile(r"bar|atm|mpa|kpa|at|\d{1,4}[ck]")
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def read_header(name: str, columns: tuple[str, ...]) -> Header | None:
     if found is not None and found.column in columns:
         return Header(found.column, name, found if found.changes else None)
     if PRESSURE in columns and _is_pressure(name):
-        return Header(PRESSURE, name)
+        return _pressure_header(name)
     for column in columns:
         stem = _UNIT_AT_END.get(column) or next((s for s, c in _OTHER_STEMS.items() if c == column), None)
         if stem and short.startswith(f"{stem}_") and not short.endswith(("_std", "_lower", "_upper", "_unit")):
@@ -209,6 +210,24 @@ def _applied(conversion: Conversion, value: float, given: str) -> Converted:
 
 def _is_pressure(name: str) -> bool:
     return _PRESSURE_HEADER.match(normalised(name)) is not None
+
+
+def _pressure_header(name: str) -> Header | None:
+    """Read the header of a plateau pressure that may state logarithm, temperature and unit.
+
+    Raises:
+        InputError: it states something else, which would be taken for bar.
+    """
+    said = _PRESSURE_HEADER.sub("", normalised(name)).split("_")
+    if said[-1] in {"std", "lower", "upper", "unit"}:
+        return None
+    strange = [word for word in said if word and not _PRESSURE_WORD.fullmatch(word)]
+    if strange:
+        raise InputError(
+            f"{name!r} gives {PRESSURE} in a unit that is not known; known are {_units_of(PRESSURE)}, and with a "
+            "whole temperature such as peq_298K_bar: bar, atm, MPa, kPa"
+        )
+    return Header(PRESSURE, name)
 
 
 def _pressure(name: str, value: float) -> Converted:
