@@ -177,9 +177,9 @@ def _bound(text: str) -> NumberRange:
     if kind is not None and kind not in KINDS:
         raise unknown_name("kind of number", kind, KINDS)
     value, word = _value(match["value"], text), match["word"] or _WORDS[match["sign"]]
-    low = {"low": value, "low_open": word == "gt"} if word in {"ge", "gt", "eq"} else {}
-    high = {"high": value, "high_open": word == "lt"} if word in {"le", "lt", "eq"} else {}
-    return NumberRange(name, kind, **low, **high)
+    low = value if word in {"ge", "gt", "eq"} else None
+    high = value if word in {"le", "lt", "eq"} else None
+    return NumberRange(name, kind, low, word == "gt", high, word == "lt")
 
 
 def _value(text: str, bound: str) -> float:

@@ -115,6 +115,7 @@ def _index_values(row: Mapping[str, Any]) -> dict[str, Any]:
         "elements_high": high,
         "source": row["provenance"]["source"][:MAX_NAME],
         "has_structure": row["structure"] is not None,
+        "words": f"{row['formula']}\n{row['name']}".lower(),
     }
 
 

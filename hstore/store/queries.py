@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true, tuple_
 from sqlalchemy.orm import Session
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import InstrumentedAttribute
 
     from hstore.records import Family, Scope
-    from hstore.store.schema import AccessColumns
 
 R = TypeVar("R", bound=Base)
 
@@ -37,8 +36,29 @@ _NAMES_PER_STATEMENT = 500
 """Identifiers in one IN list; SQLite allows 999 parameters where it was built long ago."""
 
 
-def visible(row: type[AccessColumns], scope: Scope) -> ColumnElement[bool]:
-    """Return the WHERE clause for rows a scope may see; the same rule as :meth:`Scope.allows`."""
+class Viewer(Protocol):
+    """In whose name a query runs: a scope, or parameters in place of its values."""
+
+    @property
+    def everything(self) -> bool:
+        """True for the operator's own tools, which see all records."""
+
+    @property
+    def lab_id(self) -> Any:
+        """Lab that asks; None sees public records only."""
+
+    @property
+    def today(self) -> Any:
+        """Day against which embargoes are read."""
+
+
+def visible(row: Any, scope: Viewer) -> ColumnElement[bool]:
+    """Return the WHERE clause for rows a scope may see; the same rule as :meth:`Scope.allows`.
+
+    Args:
+        row: class or columns of a table with access columns.
+        scope: in whose name.
+    """
     if scope.everything:
         return true()
     allowed = [row.visibility == Visibility.PUBLIC.value, row.embargo_until <= scope.today]

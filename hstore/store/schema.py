@@ -239,7 +239,7 @@ class MaterialIndexRow(AccessColumns, Base):
     """What filters ask of a material, apart from its long columns; an index of ``materials``.
 
     Elements are bits of two numbers, in the order of the periodic table: 60 in the low one, the others in the
-    high one.
+    high one. ``words`` is formula and name in lower case, for texts sought in them.
     """
 
     __tablename__ = "material_index"
@@ -266,6 +266,7 @@ class MaterialIndexRow(AccessColumns, Base):
     composition: Mapped[str] = mapped_column(KEY)
     formula: Mapped[str] = mapped_column()
     name: Mapped[str] = mapped_column()
+    words: Mapped[str] = mapped_column()
 
 
 class MaterialNumberRow(AccessColumns, Base):

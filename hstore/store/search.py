@@ -11,23 +11,29 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select, tuple_
+from sqlalchemy import func, select
 
 from hstore.errors import InputError
-from hstore.store.numbers import KINDS, MAX_NAME, element_masks, other_elements
-from hstore.store.queries import count_of, in_pieces, visible
-from hstore.store.schema import (
-    MaterialElementRow,
-    MaterialIndexRow,
-    MaterialNumberRow,
-    MaterialRow,
-    table_of,
+from hstore.store.queries import in_pieces, visible
+from hstore.store.schema import MaterialNumberRow
+from hstore.store.search_sql import (
+    RANK,
+    Plan,
+    counted,
+    element_counted,
+    numbers_of,
+    ordered,
+    position_values,
+    range_counted,
+    rows_of,
+    shape_of,
+    values_of,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Select
 
     from hstore.records import Family, Scope
     from hstore.store.database import Database
@@ -49,7 +55,6 @@ _RARE = 20_000
 
 _ESTIMATE_S = 60.0
 _MOST_ESTIMATES = 10_000
-_RANK = {kind: rank for rank, kind in enumerate(KINDS)}
 
 
 @dataclass(frozen=True)
@@ -68,27 +73,6 @@ class NumberRange:
     """Greatest value."""
     high_open: bool = False
     """Whether the greatest value itself is too much."""
-
-    def clause(self, scope: Scope) -> ColumnElement[bool]:
-        """Return the WHERE clause for the numbers that keep the bounds and may be seen."""
-        return self._clause(scope, MaterialNumberRow, MaterialNumberRow.value)
-
-    def lookup(self, scope: Scope, number: Any) -> ColumnElement[bool]:
-        """Return the same clause for numbers that are looked up by material.
-
-        The sum keeps SQLite from walking all values within the bounds for each material instead.
-        """
-        return self._clause(scope, number, number.value + 0.0)
-
-    def _clause(self, scope: Scope, number: Any, value: ColumnElement[float] | Any) -> ColumnElement[bool]:
-        parts: list[ColumnElement[bool]] = [number.name == self.name, visible(number, scope)]
-        if self.kind is not None:
-            parts.append(number.kind == self.kind)
-        if self.low is not None:
-            parts.append(value > self.low if self.low_open else value >= self.low)
-        if self.high is not None:
-            parts.append(value < self.high if self.high_open else value <= self.high)
-        return and_(*parts)
 
 
 @dataclass(frozen=True)
@@ -211,11 +195,11 @@ class Search:
         """
         if limit < 1:
             raise InputError(f"limit must be at least 1, got {limit}")
+        asked = _Asked(wanted, order, scope)
         with self._database.connected("search materials in") as connection:
-            plan = self._plan(connection, wanted, scope, order)
-            hits = connection.execute(_ordered(plan, order, after).limit(limit + 1)).all()
+            hits = self._hits(connection, asked, after, most=limit + 1)
             names = [hit[0] for hit in hits[:limit]]
-            rows = _rows(connection, names, columns, scope)
+            rows = _rows(connection, names, tuple(columns), scope)
             found = _numbers(connection, names, [wanted.range_of(name) for name in numbers], scope)
         following = _position(hits[limit - 1], order) if len(hits) > limit else None
         return Page(tuple(rows[name] for name in names if name in rows), found, following)
@@ -251,17 +235,18 @@ class Search:
 
     def count(self, wanted: Wanted, *, scope: Scope, order: Order = Order(), most: int = MOST_COUNTED) -> int:
         """Count what :meth:`page` would find, page after page, up to ``most``."""
+        asked = _Asked(wanted, order, scope)
         with self._database.connected("count materials in") as connection:
-            plan = self._plan(connection, wanted, scope, order)
-            return connection.scalar(count_of(plan.statement.limit(most))) or 0
+            plan = self._plan(connection, asked)
+            return connection.scalar(counted(asked.shape, plan), asked.values | {"most": most}) or 0
 
     def position(
         self, wanted: Wanted, *, scope: Scope, order: Order = Order(), after: Position | None = None, rows: int
     ) -> Position | None:
         """Return where a page of so many rows would end; None where there is nothing behind it."""
+        asked = _Asked(wanted, order, scope)
         with self._database.connected("search materials in") as connection:
-            plan = self._plan(connection, wanted, scope, order)
-            hits = connection.execute(_ordered(plan, order, after).offset(rows - 1).limit(2)).all()
+            hits = self._hits(connection, asked, after, most=2, skipped=rows - 1)
         return _position(hits[0], order) if len(hits) > 1 else None
 
     def has_number(self, name: str, *, scope: Scope) -> bool:
@@ -282,198 +267,109 @@ class Search:
         with self._database.connected("read names from") as connection:
             return list(connection.scalars(statement))
 
-    def _plan(self, connection: Connection, wanted: Wanted, scope: Scope, order: Order) -> _Plan:
-        by_identifier = self._by_identifier(connection, wanted, scope)
-        if order.by == BY_IDENTIFIER:
+    def _hits(
+        self, connection: Connection, asked: _Asked, after: Position | None, *, most: int, skipped: int = 0
+    ) -> Sequence[Any]:
+        plan = self._plan(connection, asked)
+        statement = ordered(asked.shape, plan, descending=asked.order.descending, after=after is not None)
+        if skipped:
+            statement = statement.offset(skipped)
+        return connection.execute(statement, asked.values | position_values(after) | {"most": most}).all()
+
+    def _plan(self, connection: Connection, asked: _Asked) -> Plan:
+        if asked.order.by == BY_COMPOSITION:
+            return Plan("composition")
+        by_identifier = self._by_identifier(connection, asked)
+        if not asked.order.is_number:
             return by_identifier
-        if order.by == BY_COMPOSITION:
-            return _by_composition(wanted, scope)
-        sought = by_identifier.statement.limit(_FEW + 1)
-        if self._estimate(connection, ("sought", wanted, scope.lab_id), sought) <= _FEW:
-            return _gathered(by_identifier, wanted.range_of(order.by), scope)
-        return _by_number(wanted, wanted.range_of(order.by), scope)
+        key = ("sought", asked.wanted, asked.scope.lab_id)
+        sought = self._estimate(connection, key, counted(asked.shape, by_identifier), asked.values, _FEW)
+        if sought > _FEW:
+            return Plan("number", by=asked.by)
+        return Plan("gathered", few=by_identifier.few, by=asked.by, base=by_identifier.walk)
 
-    def _by_identifier(self, connection: Connection, wanted: Wanted, scope: Scope) -> _Plan:
+    def _by_identifier(self, connection: Connection, asked: _Asked) -> Plan:
         """Walk the materials, or the shorter list of an element, or gather the few that keep some bounds."""
-        counts = {found: self._count_range(connection, found, scope) for found in wanted.ranges}
-        few = min(counts, key=counts.__getitem__, default=None)
-        if few is not None and counts[few] <= _FEW:
-            holders = select(MaterialNumberRow.material_id).where(few.clause(scope))
-            rest = [_kept(MaterialIndexRow.material_id, found, scope) for found in wanted.ranges if found != few]
-            statement = select(MaterialIndexRow.material_id).where(MaterialIndexRow.material_id.in_(holders))
-            return _Plan(statement.where(_filters(wanted, scope), *rest), MaterialIndexRow.material_id)
-        holders = {element: self._count_element(connection, element) for element in wanted.elements}
-        rarest = min(holders, key=holders.__getitem__, default=None)
-        if rarest is not None and holders[rarest] <= _RARE and not (wanted.composition or wanted.chemical_system):
-            key = MaterialElementRow.material_id
-            fits = select(literal(1)).where(MaterialIndexRow.material_id == key, _filters(wanted, scope)).exists()
-            statement = select(key).where(MaterialElementRow.element == rarest, fits)
-        else:
-            key = MaterialIndexRow.material_id
-            statement = select(key).where(_filters(wanted, scope))
-        return _Plan(statement.where(*(_kept(key, found, scope) for found in wanted.ranges)), key)
+        wanted, shape = asked.wanted, asked.shape
+        counts = {}
+        for place, found in enumerate(wanted.ranges):
+            key = ("range", found, asked.scope.lab_id)
+            counts[place] = self._estimate(connection, key, range_counted(shape, place), asked.values, _FEW)
+        few = min(counts, key=counts.__getitem__, default=-1)
+        if few >= 0 and counts[few] <= _FEW:
+            return Plan("few", few=few)
+        if wanted.elements and not (wanted.composition or wanted.chemical_system):
+            holders = {symbol: self._count_element(connection, symbol) for symbol in wanted.elements}
+            rarest = min(holders, key=holders.__getitem__)
+            if holders[rarest] <= _RARE:
+                asked.values["element"] = rarest
+                return Plan("element")
+        return Plan("materials")
 
-    def _count_element(self, connection: Connection, element: str) -> int:
-        row = MaterialElementRow
-        statement = select(row.material_id).where(row.element == element).limit(_RARE + 1)
-        return self._estimate(connection, ("element", element), statement)
+    def _count_element(self, connection: Connection, symbol: str) -> int:
+        values = {"element": symbol}
+        return self._estimate(connection, ("element", symbol), element_counted(), values, _RARE)
 
-    def _count_range(self, connection: Connection, found: NumberRange, scope: Scope) -> int:
-        statement = select(MaterialNumberRow.material_id).where(found.clause(scope)).limit(_FEW + 1)
-        return self._estimate(connection, ("range", found, scope.lab_id), statement)
-
-    def _estimate(self, connection: Connection, key: Any, statement: Select[Any]) -> int:
-        """Count the rows of a statement, or remember the count of a minute ago."""
+    def _estimate(
+        self, connection: Connection, key: Any, statement: Select[int], values: dict[str, Any], most: int
+    ) -> int:
+        """Count up to one more than ``most``, or remember the count of a minute ago."""
         now = time.monotonic()
         remembered = self._estimates.get(key)
         if remembered is not None and now - remembered[0] < _ESTIMATE_S:
             return remembered[1]
-        count = connection.scalar(count_of(statement)) or 0
+        count = connection.scalar(statement, values | {"most": most + 1}) or 0
         if len(self._estimates) >= _MOST_ESTIMATES:
             self._estimates.clear()
         self._estimates[key] = (now, count)
         return count
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """A statement that finds identifiers, and what they are ordered by."""
+class _Asked:
+    """A question with what its statements need."""
 
-    statement: Select[Any]
-    """Selects the identifier and then, where there is one, the value that is in front of it in the order."""
-    key: ColumnElement[Any] | Any
-    """Column of the identifier."""
-    value: ColumnElement[Any] | Any = None
-    """Column in front of it in the order."""
+    def __init__(self, wanted: Wanted, order: Order, scope: Scope) -> None:
+        self.wanted, self.order, self.scope = wanted, order, scope
+        ranges, self.by = wanted.ranges, -1
+        if order.is_number:
+            counting = wanted.range_of(order.by)
+            ranges = ranges if counting in ranges else (*ranges, counting)
+            self.by = ranges.index(counting)
+        self.shape = shape_of(wanted, ranges, scope)
+        self.values = values_of(wanted, ranges, scope)
 
 
 def _position(hit: Sequence[Any], order: Order) -> Position:
     return (None if order.by == BY_IDENTIFIER else hit[1], hit[0])
 
 
-def _ordered(plan: _Plan, order: Order, after: Position | None) -> Select[Any]:
-    columns = [plan.key] if plan.value is None else [plan.value, plan.key]
-    statement = plan.statement
-    if after is not None:
-        bounds = after[1:] if plan.value is None else after
-        position = tuple_(*columns) if len(columns) > 1 else columns[0]
-        last = tuple_(*map(literal, bounds)) if len(columns) > 1 else bounds[0]
-        statement = statement.where(position < last if order.descending else position > last)
-    return statement.order_by(*(column.desc() if order.descending else column for column in columns))
-
-
-def _filters(wanted: Wanted, scope: Scope) -> ColumnElement[bool]:
-    """Return the WHERE clause on the material alone; all values are bound parameters."""
-    row = MaterialIndexRow
-    parts: list[ColumnElement[bool]] = [visible(row, scope)]
-    equal = {
-        row.family: wanted.family.value if wanted.family else None,
-        row.chemical_system: wanted.chemical_system,
-        row.composition: wanted.composition,
-        row.source: wanted.source[:MAX_NAME] if wanted.source is not None else None,
-    }
-    parts += [column == value for column, value in equal.items() if value is not None]
-    flags = {row.known: wanted.known, row.has_structure: wanted.has_structure}
-    parts += [column.is_(value) for column, value in flags.items() if value is not None]
-    if wanted.n_elements_min is not None:
-        parts.append(row.n_elements >= wanted.n_elements_min)
-    if wanted.n_elements_max is not None:
-        parts.append(row.n_elements <= wanted.n_elements_max)
-    if wanted.text:
-        parts.append(or_(*(c.icontains(wanted.text, autoescape=True) for c in (row.formula, row.name))))
-    return and_(*parts, *_element_filters(wanted))
-
-
-def _element_filters(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
-    bits = (MaterialIndexRow.elements_low, MaterialIndexRow.elements_high)
-    for column, mask in zip(bits, element_masks(wanted.elements), strict=True):
-        if mask:
-            yield column.bitwise_and(mask) == mask
-    if wanted.elements_any:
-        masks = zip(bits, element_masks(wanted.elements_any), strict=True)
-        yield or_(*(column.bitwise_and(mask) != 0 for column, mask in masks if mask))
-    for column, mask in zip(bits, element_masks(wanted.exclude_elements), strict=True):
-        if mask:
-            yield column.bitwise_and(mask) == 0
-    if wanted.only_elements:
-        for column, mask in zip(bits, other_elements(wanted.only_elements), strict=True):
-            yield column.bitwise_and(mask) == 0
-
-
-def _kept(key: Any, found: NumberRange, scope: Scope) -> ColumnElement[bool]:
-    """Return the clause that some number of the material keeps some bounds."""
-    number = table_of(MaterialNumberRow).alias()
-    return select(literal(1)).where(number.c.material_id == key, found.lookup(scope, number.c)).exists()
-
-
-def _by_composition(wanted: Wanted, scope: Scope) -> _Plan:
-    row = MaterialIndexRow
-    kept = (_kept(row.material_id, found, scope) for found in wanted.ranges)
-    statement = select(row.material_id, row.composition).where(_filters(wanted, scope), *kept)
-    return _Plan(statement, row.material_id, row.composition)
-
-
-def _by_number(wanted: Wanted, counting: NumberRange, scope: Scope) -> _Plan:
-    """Walk the values of a number."""
-    row = MaterialNumberRow
-    fits = select(literal(1)).where(MaterialIndexRow.material_id == row.material_id, _filters(wanted, scope))
-    others = (_kept(row.material_id, found, scope) for found in wanted.ranges if found != counting)
-    counts = (counting.clause(scope), ~_better(counting, scope))
-    statement = select(row.material_id, row.value).where(*counts, fits.exists(), *others)
-    return _Plan(statement, row.material_id, row.value)
-
-
-def _gathered(few: _Plan, counting: NumberRange, scope: Scope) -> _Plan:
-    """Gather the values of few materials; the sum keeps the databases from walking all values in order instead."""
-    row = MaterialNumberRow
-    counts = (counting.lookup(scope, row), ~_better(counting, scope))
-    value = (row.value + 0.0).label("value")
-    statement = select(row.material_id, value).where(row.material_id.in_(few.statement), *counts)
-    return _Plan(statement, row.material_id, row.value + 0.0)
-
-
-def _better(counting: NumberRange, scope: Scope) -> ColumnElement[bool]:
-    """Return the clause that another value of the same number counts before this one."""
-    row, other = MaterialNumberRow, table_of(MaterialNumberRow).alias()
-    this, that = (case(_RANK, value=column) for column in (row.kind, other.c.kind))
-    greater = or_(
-        other.c.value > row.value,
-        and_(other.c.value == row.value, other.c.origin < row.origin),
-    )
-    before = or_(that < this, and_(that == this, greater))
-    same = (other.c.material_id == row.material_id, counting.lookup(scope, other.c))
-    return select(literal(1)).where(*same, before).exists()
-
-
 def _rows(
-    connection: Connection, names: Sequence[str], columns: Collection[str], scope: Scope
+    connection: Connection, names: Sequence[str], columns: tuple[str, ...], scope: Scope
 ) -> dict[str, dict[str, Any]]:
     """Read columns of materials; one deleted or hidden meanwhile is missing."""
-    if not names:
-        return {}
-    wanted = [MaterialRow.material_id, *(getattr(MaterialRow, name) for name in columns if name != "material_id")]
+    statement = rows_of(columns, everything=scope.everything, lab=scope.lab_id is not None)
     rows: dict[str, dict[str, Any]] = {}
     for piece in in_pieces(names):
-        statement = select(*wanted).where(MaterialRow.material_id.in_(piece), visible(MaterialRow, scope))
-        rows.update((row["material_id"], dict(row)) for row in connection.execute(statement).mappings())
+        values = {"names": piece, "lab_id": scope.lab_id, "today": scope.today}
+        for row in connection.execute(statement, values).all():
+            rows[row[0]] = dict(zip(("material_id", *columns), row, strict=True))
     return rows
 
 
 def _numbers(
-    connection: Connection, names: Sequence[str], wanted: Sequence[NumberRange], scope: Scope
+    connection: Connection, names: Sequence[str], ranges: Sequence[NumberRange], scope: Scope
 ) -> dict[str, dict[str, BestNumber]]:
     """Read the numbers that count."""
     found: dict[str, dict[str, BestNumber]] = {name: {} for name in names}
-    if not wanted:
+    if not ranges:
         return found
-    row = MaterialNumberRow
-    keeps = or_(*(one.lookup(scope, row) for one in wanted))
+    nothing = Wanted()
+    statement = numbers_of(shape_of(nothing, tuple(ranges), scope))
+    values = values_of(nothing, tuple(ranges), scope)
     for piece in in_pieces(names):
-        statement = select(row.material_id, row.name, row.value, row.kind).where(
-            row.material_id.in_(piece), row.name.in_([one.name for one in wanted]), keeps
-        )
-        for material_id, name, value, kind in connection.execute(statement):
+        hits = connection.execute(statement, values | {"names": piece}).all()
+        for material_id, name, value, kind in hits:
             held = found[material_id].get(name)
-            if held is None or (_RANK[kind], -value) < (_RANK[held.kind], -held.value):
+            if held is None or (RANK[kind], -value) < (RANK[held.kind], -held.value):
                 found[material_id][name] = BestNumber(value, kind)
     return found

@@ -200,6 +200,7 @@ def make_search_tables() -> None:
         sa.Column("composition", KEY, nullable=False),
         sa.Column("formula", sa.String(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
+        sa.Column("words", sa.String(), nullable=False),
         material_key("material_index"),
         sa.PrimaryKeyConstraint("material_id", name=op.f("pk_material_index")),
         sqlite_with_rowid=False,
