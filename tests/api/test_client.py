@@ -125,7 +125,24 @@ def test_predictions(public, loaded):
     assert answer.rows[1].error
     assert public.predict_one("h2_capacity_wt_pct", "LaNi5").mean == pytest.approx(answer.rows[0].mean)
     assert {found.name for found in public.properties()} >= {"h2_capacity_wt_pct"}
-    assert any(model.model == "hydride_capacity" for model in public.models())
+    assert any(model.model == "hydride_capacity" for model in public.models.list())
+
+
+def test_models_and_data_sets(public, lab, loaded):
+    card = loaded("hydride_capacity").card
+    overview = public.models.get("hydride_capacity")
+    assert overview.model == "hydride_capacity"
+    assert public.models.version(card.model, card.model_id).model_id == card.model_id
+    rows = list(public.models.held_out(card.model, card.model_id))
+    assert len(rows) == len(set(rows)) == card.scores["h2_capacity_wt_pct"].n
+    assert public.models.compare(card.model, card.model_id, card.model_id)
+    with pytest.raises(ServiceError, match="403 forbidden"):
+        lab.models.promote(card.model, card.model_id, for_everybody=True)
+    with pytest.raises(ServiceError, match="40"):
+        lab.models.roll_back(card.model, reason="odd", for_everybody=True)
+    assert public.property("h2_capacity_wt_pct").unit == "wt%"
+    name = public.datasets()[0].name
+    assert public.dataset(name).name == name
 
 
 def test_measurements_are_told_corrected_and_published(lab, public, tmp_path):

@@ -12,10 +12,12 @@ from hstore_api.client.jobs import Jobs
 from hstore_api.client.keys import Keys
 from hstore_api.client.materials import Materials
 from hstore_api.client.measurements import Measurements
+from hstore_api.client.models import Models
 from hstore_api.client.screens import Screens
 from hstore_api.client.transport import Operation, Transport, request_of
+from hstore_api.dataset_schemas import DatasetDetail, DatasetList, DatasetSummary
 from hstore_api.key_schemas import Me
-from hstore_api.model_schemas import ModelList, ModelSchema, PropertyList, PropertySchema
+from hstore_api.model_schemas import PropertyDetail, PropertyList, PropertySchema
 from hstore_api.prediction_schemas import PredictedRow, PredictionRequest, PredictionResponse
 
 if TYPE_CHECKING:
@@ -30,7 +32,9 @@ URL_VARIABLE, KEY_VARIABLE = "HSTORE_URL", "HSTORE_KEY"
 _ME = Operation("GET", "/v1/me")
 _PREDICT = Operation("POST", "/v1/predictions")
 _PROPERTIES = Operation("GET", "/v1/properties")
-_MODELS = Operation("GET", "/v1/models")
+_PROPERTY = Operation("GET", "/v1/properties/{name}")
+_DATASETS = Operation("GET", "/v1/datasets")
+_DATASET = Operation("GET", "/v1/datasets/{name}")
 _PREDICT_ONE = Operation("GET", "/v1/predictions")
 
 
@@ -80,6 +84,8 @@ class Client:
         """Measured isotherms of labs."""
         self.screens = Screens(self._transport)
         """Finished screening runs."""
+        self.models = Models(self._transport)
+        """Property models."""
         self.campaigns = Campaigns(self._transport)
         """Next experiments, and results."""
         self.jobs = Jobs(self._transport)
@@ -149,6 +155,14 @@ class Client:
         """Return what can be predicted, with units."""
         return self._transport.read(PropertyList, _PROPERTIES).items
 
-    def models(self) -> tuple[ModelSchema, ...]:
-        """Return the cards of the models, with how wrong they are."""
-        return self._transport.read(ModelList, _MODELS).items
+    def property(self, name: str) -> PropertyDetail:
+        """Return a property with the models that predict it."""
+        return self._transport.read(PropertyDetail, _PROPERTY, names={"name": name})
+
+    def datasets(self) -> tuple[DatasetSummary, ...]:
+        """Return the data sets that models are trained on, with licence and citation."""
+        return self._transport.read(DatasetList, _DATASETS).items
+
+    def dataset(self, name: str) -> DatasetDetail:
+        """Return a data set with its card."""
+        return self._transport.read(DatasetDetail, _DATASET, names={"name": name})

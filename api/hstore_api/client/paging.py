@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from hstore_api.schemas import MAX_PAGE
 
@@ -21,18 +21,19 @@ class Page(Protocol[T_co]):
         """What is on it."""
 
     @property
-    def next(self) -> str | None:
+    def next(self) -> str | int | None:
         """Where the next one begins; None on the last."""
 
 
-def walk(ask: Callable[[int, str | None], Page[T]], limit: int | None = None) -> Iterator[T]:
+def walk(ask: Callable[[int, Any], Page[T]], limit: int | None = None) -> Iterator[T]:
     """Iterate over the items of all pages.
 
     Args:
         ask: returns the page of a size that begins at a place; None for the first.
         limit: at most so many items in all.
     """
-    left, after = limit, None
+    left = limit
+    after: str | int | None = None
     while left is None or left > 0:
         page = ask(MAX_PAGE if left is None else min(MAX_PAGE, left), after)
         yield from page.items
