@@ -43,8 +43,10 @@ bench: $(VENV)/.dev ## Run the benchmarks, JSON into runs/bench
 	@cat runs/bench/campaign.json
 
 .PHONY: soak
-soak: $(VENV)/.dev ## Ask and tell one campaign with 8 processes, two of them killed, MINUTES=5 on each database
+soak: $(VENV)/.dev ## Kill the service, workers and campaigns while they work, on each database
 	mkdir -p runs/bench
+	$(BIN)/python benchmarks/service_soak.py --writes 200 --jobs 20 --json > runs/bench/service_soak.json; \
+		status=$$?; cat runs/bench/service_soak.json; exit $$status
 	$(BIN)/python benchmarks/campaign_soak.py --minutes $(MINUTES) --json > runs/bench/campaign_soak.json; \
 		status=$$?; cat runs/bench/campaign_soak.json; exit $$status
 
