@@ -24,6 +24,7 @@ _COMMANDS = {
     "describe": "Compute descriptors of structure or formula files.",
     "evaluate": "Score a property model on a table with known answers.",
     "fetch": "Bring candidates from a source into the store.",
+    "health": "Say whether the service, or a worker, is well.",
     "jobs": "List, show, start, cancel and retry jobs.",
     "keys": "Make, list and revoke keys to the service; read the audit log.",
     "measure": "Take a table of measurements or isotherms into the store.",
