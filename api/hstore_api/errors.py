@@ -167,7 +167,16 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def answer(request: Request, error: Exception) -> Response:
-    """Return the problem for an error of hstore, or of HTTP, that arises before there is a route."""
+    """Answer an error of hstore, or of HTTP, that arises before there is a route, in the shape of the address."""
+    if request.url.path.startswith("/optimade/"):
+        from hstore_api.optimade.answers import answer as optimade_answer  # which builds on this module
+
+        return optimade_answer(request, error)
+    return problem_answer(request, error)
+
+
+def problem_answer(request: Request, error: Exception) -> Response:
+    """Return the problem for an error of hstore, or of HTTP."""
     return _answer_hstore(request, error) if isinstance(error, HstoreError) else _answer_http(request, error)
 
 

@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 import hstore
 from hstore.errors import HstoreError, InputError
 from hstore.store.optimade.fields import UnsupportedFilterError
-from hstore_api.errors import answer as problem_answer
+from hstore_api.errors import problem_answer
 from hstore_api.middleware import REQUEST_ID_HEADER
 
 if TYPE_CHECKING:
@@ -110,7 +110,12 @@ def error_answer(
     )
 
 
-def hstore_answer(request: Request, error: HstoreError) -> JSONResponse:
+def answer(request: Request, error: Exception) -> JSONResponse:
+    """Answer an error of hstore, or of HTTP."""
+    return _answer_hstore(request, error) if isinstance(error, HstoreError) else _answer_http(request, error)
+
+
+def _answer_hstore(request: Request, error: Exception) -> JSONResponse:
     """Answer an error of hstore; what cannot be asked is a bad request here, or not implemented."""
     if isinstance(error, UnsupportedFilterError):
         return error_answer(request, HTTPStatus.NOT_IMPLEMENTED, "Not Implemented", [str(error)])
@@ -120,11 +125,6 @@ def hstore_answer(request: Request, error: HstoreError) -> JSONResponse:
     told = json.loads(bytes(as_problem.body))
     kept = {name: as_problem.headers[name] for name in _KEPT_HEADERS if name in as_problem.headers}
     return error_answer(request, told["status"], told["title"], [told["detail"]], kept)
-
-
-def _answer_hstore(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HstoreError)
-    return hstore_answer(request, error)
 
 
 def _answer_optimade(request: Request, error: Exception) -> JSONResponse:
