@@ -10,11 +10,13 @@ from fastapi.testclient import TestClient
 from jsonschema import Draft202012Validator
 
 from hstore.keys import permissions_of
+from hstore.records import Access
 from hstore.settings import Settings
 from hstore.store import open_store
 from hstore_api.app import create_app
 from hstore_api.contract import CONTRACT
 from hstore_workflows.campaign import story
+from hstore_workflows.campaign.proposing import propose
 from tests.workflows.campaign_bench import CAPACITY, COMMON, ENTHALPY, write_screen
 
 
@@ -304,3 +306,36 @@ def test_who_asks_while_others_think_is_asked_to_come_again(client, own, north, 
     answer = client.post(f"/v1/campaigns/{own}/proposals", json={}, headers=north)
     problem(answer, 429, "limit_reached")
     assert answer.headers["retry-after"] == "5"
+
+
+def test_a_request_that_is_repeated_proposes_nothing_new(client, own, north):
+    headers = {**north, "Idempotency-Key": "first"}
+    address = f"/v1/campaigns/{own}/proposals"
+    first, again = (client.post(address, json={"n": 2}, headers=headers) for _ in range(2))
+    assert first.json() == again.json()
+    assert again.headers["idempotency-replayed"] == "true"
+    assert client.get(f"/v1/campaigns/{own}", headers=north).json()["pending"] == 2
+
+
+def test_an_answer_that_was_lost_is_proposed_again_as_it_was(settings):
+    first, again = (propose(settings, "alloys", n=3, token="lost") for _ in range(2))
+    assert [p.as_json() for p in again] == [p.as_json() | {"known": False, "remarks": ()} for p in first]
+    assert {p.material_id for p in propose(settings, "alloys", n=3, token="next")}.isdisjoint(
+        p.material_id for p in first
+    )
+
+
+def test_the_candidates_of_a_screening_job_are_a_pool(client, settings, north, key, tmp_path):
+    with open_store(settings.store_url) as store:
+        job = store.jobs.create("screen", {}, access=Access(lab_id="north", visibility="lab"))
+    files = settings.jobs_dir / job.job_id / "files"
+    files.parent.mkdir(parents=True)
+    write_screen(files)
+    body = {"name": "screened", "maximize": [CAPACITY], "job_id": job.job_id}
+    begun = client.post("/v1/campaigns", json=body, headers=north)
+    assert begun.json()["predicted"] == [CAPACITY]
+    hidden = client.post("/v1/campaigns", json=body, headers=key("south"))
+    assert hidden.status_code == 404
+    wrong = client.post("/v1/campaigns", json=body | {"name": "other", "maximize": ["colour"]}, headers=north)
+    assert wrong.status_code == 422
+    assert str(settings.home) not in wrong.text

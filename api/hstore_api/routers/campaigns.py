@@ -40,6 +40,7 @@ from hstore_api.campaign_schemas import (
 )
 from hstore_api.dependencies import ServiceDep, SettingsDep  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.errors import ForbiddenError, LimitError, NotFoundError, problems
+from hstore_api.idempotency import Answer, Once
 from hstore_api.schemas import Text
 
 if TYPE_CHECKING:
@@ -122,10 +123,10 @@ def get_campaign(name: Name, settings: SettingsDep, caller: ReadCaller) -> Campa
     return CampaignDetail.model_validate(status_record(status(settings, name)))
 
 
-@router.post("/{name}/proposals", responses=problems(400, 404, 413, 422))
+@router.post("/{name}/proposals", response_model=ProposalsResponse, responses=problems(400, 404, 409, 413, 422))
 def propose_experiments(
-    name: Name, request: ProposalRequest, service: ServiceDep, caller: RunCaller
-) -> ProposalsResponse:
+    name: Name, request: ProposalRequest, service: ServiceDep, caller: RunCaller, once: Once
+) -> Response:
     """Propose the next experiments and note them as under way; each material is proposed once.
 
     They are kept for the lab of the key; a key without a lab says for whom.
@@ -134,16 +135,23 @@ def propose_experiments(
 
     _seen(service.settings, name, caller)
     lab = _acting(caller, request.lab)
-    with thinking():
-        found = propose(service.settings, name, n=request.n, lab=lab or None, strategy=request.strategy)
-    _note(service.store, caller, "campaigns.propose", name, experiments=len(found))
-    return ProposalsResponse(campaign=name, items=tuple(map(ProposedExperiment.of, found)), note=found.note)
+
+    def ask(token: str) -> Answer:
+        with thinking():
+            found = propose(
+                service.settings, name, n=request.n, lab=lab or None, strategy=request.strategy, token=token
+            )
+        _note(service.store, caller, "campaigns.propose", name, experiments=len(found))
+        items = tuple(map(ProposedExperiment.of, found))
+        return Answer(ProposalsResponse(campaign=name, items=items, note=found.note))
+
+    return once.write_elsewhere(request, ask)
 
 
-@router.post("/{name}/results", responses=problems(400, 404, 413, 422))
+@router.post("/{name}/results", response_model=ResultsResponse, responses=problems(400, 404, 409, 413, 422))
 def take_results(
-    name: Name, request: ResultsRequest, service: ServiceDep, caller: MeasureCaller
-) -> ResultsResponse:
+    name: Name, request: ResultsRequest, service: ServiceDep, caller: MeasureCaller, once: Once
+) -> Response:
     """Take results back; every row gets a verdict, and a bad one does not stop the others.
 
     What is told twice is there once: a repeated row is a duplicate, so a request may be sent again.
@@ -152,14 +160,16 @@ def take_results(
 
     _seen(service.settings, name, caller)
     lab = _acting(caller, request.lab)
-    taken = observe(service.settings, name, list(request.rows), lab=lab, acting=caller.lab_id)
-    _note(service.store, caller, "campaigns.results", name, **taken.counts)
-    return ResultsResponse(
-        campaign=name,
-        counts=taken.counts,
-        verdicts=tuple(map(RowVerdict.of, taken.verdicts)),
-        ignored=taken.ignored,
-    )
+
+    def tell(_: str) -> Answer:
+        taken = observe(service.settings, name, list(request.rows), lab=lab, acting=caller.lab_id)
+        _note(service.store, caller, "campaigns.results", name, **taken.counts)
+        verdicts = tuple(map(RowVerdict.of, taken.verdicts))
+        return Answer(
+            ResultsResponse(campaign=name, counts=taken.counts, verdicts=verdicts, ignored=taken.ignored)
+        )
+
+    return once.write_elsewhere(request, tell)
 
 
 @router.post("/{name}/experiments/{number}/correction", responses=problems(400, 404, 413, 422))
@@ -327,7 +337,7 @@ def _labs(names: tuple[str, ...], owner: str | None) -> tuple[str, ...]:
 
 @contextmanager
 def thinking() -> Iterator[None]:
-    """Let so many requests of this process think about a campaign at a time; the others are asked to come again."""
+    """Let a few requests of this process think about a campaign at a time, and ask the others to come again."""
     if not _THINKING.acquire(blocking=False):
         raise LimitError("others are asking for proposals; ask again", retry_after_s=_BUSY_S)
     try:
@@ -374,10 +384,12 @@ def _pool(
 
 def _screened(settings: Settings, store: Store, job_id: str, caller: Caller) -> FilePath:
     """Return the folder of a finished screening job that the caller sees."""
+    from hstore_workflows.jobs.kind import FILES
+
     job = store.jobs.get(job_id, scope=caller.scope)
     if job is None:
         raise NotFoundError(f"no job {job_id!r} that you may see; /v1/jobs lists those there are")
-    folder = settings.jobs_dir / job.job_id
+    folder = settings.jobs_dir / job.job_id / FILES
     if job.kind != "screen" or not (folder / "candidates.parquet").is_file():
         raise InputError(f"job {job_id!r} is no finished screening; start one with kind 'screen'")
     return folder

@@ -11,9 +11,9 @@ from hstore_workflows.campaign.ground import make_ground
 from hstore_workflows.campaign.labs import Lab, check_lab_name
 from hstore_workflows.campaign.ledger import Ledger, now_utc, open_ledger
 from hstore_workflows.campaign.lock import deciding
-from hstore_workflows.campaign.neighbours import read_literature
+from hstore_workflows.campaign.neighbours import Neighbour, read_literature
 from hstore_workflows.campaign.places import campaign_folder, literature_path, open_pool
-from hstore_workflows.campaign.reason import Reasons, reasons_for
+from hstore_workflows.campaign.reason import Prediction, Reasons, reasons_for
 from hstore_workflows.campaign.retraining import due_words
 from hstore_workflows.campaign.standing import Standing
 from hstore_workflows.campaign.stopping import spent
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from hstore.settings import Settings
+    from hstore_workflows.campaign.config import CampaignConfig
+    from hstore_workflows.campaign.entry import Entry
     from hstore_workflows.campaign.ground import Ground
     from hstore_workflows.campaign.landscape import History, Pick
 
@@ -107,7 +109,13 @@ class Proposals:
 
 
 def propose(
-    settings: Settings, name: str, *, n: int | None = None, lab: str | None = None, strategy: str | None = None
+    settings: Settings,
+    name: str,
+    *,
+    n: int | None = None,
+    lab: str | None = None,
+    strategy: str | None = None,
+    token: str = "",
 ) -> Proposals:
     """Propose the next experiments and note them as under way.
 
@@ -120,6 +128,7 @@ def propose(
             lab has all under way that it does in a week.
         lab: who will do them. A lab that was described gets what it can make.
         strategy: how to choose; the campaign's own when None.
+        token: name of this request; repeated with the same one it gives what it gave, and proposes nothing new.
 
     Raises:
         InputError: the lab has no room for another experiment, or n is not positive.
@@ -128,11 +137,13 @@ def propose(
     if n is not None and n < 1:
         raise InputError(f"n must be at least 1, got {n}")
     with open_ledger(settings, name, lock="proposals") as ledger:
+        if earlier := _given(ledger, token):
+            return Proposals(tuple(earlier))
         released = _give_back(settings, ledger)
         wanted = _Wanted.of(ledger, n, check_lab_name(lab) if lab else "", strategy)
         pool = open_pool(settings, name, ledger.config)
         ground = make_ground(pool, ledger.config, campaign_folder(settings, name))
-        thinker = _Thinker(settings, ledger, ground, wanted)
+        thinker = _Thinker(settings, ledger, ground, wanted, token)
         found: list[Proposal] = []
         for _ in range(_ROUNDS):
             new = thinker.round(wanted.n - len(found))
@@ -187,10 +198,10 @@ class _Wanted:
 class _Thinker:
     """Chooses outside the ledger's lock and writes inside it."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, ground: Ground, wanted: _Wanted) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, ground: Ground, wanted: _Wanted, token: str) -> None:
         from hstore_workflows.campaign.strategies import strategy
 
-        self._settings, self._ledger, self._wanted = settings, ledger, wanted
+        self._settings, self._ledger, self._wanted, self._token = settings, ledger, wanted, token
         self._ground = ground.for_lab(wanted.lab)
         self._strategy = strategy(wanted.strategy)
         self._literature = read_literature(literature_path(settings, ledger.name))
@@ -230,8 +241,39 @@ class _Thinker:
         held = proposal.as_json()
         noted = {name: held[name] for name in _ATTRIBUTES}
         details = {name: held[name] for name in _DETAILS}
-        entry = self._ledger.propose(proposal.material_id, **noted, details=details)
+        entry = self._ledger.propose(proposal.material_id, **noted, token=self._token, details=details)
         return replace(proposal, number=entry.number)
+
+
+def _given(ledger: Ledger, token: str) -> list[Proposal]:
+    """Return what was proposed to a request of this name."""
+    if not token:
+        return []
+    return [_remembered(e, ledger.config) for e in ledger.entries() if e.attributes.get("token") == token]
+
+
+def _remembered(entry: Entry, config: CampaignConfig) -> Proposal:
+    """Read a proposal back; what its words already say of it (known, remarks) is not kept by itself."""
+    held = entry.attributes
+    details = held["details"]
+    near = details["nearest_result"]
+    reasons = Reasons(
+        aim=held["aim"],
+        predictions={column: Prediction(**p) for column, p in held["predictions"].items()},
+        p_window=details["p_window"],
+        p_windows=details["p_windows"],
+        p_success=details["p_success"],
+        teaches=details["teaches"],
+        effort=details["effort"],
+        nearest_result=None if near is None else Neighbour(**near),
+        nearest_known=[Neighbour(**one) for one in details["nearest_known"]],
+        known=False,
+    )
+    return Proposal(
+        entry.number, entry.material_id, held["formula"], held["reason"], reasons, held["strategy"], entry.lab,
+        entry.lease_until.isoformat() if entry.lease_until else "", tuple(held.get("model_ids", ())),
+        details["n_results"], config.objective.main.column,
+    )  # fmt: skip
 
 
 def _give_back(settings: Settings, ledger: Ledger) -> tuple[int, ...]:
