@@ -8,11 +8,11 @@ from fastapi import APIRouter, Path, Query, Request
 
 from hstore.errors import UnknownNameError
 from hstore.keys import Permission
-from hstore_api.access import (  # noqa: TC001 - FastAPI reads annotations
+from hstore_api.access import (
     AdminCaller,
     AnyCaller,
     Caller,
-    ReadCaller,
+    require,
 )
 from hstore_api.dependencies import SettingsDep, StoreDep  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.errors import ForbiddenError, NotFoundError, UnauthenticatedError, problems
@@ -82,7 +82,7 @@ def revoke_key(
 
 
 @router.get("/audit", responses=problems(422))
-def list_audit(query: Annotated[AuditQuery, Query()], caller: ReadCaller, store: StoreDep) -> AuditPage:
+def list_audit(query: Annotated[AuditQuery, Query()], caller: AnyCaller, store: StoreDep) -> AuditPage:
     """List what was written, newest first: everything for the scope `admin`, else what the own lab wrote."""
     found = store.audit.entries(lab_id=_lab(query.lab, caller), before=query.before, limit=query.limit + 1)
     items = tuple(map(AuditItem.of, found[: query.limit]))
@@ -100,6 +100,7 @@ def _lab(asked: str | None, caller: Caller) -> str | None:
         return asked
     if caller.key is None:
         raise UnauthenticatedError("the audit log needs a key of the lab whose entries are asked for")
+    require(caller, Permission.READ)
     if caller.lab_id is None or asked not in {None, caller.lab_id}:
         raise ForbiddenError("a key sees the audit log of its own lab; that of others needs the scope 'admin'")
     return caller.lab_id
