@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any
 
 from hstore.errors import InputError
@@ -28,7 +29,6 @@ _TERM = re.compile(r"([A-Z][a-z]?)(\d*)")
 _INTEGER = re.compile(r"[A-Za-z0-9]+\Z")
 _WHOLE = 1e-6
 _SCALE = 1000
-_LETTERS = 26
 _FULL_SITE = 1.001
 _MISSING_SHARE = 0.02
 
@@ -61,10 +61,16 @@ def reduced_formula(parts: Mapping[str, int]) -> str:
     return _written({el: parts[el] for el in sorted(parts)})
 
 
-def anonymous_formula(parts: Mapping[str, int]) -> str:
-    """Write integer amounts without their elements, the largest first, such as ``A5B``."""
-    ordered = sorted(parts.values(), reverse=True)
-    return _written({_anonymous_symbol(place): part for place, part in enumerate(ordered)})
+def anonymous_formula(parts: Mapping[str, int]) -> str | None:
+    """Write integer amounts without their elements, the largest first, such as ``A5B``.
+
+    Returns:
+        None for more elements than letters: OPTIMADE goes on with Aa, whose place the models of its own library
+        see both behind Z and before B, so they take no such formula.
+    """
+    if len(parts) > len(ascii_uppercase):
+        return None
+    return _written(dict(zip(ascii_uppercase, sorted(parts.values(), reverse=True), strict=False)))
 
 
 def hill_formula(amounts: Mapping[str, float]) -> str | None:
@@ -132,11 +138,3 @@ class Placement:
 
 def _written(parts: Mapping[str, int]) -> str:
     return "".join(f"{symbol}{'' if part == 1 else part}" for symbol, part in parts.items())
-
-
-def _anonymous_symbol(place: int) -> str:
-    """Return A to Z, then Aa, Ab, and so on."""
-    if place < _LETTERS:
-        return chr(ord("A") + place)
-    first, second = divmod(place - _LETTERS, _LETTERS)
-    return chr(ord("A") + first) + chr(ord("a") + second)

@@ -308,7 +308,7 @@ class MaterialOptimadeRow(Base):
     chemical_formula_descriptive: Mapped[str] = mapped_column(KEY)
     chemical_formula_reduced: Mapped[str] = mapped_column(KEY)
     chemical_formula_hill: Mapped[str | None] = mapped_column(KEY)
-    chemical_formula_anonymous: Mapped[str] = mapped_column(KEY)
+    chemical_formula_anonymous: Mapped[str | None] = mapped_column(KEY)
     nsites: Mapped[int | None] = mapped_column()
     disorder: Mapped[bool] = mapped_column()
     implicit_atoms: Mapped[bool] = mapped_column()

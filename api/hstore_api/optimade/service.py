@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _MAJOR = API_VERSION.partition(".")[0]
 _SERVED = tuple(f"v{API_VERSION.rsplit('.', cut)[0] if cut else API_VERSION}" for cut in (2, 1, 0))
-_HINT = re.compile(r"v(\d{1,4})(\.\d{1,4}){0,2}")
+_HINT = re.compile(r"v(\d{1,9})(\.\d{1,9}){0,2}")
 _DESCRIPTION = """Structures and references in the form of OPTIMADE. Fields of hstore begin with `_hstore_` and are
 described by `/info/structures`. A key is sent as X-API-Key; without one only what is public can be read, where the
 operator allows it."""

@@ -108,8 +108,8 @@ class StructureEntry:
     """Smallest integers, elements in alphabetical order."""
     chemical_formula_hill: str | None
     """Hill's order, of the cell; None where an amount is no integer."""
-    chemical_formula_anonymous: str
-    """Smallest integers, without the elements."""
+    chemical_formula_anonymous: str | None
+    """Smallest integers, without the elements; None for more than 26 elements."""
     nsites: int | None
     """Sites of the cell; None where no position is known."""
     disorder: bool

@@ -232,7 +232,7 @@ def make_optimade_tables() -> None:
         sa.Column("chemical_formula_descriptive", KEY, nullable=False),
         sa.Column("chemical_formula_reduced", KEY, nullable=False),
         sa.Column("chemical_formula_hill", KEY),
-        sa.Column("chemical_formula_anonymous", KEY, nullable=False),
+        sa.Column("chemical_formula_anonymous", KEY),
         sa.Column("nsites", sa.BigInteger()),
         sa.Column("disorder", sa.Boolean(), nullable=False),
         sa.Column("implicit_atoms", sa.Boolean(), nullable=False),
