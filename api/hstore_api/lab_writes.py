@@ -1,4 +1,4 @@
-"""What writes of measurements and of isotherms have in common."""
+"""What measurements and isotherms have in common."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from hstore_api.measurement_schemas import MAX_ROWS, PublishedItem, PublishRespo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from fastapi import Request
 
     from hstore.records import Access
     from hstore.store import Store
@@ -42,6 +44,12 @@ def access_of(caller: Caller, sharing: SharingQuery) -> Access:
     """
     author_of(caller)
     return caller.access(sharing.visibility, sharing.embargo_until)
+
+
+def next_link(request: Request, following: str) -> str:
+    """Return the header ``Link`` that names the next page."""
+    address = request.url.include_query_params(after=following)
+    return f'<{address.path}?{address.query}>; rel="next"'
 
 
 @contextmanager

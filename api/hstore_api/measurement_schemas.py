@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, AwareDatetime, Field
 
-from hstore.records import Branch, Visibility
+from hstore.records import Basis, Branch, Conditions, Visibility
 from hstore_api.schemas import AnyText, PageSize, Schema, Text, quantity
 
 if TYPE_CHECKING:
@@ -268,6 +268,20 @@ class RecordEvent(Schema):
         return cls(record_id=event.record_id, at=event.at, action=event.action, detail=event.detail)
 
 
+MEASUREMENT_COLUMNS: dict[str, type] = {
+    **dict.fromkeys(("measurement_id", "material_id", "formula", "property"), str),
+    "value": float,
+    "unit": str,
+    **dict.fromkeys(("standard_deviation", *Conditions.model_fields), float),
+    **dict.fromkeys(
+        (*Basis.model_fields, "measured_on", "sample", "instrument", "note", "reference", "licence"), str
+    ),
+    **dict.fromkeys(("row_id", "source", "lab_id", "visibility", "embargo_until"), str),
+    **dict.fromkeys(("replaces", "corrected_by", "recorded_at", "retracted_at"), str),
+}
+"""Columns of measurements as a table; days and times are text."""
+
+
 class MeasurementDetail(MeasurementItem):
     """A measured value with its history."""
 
@@ -314,6 +328,8 @@ class MeasurementQuery(RecordQuery):
     """Measured on this day or later."""
     measured_to: date | None = Field(None, examples=["2026-12-31"])
     """Measured on this day or earlier."""
+    format: Literal["json", "csv", "parquet"] | None = Field(None, examples=["csv"])
+    """Form of the answer, in place of the header ``Accept``."""
 
 
 class HeldItem(Schema):
@@ -597,6 +613,13 @@ class IsothermDetail(IsothermItem):
         """Build from a record and its history."""
         pressures, uptakes = zip(*stored.isotherm.points, strict=True)
         return cls(**cls.fields_of(stored), pressures_bar=pressures, uptakes_wt_pct=uptakes, events=events)
+
+
+class IsothermForm(Schema):
+    """In which form an isotherm is asked for."""
+
+    format: Literal["json", "csv"] | None = Field(None, examples=["csv"])
+    """Form of the answer, in place of the header ``Accept``."""
 
 
 class IsothermPage(Schema):

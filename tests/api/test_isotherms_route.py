@@ -98,3 +98,18 @@ def test_another_lab_gets_the_same_answers_for_a_private_isotherm_and_for_none(c
             answers.add((done.status_code, done.json()["detail"].replace(name, "?")))
         assert len(answers) == 1, answers
         assert answers.pop()[0] == 404
+
+
+def test_an_isotherm_as_csv_can_be_sent_again(client, north, south):
+    told = send(client, north, ISOTHERM | {"sample": "=1+1", "row_id": None})[0]["record_id"]
+    table = client.get(f"/v1/isotherms/{told}?format=csv", headers=north)
+    assert "'=1+1" in table.text
+    client.post("/v1/isotherms/publish", json={"ids": [told]}, headers=north)
+    done = client.post("/v1/isotherms", content=table.text, headers=south | {"Content-Type": "text/csv"}).json()
+    (verdict,) = done["verdicts"]
+    assert verdict["verdict"] == "stored"
+    points = [
+        client.get(f"/v1/isotherms/{name}", headers=south).json()["uptakes_wt_pct"]
+        for name in (told, verdict["record_id"])
+    ]
+    assert points[0] == points[1]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from datetime import UTC, datetime, timedelta
 
+import pandas as pd
 import pytest
 
 from hstore.keys import permissions_of
@@ -223,3 +226,26 @@ def test_what_people_write_comes_back_as_text(client, send, north):
     send(ROW | {"note": note, "sample": "../../etc"})
     (item,) = listed(client, north)
     assert (item["note"], item["sample"]) == (note, "../../etc")
+
+
+@pytest.mark.parametrize("how", ["format", "accept"])
+def test_measurements_can_be_had_as_tables_in_which_no_cell_is_run(client, send, north, how):
+    send(ROW | {"note": "=1+1", "measured_on": "2026-01-02"}, {"formula": "MgH2", CAPACITY: 7.0, "row_id": "B"})
+    asked = {
+        "format": {"params": {"format": "csv", "limit": 1}, "headers": north},
+        "accept": {"params": {"limit": 1}, "headers": north | {"Accept": "text/csv"}},
+    }
+    page = client.get("/v1/measurements", **asked[how])
+    assert page.headers["content-type"].startswith("text/csv")
+    rows = list(csv.DictReader(io.StringIO(page.text)))
+    address = page.headers["Link"].partition(">")[0].removeprefix("<")
+    rest = client.get(address, headers=asked[how]["headers"])
+    rows += csv.DictReader(io.StringIO(rest.text))
+    assert "Link" not in rest.headers
+    (told,) = (row for row in rows if row["formula"] == "TiFe")
+    shown = [told[name] for name in ("value", "note", "measured_on", "temperature_k")]
+    assert shown == ["1.5", "'=1+1", "2026-01-02", ""]
+    table = pd.read_parquet(io.BytesIO(client.get("/v1/measurements?format=parquet", headers=north).content))
+    assert sorted(table["value"]) == [1.5, 7.0]
+    assert list(table.columns) == list(rows[0])
+    assert client.get("/v1/measurements", headers=north | {"Accept": "image/png"}).status_code == 406

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from pydantic_core import to_json
 
 from hstore.formula import canonical_formula, parse_amounts
 from hstore.store.isotherms import IsothermFilter
 from hstore_api.access import MeasureCaller, ReadCaller, ScopeDep  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.dependencies import StoreDep  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.errors import NotFoundError, problems
+from hstore_api.etag import NOT_MODIFIED, answer
 from hstore_api.idempotency import Answer, Once
 from hstore_api.lab_writes import access_of, author_of, mending, published
 from hstore_api.measurement_schemas import (
@@ -20,6 +22,7 @@ from hstore_api.measurement_schemas import (
     HeldPage,
     HeldQuery,
     IsothermDetail,
+    IsothermForm,
     IsothermInput,
     IsothermItem,
     IsothermPage,
@@ -34,6 +37,7 @@ from hstore_api.measurement_schemas import (
     TakenResponse,
     Why,
 )
+from hstore_api.representation import CSV, JSON, chosen_form, csv_text, declared
 from hstore_api.uploads import Sent, accepts, sent
 
 router = APIRouter(prefix="/v1/isotherms", tags=["isotherms"])
@@ -41,6 +45,12 @@ router = APIRouter(prefix="/v1/isotherms", tags=["isotherms"])
 IsothermId = Annotated[RecordId, Path(description="Identifier of the isotherm.")]
 Isotherms = Annotated[Sent[IsothermsRequest], Depends(sent(IsothermsRequest))]
 
+_FORMS = {"json": JSON, "csv": CSV}
+_TABLE = (
+    "isotherm_id", "material_id", "formula", "temperature_k", "uptake_kind", "mass_basis", "branch", "measured_on",
+    "sample", "instrument", "note", "reference", "licence",
+)  # fmt: skip
+"""What the rows of an isotherm as CSV share."""
 _EXAMPLE = """# formula: Zn4O13C24H12
 # temperature_k: 77
 # uptake_kind: excess
@@ -127,14 +137,29 @@ def publish_isotherms(request: PublishRequest, caller: MeasureCaller, once: Once
     return once.write(request, lambda: Answer(published(store, store.isotherms, request, author_of(caller))))
 
 
-@router.get("/{isotherm_id}", responses=problems(404, 422))
-def get_isotherm(isotherm_id: IsothermId, store: StoreDep, scope: ScopeDep) -> IsothermDetail:
-    """Return an isotherm with its points and history."""
+@router.get(
+    "/{isotherm_id}",
+    response_model=IsothermDetail,
+    responses={**declared(_FORMS, "The isotherm."), **NOT_MODIFIED, **problems(404, 406, 422)},
+)
+def get_isotherm(
+    isotherm_id: IsothermId,
+    request: Request,
+    query: Annotated[IsothermForm, Query()],
+    store: StoreDep,
+    scope: ScopeDep,
+) -> Response:
+    """Return an isotherm with its points and history; as CSV with a point in a row, as it can be sent."""
+    form = chosen_form(request.headers.get("accept"), query.format, _FORMS)
     found = store.isotherms.get(isotherm_id, scope=scope)
     if found is None:
         raise NotFoundError(f"no isotherm {isotherm_id!r} that you may see; /v1/isotherms lists those there are")
-    events = tuple(map(RecordEvent.of, store.isotherms.events([isotherm_id])))
-    return IsothermDetail.with_events(found, events)
+    if form == "json":
+        events = tuple(map(RecordEvent.of, store.isotherms.events([isotherm_id])))
+        return answer(request, to_json(IsothermDetail.with_events(found, events)), JSON)
+    shared = IsothermItem.of(found).model_dump(mode="json", include=set(_TABLE))
+    rows = [shared | {"pressure_bar": p, "uptake_wt_pct": u} for p, u in found.isotherm.points]
+    return answer(request, csv_text([*_TABLE, "pressure_bar", "uptake_wt_pct"], rows), CSV)
 
 
 @router.post("/{isotherm_id}/retraction", response_model=Outcome, responses=problems(400, 404, 409, 413, 422))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from pydantic_core import to_json
 
 from hstore.formula import canonical_formula, parse_amounts
 from hstore.properties import get_property
@@ -13,9 +14,11 @@ from hstore.store.measured import MeasurementFilter
 from hstore_api.access import MeasureCaller, ReadCaller, ScopeDep  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.dependencies import StoreDep  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.errors import NotFoundError, problems
+from hstore_api.etag import NOT_MODIFIED, answer
 from hstore_api.idempotency import Answer, Once
-from hstore_api.lab_writes import access_of, author_of, mending, published
+from hstore_api.lab_writes import access_of, author_of, mending, next_link, published
 from hstore_api.measurement_schemas import (
+    MEASUREMENT_COLUMNS,
     ConflictItem,
     ConflictPage,
     ConflictQuery,
@@ -38,6 +41,7 @@ from hstore_api.measurement_schemas import (
     ValueVerdict,
     Why,
 )
+from hstore_api.representation import TABLE_TYPES, chosen_form, csv_text, declared, parquet_bytes, schema_of
 from hstore_api.uploads import Sent, accepts, sent
 
 if TYPE_CHECKING:
@@ -85,11 +89,19 @@ def send_measurements(
     return once.write_elsewhere(body.digest(), lambda _: Answer(_taken(store, caller, csv_rows(table), sharing)))
 
 
-@router.get("", responses=problems(422))
+@router.get(
+    "",
+    response_model=MeasurementPage,
+    responses={**declared(TABLE_TYPES, "The measurements."), **NOT_MODIFIED, **problems(406, 422)},
+)
 def list_measurements(
-    query: Annotated[MeasurementQuery, Query()], caller: ReadCaller, store: StoreDep
-) -> MeasurementPage:
-    """List measurements that you may see in the order of their identifiers, a page at a time."""
+    request: Request, query: Annotated[MeasurementQuery, Query()], caller: ReadCaller, store: StoreDep
+) -> Response:
+    """List measurements that you may see in the order of their identifiers, a page at a time, also as a table.
+
+    The header `Link` names the next page.
+    """
+    form = chosen_form(request.headers.get("accept"), query.format, TABLE_TYPES)
     wanted = MeasurementFilter(
         material_id=query.material_id,
         composition=canonical_formula(parse_amounts(query.formula)) if query.formula else None,
@@ -102,7 +114,17 @@ def list_measurements(
     found = store.measured.page(wanted, scope=caller.scope, after=query.after, limit=query.limit + 1)
     items = tuple(map(MeasurementItem.of, found[: query.limit]))
     following = items[-1].measurement_id if len(found) > query.limit else None
-    return MeasurementPage(items=items, limit=query.limit, next=following)
+    headers = {} if following is None else {"Link": next_link(request, following)}
+    if form == "json":
+        page = MeasurementPage(items=items, limit=query.limit, next=following)
+        return answer(request, to_json(page), TABLE_TYPES[form], headers=headers)
+    rows = [item.model_dump(mode="json") for item in items]
+    content = (
+        csv_text(list(MEASUREMENT_COLUMNS), rows)
+        if form == "csv"
+        else parquet_bytes(schema_of(MEASUREMENT_COLUMNS), [{c: r[c] for c in MEASUREMENT_COLUMNS} for r in rows])
+    )
+    return answer(request, content, TABLE_TYPES[form], headers=headers)
 
 
 @router.get("/conflicts", responses=problems(422))
