@@ -63,8 +63,9 @@ def train_for_lab(
     from hstore_models.spec import SHIPPED
     from hstore_models.training import MODELS, ensure, model_of
 
-    model = model_or_property if model_or_property in SHIPPED else model_of(model_or_property, settings)
     registry = Registry(settings.models_dir)
+    names = {*SHIPPED, *(card.model for card in registry.cards())}
+    model = model_or_property if model_or_property in names else model_of(model_or_property, settings)
     in_use = registry.usable(model) or ensure(model, settings, say=say)
     properties = MODELS.get(model, in_use.card.properties)
     table = measurements_table(store, lab_id, properties)
