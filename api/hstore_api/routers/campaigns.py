@@ -65,6 +65,16 @@ _THINKING = threading.BoundedSemaphore(4)
 _BUSY_S = 5
 
 
+_LINKS = {
+    operation: {"operationId": operation, "parameters": {"name": "$response.body#/campaign"}}
+    for operation in (
+        "get_campaign", "propose_experiments", "take_results", "describe_lab", "set_members", "get_members",
+        "advise_stop", "get_progress", "get_report",
+    )
+}  # fmt: skip
+"""What can be done with a campaign that has begun."""
+
+
 @router.get("", responses=problems())
 def list_campaigns(settings: SettingsDep, caller: ReadCaller) -> CampaignList:
     """List the campaigns the caller sees, by name."""
@@ -76,7 +86,7 @@ def list_campaigns(settings: SettingsDep, caller: ReadCaller) -> CampaignList:
     return CampaignList(items=tuple(map(CampaignSummary.model_validate, found)))
 
 
-@router.post("", status_code=201, responses=problems(400, 404, 413, 422))
+@router.post("", status_code=201, responses={**problems(400, 404, 413, 422), 201: {"links": _LINKS}})
 def begin_campaign(request: CampaignRequest, service: ServiceDep, caller: RunCaller) -> CampaignBegun:
     """Begin a campaign of the caller's lab; its pool is frozen."""
     from hstore_workflows.campaign.access import full_name
