@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from fastapi.testclient import TestClient
 
+from hstore.errors import StoreError
 from hstore.records import Access, Family, Kind, MeasuredIsotherm, Provenance, Scope
 from hstore.settings import Settings
 from hstore.store import open_store
@@ -474,3 +475,28 @@ def _without_names(text, path):
 
 def records_scope(lab):
     return Scope(lab_id=lab)
+
+
+def test_pages_tell_nothing_of_the_machine(client, page, records, monkeypatch):
+    def broken(*_, **__):
+        raise StoreError("cannot read materials from sqlite:////secret/place/store.sqlite: disk I/O error")
+
+    monkeypatch.setattr(client.app.state.service.store.search, "page", broken)
+    text = page("/materials", status=503)
+    assert "secret" not in text
+    assert "the result store does not answer" in text.lower()
+
+
+@pytest.mark.parametrize(
+    ("path", "data"),
+    [
+        ("/jobs", {"kind": "nothing"}),
+        ("/jobs", {"kind": "screen", "formulas": "=cmd()"}),
+        ("/measure", {"table": "formula,h2_capacity_wt_pct\nLaNi5,1", "embargo_until": "2001-01-01"}),
+    ],
+)
+def test_fields_that_do_not_fit_are_said_beside_the_form(client, signed_in, path, data):
+    signed_in("clumsy")
+    answer = client.post(path, data=data, headers=HTML)
+    assert answer.status_code == 422
+    assert 'class="alert" role="alert"' in answer.text

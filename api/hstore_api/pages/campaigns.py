@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from hstore.errors import HstoreError
 from hstore_api.access import MeasureCaller, ReadCaller, RunCaller  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.campaign_schemas import ProposalRequest, ResultsRequest
 from hstore_api.dependencies import ServiceDep, SettingsDep  # noqa: TC001 - FastAPI reads annotations
-from hstore_api.errors import ForbiddenError, NotFoundError
+from hstore_api.errors import NotFoundError
+from hstore_api.pages.forms import SAID, filled
 from hstore_api.pages.rendering import render
 from hstore_api.routers import campaigns as routes
 from hstore_api.routers.campaigns import Name  # noqa: TC001 - FastAPI reads annotations
@@ -111,7 +111,7 @@ def progress_fragment(request: Request, name: Name, caller: ReadCaller, service:
     try:
         with routes.thinking():
             found = _outlook(service.settings, name)
-    except HstoreError as error:
+    except SAID as error:
         problem = str(error)
     return render(request, "campaign_progress.html", caller=caller, name=name, outlook=found, problem=problem)
 
@@ -127,10 +127,10 @@ def ask(
 ) -> Response:
     """Ask for the next experiments, and look at the board."""
     try:
-        routes.propose_experiments(name, ProposalRequest(n=n, lab=lab or None), service, caller)
-    except (NotFoundError, ForbiddenError):
+        routes.propose_experiments(name, filled(ProposalRequest, n=n, lab=lab or None), service, caller)
+    except NotFoundError:
         raise
-    except HstoreError as error:
+    except SAID as error:
         return _board(request, name, caller, service, problem=str(error))
     return RedirectResponse(f"/campaigns/{name}#board", HTTPStatus.SEE_OTHER)
 
@@ -147,10 +147,10 @@ async def tell(request: Request, name: Name, caller: MeasureCaller, service: Ser
 def _told(request: Request, name: str, caller: Caller, service: ServiceDep, form: Mapping[str, str]) -> Response:
     row = {key: value for key, value in form.items() if value.strip()}
     try:
-        taken = routes.take_results(name, ResultsRequest(rows=(row,)), service, caller)
-    except (NotFoundError, ForbiddenError):
+        taken = routes.take_results(name, filled(ResultsRequest, rows=(row,)), service, caller)
+    except NotFoundError:
         raise
-    except HstoreError as error:
+    except SAID as error:
         return _board(request, name, caller, service, problem=str(error))
     return _board(request, name, caller, service, taken=taken)
 

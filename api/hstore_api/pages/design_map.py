@@ -48,7 +48,7 @@ def map_page(
         target=asked,
         targets=shipped_targets(),
         pool=pool,
-        failure=pools.failure(asked, caller.scope),
+        failed=pools.failed(asked, caller.scope),
         axes=AXES[asked.kind],
         guides=guides(asked),
         rows=_rows(pool),

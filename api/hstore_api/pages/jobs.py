@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
-from hstore.errors import HstoreError
 from hstore.jobs import JobState
 from hstore.keys import Permission
 from hstore_api.access import AnyCaller, Caller, ReadCaller  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.dependencies import ServiceDep, SettingsDep, StoreDep  # noqa: TC001 - FastAPI reads annotations
-from hstore_api.errors import ForbiddenError, NotFoundError, UnauthenticatedError
+from hstore_api.errors import NotFoundError
 from hstore_api.idempotency import Once  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.job_schemas import JobRequest
+from hstore_api.pages.forms import SAID, filled
 from hstore_api.pages.rendering import is_fragment, render
 from hstore_api.routers import jobs as routes
 from hstore_api.routers.jobs import JobId, KindsDep  # noqa: TC001 - FastAPI reads annotations
@@ -57,12 +57,11 @@ def start(
     own_measurements: Annotated[bool, Form()] = False,
 ) -> Response:
     """Start a job from a form and go to its page; what cannot be started is said above the form."""
-    asked = JobRequest(kind=kind, parameters=_parameters(kind, target, formulas, model, own=own_measurements))
+    parameters = _parameters(kind, target, formulas, model, own=own_measurements)
     try:
+        asked = filled(JobRequest, kind=kind, parameters=parameters)
         made = routes.start_job(asked, caller, once, store, settings, kinds)
-    except (UnauthenticatedError, ForbiddenError):
-        raise
-    except HstoreError as error:
+    except SAID as error:
         return _board(request, caller, store, settings, target=target, formulas=formulas, problem=str(error))
     return _see(json.loads(bytes(made.body))["job_id"])
 

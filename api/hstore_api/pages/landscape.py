@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import logging
 import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hstore.records import PUBLIC_SCOPE, Family, Scope
+from hstore_api.errors import BusyError
 from hstore_api.pages import words
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 MOST_POINTS = 20_000
 """Materials on a map; a larger store is cut off at that many, and the page says so."""
 
+_log = logging.getLogger(__name__)
 _FRESH_S = 600.0
 _KEPT = 12
 _DIGITS = 4
@@ -75,7 +78,7 @@ class Landscapes:
     def __init__(self, service: Service) -> None:
         self.service = service
         self._made: dict[tuple[str, str | None], Landscape] = {}
-        self._failed: dict[tuple[str, str | None], str] = {}
+        self._failed: set[tuple[str, str | None]] = set()
         self._under_way: set[tuple[str, str | None]] = set()
         self._lock = threading.Lock()
 
@@ -105,23 +108,24 @@ class Landscapes:
         # A pool of yesterday may hold what has been taken back since: it is shown again only for the same day.
         return found if found is not None and found.key[0] == key[0] else None
 
-    def failure(self, target: Target, scope: Scope) -> str:
-        """Say why a pool could not be made; empty where it could."""
-        return self._failed.get((target.name, scope.lab_id), "")
+    def failed(self, target: Target, scope: Scope) -> bool:
+        """Tell whether the last attempt to make a pool came to nothing."""
+        return (target.name, scope.lab_id) in self._failed
 
     def _key(self, target: Target, scope: Scope) -> tuple[Any, ...]:
         count = sum(self.service.store.count_materials(scope=scope, family=family) for family in target.families)
         return scope.today, count
 
     def _make(self, place: tuple[str, str | None], target: Target, scope: Scope, key: tuple[Any, ...]) -> None:
-        from hstore.errors import HstoreError
-
         try:
             made = _landscape(self.service, target, scope, key)
-        except HstoreError as error:
-            self._failed[place] = str(error)
+        except BusyError:
+            return  # a model is being trained; the page asks again
+        except Exception:  # noqa: BLE001 - whatever it is, the page says so and the log has the cause
+            _log.exception("the materials of target %s could not be scored", target.name)
+            self._failed.add(place)
         else:
-            self._failed.pop(place, None)
+            self._failed.discard(place)
             self._made[place] = made
             while len(self._made) > _KEPT:
                 self._made.pop(next(iter(self._made)))

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, File, Form, Request, UploadFile
 from fastapi.responses import RedirectResponse, Response
 
-from hstore.errors import HstoreError, InputError
+from hstore.errors import InputError
 from hstore.records import Visibility
 from hstore.store.measured import MeasurementFilter
 from hstore_api.access import Caller, MeasureCaller, ReadCaller  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.dependencies import ServiceDep, StoreDep  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.lab_writes import access_of, author_of, published
 from hstore_api.measurement_schemas import PublishRequest, SharingQuery
+from hstore_api.pages.forms import SAID, filled
 from hstore_api.pages.rendering import render
 from hstore_api.pages.shown import shown_value
 
@@ -58,7 +59,8 @@ def send(
 
     author = author_of(caller)
     try:
-        sharing = SharingQuery(
+        sharing = filled(
+            SharingQuery,
             visibility=Visibility.PUBLIC if public else Visibility.LAB,
             embargo_until=None if public else _day(embargo_until),
         )
@@ -66,7 +68,7 @@ def send(
         check_csv(stream)
         access = access_of(caller, sharing)
         taken = take(service.store, csv_rows(stream), access=access, author=author, scope=caller.scope)
-    except HstoreError as error:
+    except SAID as error:
         return _page(request, caller, service.store, problem=str(error), table=table)
     return _page(request, caller, service.store, taken=taken)
 
@@ -76,7 +78,7 @@ def publish(
     caller: MeasureCaller, store: StoreDep, measurement_id: Annotated[str, Form(max_length=500)]
 ) -> Response:
     """Let everybody see a measurement of the lab."""
-    published(store, store.measured, PublishRequest(ids=(measurement_id,)), author_of(caller))
+    published(store, store.measured, filled(PublishRequest, ids=(measurement_id,)), author_of(caller))
     return RedirectResponse("/measure#own", HTTPStatus.SEE_OTHER)
 
 

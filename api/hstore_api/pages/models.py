@@ -81,7 +81,7 @@ def model_page(
         in_use=in_use,
         versions=sorted(versions, key=lambda c: str(c.created or ""), reverse=True),
         history=registry.history(name, caller.scope)[::-1],
-        blocks=_blocks(registry, card, caller.scope),
+        blocks=_blocks(registry, card),
     )
 
 
@@ -108,8 +108,8 @@ def _newest(cards: list[ModelCard]) -> ModelCard | None:
     return max(cards, key=lambda card: str(card.created or ""), default=None)
 
 
-def _blocks(registry: Registry, card: ModelCard, scope: Scope) -> list[ScoreBlock]:
-    registry.card(card.model, card.model_id, scope)  # what is kept below was checked for nobody in particular
+def _blocks(registry: Registry, card: ModelCard) -> list[ScoreBlock]:
+    """Return what lies behind the figures of a card that the reader was found to see."""
     plots = _plots(registry.folder, card.model, card.model_id)
     return [ScoreBlock(name, score, plots.get(name, ())) for name, score in card.scores.items()]
 

@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from hstore.elements import ATOMIC_MASS_G_PER_MOL
-from hstore.errors import FormulaError, HstoreError, InputError, unknown_name
+from hstore.errors import FormulaError, InputError, unknown_name
 from hstore.formula import canonical_formula, parse_amounts
 from hstore.properties import PROPERTIES
 from hstore.records import Family
@@ -104,7 +104,7 @@ def search_page(
     """Search; htmx gets the results alone."""
     try:
         found = _find(store, query, caller.scope)
-    except HstoreError as error:
+    except InputError as error:
         found = Results([], 0, "", problem=str(error))
     context: dict[str, Any] = {
         "query": query,

@@ -15,6 +15,7 @@ from hstore.records import Family
 from hstore.units import kelvin_from_celsius
 from hstore_api.access import ReadCaller  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.dependencies import ServiceDep  # noqa: TC001 - FastAPI reads annotations
+from hstore_api.limits import take_predictions
 from hstore_api.pages.answers import PREDICTED, answers_of
 from hstore_api.pages.rendering import is_fragment, render
 from hstore_api.pages.shown import PropertyRow, property_rows
@@ -22,7 +23,7 @@ from hstore_api.pages.shown import PropertyRow, property_rows
 if TYPE_CHECKING:
     from hstore.records import Scope
     from hstore_api.dependencies import Service
-    from hstore_api.pages.answers import Answers
+from hstore_api.pages.answers import Answers
 
 router = APIRouter(include_in_schema=False)
 
@@ -64,6 +65,8 @@ def try_page(
     request: Request, query: Annotated[TryQuery, Query()], caller: ReadCaller, service: ServiceDep
 ) -> HTMLResponse:
     """Predict what is typed; htmx gets the answer alone."""
+    if query.formula.strip():
+        take_predictions(service.store, caller, 1)
     tried = _tried(service, answers_of(service, request.app.state), query, caller.scope)
     template = "try_answer.html" if is_fragment(request) else "try.html"
     return render(request, template, caller=caller, query=query, tried=tried, examples=EXAMPLES)
