@@ -9,7 +9,7 @@ from hstore.records import Material, Scope
 from hstore.settings import Settings
 from hstore.store import open_store
 from hstore.store.optimade.entries import Wanted
-from hstore_api.optimade.structures import structure_resource
+from hstore_api.optimade.resources import structure_resource
 from hstore_workflows.sources.optimade.query import OptimadeQuery
 from hstore_workflows.sources.optimade.transport import Patience
 from tests.api.optimade_pool import fill, served

@@ -18,7 +18,7 @@ from hstore.store.optimade.entries import Wanted
 from hstore.store.optimade.fields import UnsupportedFilterError
 from hstore_api.optimade.filters import MAX_CHARACTERS, _parser, read_filter
 from hstore_api.optimade.properties import undefined
-from hstore_api.optimade.structures import structure_resource
+from hstore_api.optimade.resources import structure_resource
 from tests.api.optimade_pool import fill
 
 COMPARED = {

@@ -18,7 +18,6 @@ from optimade.models import (
     StructureResponseOne,
 )
 
-from hstore.store.optimade.catalogue import DOI_RESOLVER
 from hstore.store.optimade.conditions import Compare
 from hstore.store.optimade.entries import Wanted
 from hstore_api.access import ScopeDep  # noqa: TC001 - FastAPI reads annotations
@@ -28,11 +27,11 @@ from hstore_api.optimade.paging import position_text
 from hstore_api.optimade.parameters import EntryParameters, Listing, ListingParameters, Single
 from hstore_api.optimade.properties import ENTRY_TYPES, described
 from hstore_api.optimade.queries import Notes, check_common, check_names, read_fields, read_listing
-from hstore_api.optimade.structures import structure_resource
+from hstore_api.optimade.resources import reference_resource, structure_resource
 
 if TYPE_CHECKING:
     from hstore.store import Store
-    from hstore.store.optimade.entries import Found, ReferenceEntry
+    from hstore.store.optimade.entries import Found
 
 router = APIRouter()
 
@@ -122,7 +121,9 @@ def list_references(request: Request, params: Listing, store: StoreDep, scope: S
     fields = read_fields("references", params.response_fields, notes)
     wanted = read_listing("references", params, request.query_params, fields, notes)
     found = store.optimade.references(wanted, scope=scope)
-    return _page(request, found, wanted, [fields.of(_reference(entry)) for entry in found.entries], [], notes)
+    return _page(
+        request, found, wanted, [fields.of(reference_resource(entry)) for entry in found.entries], [], notes
+    )
 
 
 @router.get("/references/{entry_id:path}", response_model=ReferenceResponseOne, tags=["references"])
@@ -133,7 +134,7 @@ def get_reference(
     notes = _noted(request, params, listing=False)
     fields = read_fields("references", params.response_fields, notes)
     found = store.optimade.references(Wanted(1, Compare("id", "=", _plain(entry_id))), scope=scope)
-    return _one(request, found, [fields.of(_reference(entry)) for entry in found.entries], [], notes)
+    return _one(request, found, [fields.of(reference_resource(entry)) for entry in found.entries], [], notes)
 
 
 _DESCRIPTIONS = {
@@ -216,18 +217,9 @@ def _included(store: Store, data: list[dict[str, Any]], include: str) -> list[di
         return []
     relations = [entry.get("relationships", {}).get("references", {}).get("data", ()) for entry in data]
     return [
-        _reference(entry) for entry in store.optimade.cited({r["id"] for related in relations for r in related})
+        reference_resource(entry)
+        for entry in store.optimade.cited({r["id"] for related in relations for r in related})
     ]
-
-
-def _reference(entry: ReferenceEntry) -> dict[str, Any]:
-    attributes = {
-        "immutable_id": None,
-        "last_modified": None,
-        "doi": entry.doi,
-        "url": f"{DOI_RESOLVER}{entry.doi}",
-    }
-    return {"id": entry.reference_id, "type": "references", "attributes": attributes}
 
 
 def _link(name: str, title: str, description: str, base_url: str, kind: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Materials as structure entries of OPTIMADE.
+"""Materials and works as entries of OPTIMADE.
 
 A material without a crystal structure is a composition whose atoms have no positions: its entry has the flag
 ``implicit_atoms`` and null where sites would be described, as the specification asks.
@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from hstore.formula import parse_amounts
 from hstore.interchange import Placement
 from hstore.properties import PROPERTIES
-from hstore.store.optimade.catalogue import PREFIX
+from hstore.store.optimade.catalogue import DOI_RESOLVER, PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hstore.store.optimade.entries import StructureEntry
+    from hstore.store.optimade.entries import ReferenceEntry, StructureEntry
 
 _VACANCY = "vacancy"
 _LEAST_VACANCY = 1e-6
@@ -30,6 +30,17 @@ def structure_resource(entry: StructureEntry) -> dict[str, Any]:
         cited = [{"type": "references", "id": name} for name in entry.reference_ids]
         resource["relationships"] = {"references": {"data": cited}}
     return resource
+
+
+def reference_resource(entry: ReferenceEntry) -> dict[str, Any]:
+    """Return the entry of a work with all its fields."""
+    attributes = {
+        "immutable_id": None,
+        "last_modified": None,
+        "doi": entry.doi,
+        "url": f"{DOI_RESOLVER}{entry.doi}",
+    }
+    return {"id": entry.reference_id, "type": "references", "attributes": attributes}
 
 
 def _attributes(entry: StructureEntry) -> dict[str, Any]:
