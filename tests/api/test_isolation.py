@@ -30,6 +30,7 @@ from hstore_models.registry import Registry
 from hstore_models.training import MODELS
 from hstore_workflows.campaign import story
 from hstore_workflows.campaign.objective import Goal, Objective
+from hstore_workflows.jobs.kind import FILES
 
 MARK = "MARKNORTH"
 """In every text of north's records."""

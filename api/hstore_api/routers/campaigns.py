@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
     from hstore.settings import Settings
     from hstore.store import Store
+    from hstore_api.dependencies import Service
     from hstore_workflows.campaign.config import CampaignConfig
     from hstore_workflows.campaign.results import Verdict
 
@@ -141,21 +142,7 @@ def propose_experiments(
 
     They are kept for the lab of the key; a key without a lab says for whom.
     """
-    from hstore_workflows.campaign.proposing import propose
-
-    _seen(service.settings, name, caller)
-    lab = _acting(caller, request.lab)
-
-    def ask(token: str) -> Answer:
-        with thinking():
-            found = propose(
-                service.settings, name, n=request.n, lab=lab or None, strategy=request.strategy, token=token
-            )
-        _note(service.store, caller, "campaigns.propose", name, experiments=len(found))
-        items = tuple(map(ProposedExperiment.of, found))
-        return Answer(ProposalsResponse(campaign=name, items=items, note=found.note))
-
-    return once.write_elsewhere(request, ask)
+    return once.write_elsewhere(request, lambda token: Answer(asked(name, request, service, caller, token)))
 
 
 @router.post("/{name}/results", response_model=ResultsResponse, responses=problems(400, 404, 409, 413, 422))
@@ -166,20 +153,7 @@ def take_results(
 
     What is told twice is there once: a repeated row is a duplicate, so a request may be sent again.
     """
-    from hstore_workflows.campaign.story import observe
-
-    _seen(service.settings, name, caller)
-    lab = _acting(caller, request.lab)
-
-    def tell(_: str) -> Answer:
-        taken = observe(service.settings, name, list(request.rows), lab=lab, acting=caller.lab_id)
-        _note(service.store, caller, "campaigns.results", name, **taken.counts)
-        verdicts = tuple(map(RowVerdict.of, taken.verdicts))
-        return Answer(
-            ResultsResponse(campaign=name, counts=taken.counts, verdicts=verdicts, ignored=taken.ignored)
-        )
-
-    return once.write_elsewhere(request, tell)
+    return once.write_elsewhere(request, lambda _: Answer(told(name, request, service, caller)))
 
 
 @router.post("/{name}/experiments/{number}/correction", responses=problems(400, 404, 413, 422))
@@ -315,6 +289,32 @@ def get_report(name: Name, settings: SettingsDep, caller: ReadCaller) -> Respons
         "img-src data: blob:"
     )
     return Response(page, media_type="text/html", headers={"Content-Security-Policy": policy})
+
+
+def asked(
+    name: str, request: ProposalRequest, service: Service, caller: Caller, token: str = ""
+) -> ProposalsResponse:
+    """Propose experiments for a caller; asked again with the same token it gives what it gave."""
+    from hstore_workflows.campaign.proposing import propose
+
+    _seen(service.settings, name, caller)
+    lab = _acting(caller, request.lab) or None
+    with thinking():
+        found = propose(service.settings, name, n=request.n, lab=lab, strategy=request.strategy, token=token)
+    _note(service.store, caller, "campaigns.propose", name, experiments=len(found))
+    return ProposalsResponse(campaign=name, items=tuple(map(ProposedExperiment.of, found)), note=found.note)
+
+
+def told(name: str, request: ResultsRequest, service: Service, caller: Caller) -> ResultsResponse:
+    """Take the results of a caller."""
+    from hstore_workflows.campaign.story import observe
+
+    _seen(service.settings, name, caller)
+    lab = _acting(caller, request.lab)
+    taken = observe(service.settings, name, list(request.rows), lab=lab, acting=caller.lab_id)
+    _note(service.store, caller, "campaigns.results", name, **taken.counts)
+    verdicts = tuple(map(RowVerdict.of, taken.verdicts))
+    return ResultsResponse(campaign=name, counts=taken.counts, verdicts=verdicts, ignored=taken.ignored)
 
 
 def _seen(settings: Settings, name: str, caller: Caller) -> CampaignConfig:
