@@ -73,7 +73,9 @@ class BodyMiddleware:
             _check_address(scope)
             received = await _received(scope, receive)
         except (HTTPException, InputError) as error:
-            await answer(Request(scope), error)(scope, receive, send)
+            refusal = answer(Request(scope), error)
+            refusal.headers["Connection"] = "close"  # the rest of the body is not waited for
+            await refusal(scope, receive, send)
             return
         if received is not None:
             await self._app(scope, received, send)
