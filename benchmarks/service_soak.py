@@ -208,7 +208,7 @@ def _disturbed(clients: Clients, processes: Processes, store: Store, plan: Plan)
         if failures or time.monotonic() > end:
             raise RuntimeError(f"the trial did not come to its end: {failures or 'too slow'}")
         killer.step()
-        time.sleep(0.02)
+        time.sleep(0.1)
     return killer.kills
 
 

@@ -43,7 +43,7 @@ def serve(settings, *arguments, database_url=None):
 def running(settings, records):
     """A running service and its address; ended at the end, whatever happened."""
     port = free_port()
-    process = serve(settings, "--port", port)
+    process = serve(settings, "--port", port, "--no-worker")
     address = f"http://127.0.0.1:{port}"
     for _ in range(600):
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import subprocess
 import sys
 import threading
@@ -56,10 +55,11 @@ class WorkerChild:
         wait_s = _FIRST_WAIT_S
         while not self._ended.is_set():
             began = time.monotonic()
-            self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, env=os.environ.copy())
-            if self._ended.is_set() and self._process.stdin is not None:  # stopped while it was being started
-                self._process.stdin.close()
-            code = self._process.wait()
+            with subprocess.Popen(self._command, stdin=subprocess.PIPE) as process:
+                self._process = process
+                if self._ended.is_set() and process.stdin is not None:  # stopped while it was being started
+                    process.stdin.close()
+                code = process.wait()
             if self._ended.is_set():
                 return
             lived_s = time.monotonic() - began
