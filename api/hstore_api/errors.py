@@ -207,10 +207,12 @@ def _answer_http(request: Request, error: Exception) -> Response:
 def _allowed(request: Request) -> list[str]:
     """Return the methods an address takes: routers name only those of the first of its routes."""
     routes, path = request.app.router.routes, request.url.path
-    asked = [
-        {"type": "http", "path": path, "root_path": "", "headers": [], "method": method} for method in _METHODS
-    ]
-    return [scope["method"] for scope in asked if any(route.matches(scope)[0] is Match.FULL for route in routes)]
+
+    def takes(method: str) -> bool:
+        scope = {"type": "http", "path": path, "root_path": "", "headers": [], "method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in routes)
+
+    return [method for method in _METHODS if takes(method)]
 
 
 def _answer_invalid(request: Request, error: Exception) -> Response:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +79,7 @@ class Metrics:
         gathered, folder = CollectorRegistry(), os.environ.get(_SHARED)
         if folder:
             _forget_dead_processes(Path(folder))
-            MultiProcessCollector(gathered, folder)
+            MultiProcessCollector(gathered, folder)  # type: ignore[no-untyped-call] # untyped upstream
         else:
             gathered.register(self._registry)
         gathered.register(_Processes(_pids(folder)))
@@ -119,7 +120,7 @@ class _Processes(Collector):
     def collect(self) -> Iterator[Metric]:
         together: dict[str, tuple[Metric, float]] = {}
         for pid in self._pids:
-            for metric in ProcessCollector(pid=lambda pid=pid: pid, registry=None).collect():
+            for metric in ProcessCollector(pid=partial(int, pid), registry=None).collect():
                 (sample,) = metric.samples
                 first, total = together.get(metric.name, (metric, 0.0))
                 earliest = metric.name == "process_start_time_seconds" and total
@@ -142,7 +143,7 @@ def _forget_dead_processes(folder: Path) -> None:
     for path in folder.glob("gauge_live*.db"):
         found = _PID.search(path.name)
         if found and not _lives(int(found[1])):
-            mark_process_dead(int(found[1]), str(folder))
+            mark_process_dead(int(found[1]), str(folder))  # type: ignore[no-untyped-call] # untyped upstream
 
 
 def _lives(pid: int) -> bool:

@@ -36,7 +36,7 @@ def written_structure(structure: dict[str, Any], form: str) -> bytes:
     from pymatgen.core import Structure
 
     try:
-        text = Structure.from_dict(structure).to(fmt=form)
+        text = Structure.from_dict(structure).to(fmt=form)  # type: ignore[arg-type] # one of STRUCTURE_TYPES
     except Exception as error:  # whatever a source left out or pymatgen cannot write, the JSON is as it was given
         raise NotAcceptableError(
             f"this structure cannot be written as {form}; take it with format=json"

@@ -13,7 +13,6 @@ from hstore_api.access import MeasureCaller, ReadCaller, RunCaller  # noqa: TC00
 from hstore_api.campaign_schemas import ProposalRequest, ResultsRequest, ResultsResponse
 from hstore_api.dependencies import ServiceDep, SettingsDep  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.errors import NotFoundError
-from hstore_api.idempotency import Once  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.pages.forms import SAID, filled
 from hstore_api.pages.rendering import render
 from hstore_api.routers import campaigns as routes
@@ -123,13 +122,12 @@ def ask(
     name: Name,
     caller: RunCaller,
     service: ServiceDep,
-    once: Once,
     n: Annotated[int, Form(ge=1, le=50)] = 1,
     lab: Annotated[str, Form(max_length=64)] = "",
 ) -> Response:
     """Ask for the next experiments, and look at the board."""
     try:
-        routes.asked(name, filled(ProposalRequest, n=n, lab=lab or None), service, caller, once)
+        routes.asked(name, filled(ProposalRequest, n=n, lab=lab or None), service, caller)
     except NotFoundError:
         raise
     except SAID as error:
@@ -138,25 +136,22 @@ def ask(
 
 
 @router.post("/campaigns/{name}/results")
-async def tell(request: Request, name: Name, caller: MeasureCaller, service: ServiceDep, once: Once) -> Response:
+async def tell(request: Request, name: Name, caller: MeasureCaller, service: ServiceDep) -> Response:
     """Take the result of one experiment from a form, and show its verdict."""
     from starlette.concurrency import run_in_threadpool
 
     form = {key: str(value) for key, value in (await request.form(max_files=0, max_fields=60)).items()}
-    return await run_in_threadpool(_told, request, name, caller, service, once, form)
+    return await run_in_threadpool(_told, request, name, caller, service, form)
 
 
-def _told(
-    request: Request, name: str, caller: Caller, service: ServiceDep, once: Once, form: Mapping[str, str]
-) -> Response:
+def _told(request: Request, name: str, caller: Caller, service: ServiceDep, form: Mapping[str, str]) -> Response:
     row = {key: value for key, value in form.items() if value.strip()}
     try:
-        answer = routes.told(name, filled(ResultsRequest, rows=(row,)), service, caller, once)
+        taken = routes.told(name, filled(ResultsRequest, rows=(row,)), service, caller)
     except NotFoundError:
         raise
     except SAID as error:
         return _board(request, name, caller, service, problem=str(error))
-    taken = ResultsResponse.model_validate_json(bytes(answer.body))
     return _board(request, name, caller, service, taken=taken)
 
 

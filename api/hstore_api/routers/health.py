@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request
@@ -25,8 +25,12 @@ if TYPE_CHECKING:
 
 router = APIRouter(tags=["health"])
 
-_NOT_READY = {503: {"model": NotReady, "description": "Not ready; the checks say why"}}
-_METRICS = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "All figures"}}
+_NOT_READY: dict[int | str, dict[str, Any]] = {
+    503: {"model": NotReady, "description": "Not ready; the checks say why"}
+}
+_METRICS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "All figures"}
+}
 
 
 @router.get("/healthz", responses=problems())

@@ -206,7 +206,7 @@ def _decompressed(raw: IO[bytes], path: Path) -> Iterator[IO[bytes]]:
     import pyarrow as pa
 
     with pa.CompressedInputStream(pa.PythonFile(raw, "r"), "zstd") as stream:
-        yield _Reading(stream)
+        yield cast("IO[bytes]", _Reading(stream))
 
 
 class _Reading:
