@@ -15,7 +15,6 @@ from lark.exceptions import LarkError, UnexpectedInput, VisitError
 from optimade.exceptions import BadRequest, NotImplementedResponse
 from optimade.filterparser.lark_parser import AVAILABLE_PARSERS
 
-from hstore.store.optimade.catalogue import PREFIX
 from hstore.store.optimade.conditions import (
     And,
     Compare,
@@ -29,6 +28,7 @@ from hstore.store.optimade.conditions import (
     Or,
     Place,
 )
+from hstore_api.optimade.properties import is_foreign
 
 if TYPE_CHECKING:
     import builtins
@@ -45,7 +45,6 @@ MAX_DEPTH = 30
 """Most brackets that are open at a time."""
 
 _REVERSED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "!=": "!="}
-_FOREIGN = re.compile(r"_[a-z0-9]+_")
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 
 
@@ -254,7 +253,7 @@ class _Reader(Transformer[Token, Any]):
             return False
         if first != name and (first in self._fields or first in self._undefined or f"{first}.id" in self._fields):
             raise NotImplementedResponse(f"{name!r} is a part of {first!r} and cannot be asked")
-        if _FOREIGN.match(first) and not first.startswith(PREFIX):
+        if is_foreign(first):
             self._warn(f"the field {name!r} is of another provider; no entry here has it")
             return False
         raise BadRequest(f"there is no field {name!r}; /info lists those there are")

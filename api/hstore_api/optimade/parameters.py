@@ -10,6 +10,9 @@ from typing import Annotated
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, EmailStr, Field
 
+PAGE_LIMIT = 20
+"""Entries of a page where none are asked for."""
+
 
 class EntryParameters(BaseModel):
     """Of a request for one entry."""
@@ -35,7 +38,7 @@ class ListingParameters(EntryParameters):
     """Which entries, in the filter language of OPTIMADE; all where it is empty."""
     sort: str = Field(default="", examples=["-_hstore_h2_capacity_wt_pct,nelements"])
     """Fields to sort by, separated by commas; a minus turns the order round. Entries without a value come last."""
-    page_limit: int = Field(default=20, ge=0, examples=[20])
+    page_limit: int = Field(default=PAGE_LIMIT, ge=0, examples=[20])
     """Most entries of a page, at most 500; 0 stands for 20."""
     page_offset: int = Field(default=0, ge=0, examples=[0])
     """Entries to skip, at most 10,000; ``links.next`` goes further."""

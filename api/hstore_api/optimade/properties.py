@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any
 
@@ -21,7 +22,9 @@ SITE_FIELDS = ("lattice_vectors", "cartesian_site_positions", "species", "specie
 """Fields for which a structure must be read."""
 
 _MODELS: dict[str, type[EntryResource]] = {"structures": StructureResource, "references": ReferenceResource}
-_SEARCHED = {"structures": STRUCTURE_FIELDS, "references": REFERENCE_FIELDS}
+SEARCHED = {"structures": STRUCTURE_FIELDS, "references": REFERENCE_FIELDS}
+"""Fields that can be asked, by the type of entries."""
+
 _UCUM = {
     "wt%": "%",
     "kJ/mol H2": "kJ/mol",
@@ -31,6 +34,7 @@ _UCUM = {
 }
 """Units that are written otherwise in the Unified Code for Units of Measure, which OPTIMADE asks for."""
 
+_PREFIXED = re.compile(r"_[a-z0-9]+_")
 _TYPES = {"type": "string"}
 _OWN: dict[str, tuple[str, str]] = {
     "family": ("string", "Family by mechanism: interstitial, ionic, complex, sorbent or electrolyte."),
@@ -52,7 +56,7 @@ _OWN: dict[str, tuple[str, str]] = {
 def described(entry_type: str) -> dict[str, dict[str, Any]]:
     """Return, for ``/info``, the fields that entries of a type are served with."""
     defined = _defined(entry_type)
-    found = {name: dict(defined[name]) for name in defined if name in _SEARCHED[entry_type]}
+    found = {name: dict(defined[name]) for name in defined if name in SEARCHED[entry_type]}
     for name, field in found.items():
         field["type"] = _TYPES.get(name, field["type"])
         field["sortable"] = is_sortable(entry_type, name)
@@ -63,13 +67,18 @@ def described(entry_type: str) -> dict[str, dict[str, Any]]:
 
 def undefined(entry_type: str) -> frozenset[str]:
     """Return the fields that OPTIMADE defines and no entry here has."""
-    return frozenset(_defined(entry_type)) - _SEARCHED[entry_type].keys()
+    return frozenset(_defined(entry_type)) - SEARCHED[entry_type].keys()
 
 
 def is_sortable(entry_type: str, name: str) -> bool:
     """Tell whether entries can be sorted by a field."""
-    field = _SEARCHED[entry_type].get(name)
+    field = SEARCHED[entry_type].get(name)
     return field is not None and field.sorts
+
+
+def is_foreign(name: str) -> bool:
+    """Tell whether a name has the form of another provider's."""
+    return _PREFIXED.match(name) is not None and not name.startswith(PREFIX)
 
 
 def _own_fields() -> dict[str, dict[str, Any]]:

@@ -9,19 +9,24 @@ from typing import TYPE_CHECKING, Any
 from optimade.exceptions import BadRequest, Forbidden
 from optimade.models import Warnings
 
-from hstore.store.optimade.catalogue import PREFIX, REFERENCE_FIELDS, STRUCTURE_FIELDS
 from hstore.store.optimade.entries import Sort, Wanted
 from hstore_api.optimade.filters import read_filter
 from hstore_api.optimade.paging import read_position
-from hstore_api.optimade.properties import SITE_FIELDS, TOP_LEVEL, described, is_sortable, undefined
+from hstore_api.optimade.parameters import PAGE_LIMIT
+from hstore_api.optimade.properties import (
+    SEARCHED,
+    SITE_FIELDS,
+    TOP_LEVEL,
+    described,
+    is_foreign,
+    is_sortable,
+    undefined,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from hstore_api.optimade.parameters import EntryParameters, ListingParameters
-
-PAGE_LIMIT = 20
-"""Entries of a page where none are asked for."""
 
 MAX_PAGE_LIMIT = 500
 """Most entries of a page."""
@@ -32,8 +37,6 @@ MAX_OFFSET = 10_000
 _UNUSED = ("page_cursor", "page_below")
 _PAGING = ("page_offset", "page_number", "page_above")
 _FIELD = re.compile(r"[a-z_][a-z_0-9]*(\.[a-z_0-9]+)?")
-_FOREIGN = re.compile(r"_[a-z0-9]+_")
-_SEARCHED = {"structures": STRUCTURE_FIELDS, "references": REFERENCE_FIELDS}
 
 
 @dataclass
@@ -96,7 +99,7 @@ def check_names(known: Iterable[str], given: Iterable[str], notes: Notes) -> Non
     for name in given:
         if name in known:
             continue
-        if not _FOREIGN.match(name) or name.startswith(PREFIX):
+        if not is_foreign(name):
             raise BadRequest(f"the query parameter {name!r} is not known; see /optimade/v1/openapi.json")
         notes.add(
             "UnknownProviderQueryParameter", f"the query parameter {name!r} is of another provider: no effect"
@@ -143,12 +146,12 @@ def read_listing(
         limit=limit,
         condition=read_filter(
             params.filter,
-            _SEARCHED[entry_type],
+            SEARCHED[entry_type],
             undefined(entry_type),
             lambda detail: notes.add("UnknownProviderProperty", detail),
         ),
         sort=sort,
-        after=read_position(params.page_above, sort, _SEARCHED[entry_type]) if chosen == "page_above" else None,
+        after=read_position(params.page_above, sort, SEARCHED[entry_type]) if chosen == "page_above" else None,
         offset=_offset(chosen, params, limit, notes),
         with_structures=fields.need_sites,
     )
@@ -194,7 +197,7 @@ def _check_field(name: str, known: Iterable[str], notes: Notes, where: str) -> b
     """
     if name in known:
         return True
-    if not _FIELD.fullmatch(name) or not _FOREIGN.match(name) or name.startswith(PREFIX):
+    if not (_FIELD.fullmatch(name) and is_foreign(name)):
         raise BadRequest(f"{where} names {name!r}, which is no field of these entries; /info lists them")
     notes.add("UnknownProviderProperty", f"{where} names {name!r} of another provider; no entry here has it")
     return False
