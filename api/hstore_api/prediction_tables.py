@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 
+from hstore_api.representation import csv_text
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
 
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
 
     from hstore_api.prediction_schemas import PredictionResponse
 
-CSV = "text/csv"
-"""Media type of a table."""
+TABLE = "text/csv"
+"""Media type of a table that comes in."""
 
 ADDED = ("property", "mean", "std", "lower", "upper", "unit", "in_domain", "reason", "error", "note", "model_id")
 """Columns that an answer adds."""
 
-_COMMANDS = ("=", "+", "-", "@", "\t", "\r", "\n")
+_OF_ROW = ("mean", "std", "lower", "upper", "in_domain", "reason", "error", "note")
 
 
 class TableRoute(APIRoute):
@@ -37,7 +38,7 @@ class TableRoute(APIRoute):
         handler = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
-            if request.headers.get("content-type", "").partition(";")[0].strip().lower() == CSV:
+            if request.headers.get("content-type", "").partition(";")[0].strip().lower() == TABLE:
                 request = await _as_json(request)
             return await handler(request)
 
@@ -77,7 +78,7 @@ def _content(body: bytes, query: Sequence[tuple[str, str]]) -> bytes:
     ).encode()
 
 
-def as_csv(answers: Sequence[PredictionResponse], given: Sequence[Mapping[str, Any]] | None) -> str:
+def as_csv(answers: Sequence[PredictionResponse], given: Sequence[Mapping[str, Any]] | None) -> bytes:
     """Write answers as CSV, one line for each material and property.
 
     Args:
@@ -87,29 +88,20 @@ def as_csv(answers: Sequence[PredictionResponse], given: Sequence[Mapping[str, A
     """
     inputs = list(dict.fromkeys(column for row in given or () for column in row))
     leading = [column for column in inputs if column not in ADDED] or ["formula", "name"]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([_inert(column) for column in (*leading, *ADDED)])
+    lines = []
     for answer in answers:
+        shared = {name: getattr(answer, name) for name in ("property", "unit", "model_id")}
         for place, row in enumerate(answer.rows):
-            cells = given[place] if given else {"formula": row.formula, "name": row.name}
-            found = {
-                **row.model_dump(),
-                "property": answer.property,
-                "unit": answer.unit,
-                "model_id": answer.model_id,
-            }
-            written = [cells.get(column) for column in leading] + [found[column] for column in ADDED]
-            writer.writerow([_inert(cell) for cell in written])
-    return text.getvalue()
+            cells = {name: _as_number(cell) for name, cell in given[place].items()} if given else {}
+            lines.append(row.model_dump() | cells | shared | {name: getattr(row, name) for name in _OF_ROW})
+    return csv_text([*leading, *ADDED], lines)
 
 
-def _inert(cell: Any) -> Any:
-    """Return a cell that no spreadsheet takes for a command: text that begins like one gets an apostrophe."""
-    if not isinstance(cell, str) or not cell.lstrip(" ").startswith(_COMMANDS):
-        return cell
-    try:
-        float(cell)
-    except ValueError:
-        return f"'{cell}"
+def _as_number(cell: Any) -> Any:
+    """Return text that is a negative number as one, which a spreadsheet may read."""
+    if isinstance(cell, str) and cell.startswith(("-", "+")):
+        try:
+            return float(cell)
+        except ValueError:
+            return cell
     return cell

@@ -37,8 +37,6 @@ HEAD_START_S = 1.0
 """Time after its start in which a service answers before it loads models, s."""
 
 _NUMBERS = ("mean", "std", "lower", "upper")
-_DIGITS = 13
-"""Digits of the numbers: what lies beyond depends on which other rows are computed beside one."""
 
 _log = logging.getLogger(__name__)
 
@@ -287,7 +285,7 @@ def _without(subject: Subject, cause: str, reason: str = "") -> PredictedRow:
 
 def _answered(subject: Subject, answer: Predictions, i: int, *, refuse: bool, blind: bool) -> PredictedRow:
     """Return the row of a subject that was asked for."""
-    numbers = {name: float(f"{getattr(answer, name)[i]:.{_DIGITS}g}") for name in _NUMBERS}
+    numbers = {name: float(getattr(answer, name)[i]) for name in _NUMBERS}
     reason, in_domain = str(answer.reason[i]), bool(answer.in_domain[i])
     if not all(map(math.isfinite, numbers.values())):
         return _without(subject, reason or "the model has no finite answer for this material")

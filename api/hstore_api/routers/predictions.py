@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +12,7 @@ from hstore.errors import InputError
 from hstore_api.access import ReadCaller  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.dependencies import PredictorDep, StoreDep  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.errors import problems
+from hstore_api.etag import NOT_MODIFIED, matches, tag_of
 from hstore_api.limits import take_predictions
 from hstore_api.prediction_schemas import (
     PredictionRequest,
@@ -21,8 +21,9 @@ from hstore_api.prediction_schemas import (
     SinglePrediction,
     StatedConditions,
 )
-from hstore_api.prediction_tables import CSV, TableRoute, as_csv
+from hstore_api.prediction_tables import TABLE, TableRoute, as_csv
 from hstore_api.predictor import check_kinds
+from hstore_api.representation import CSV, JSON, chosen_form, declared
 from hstore_api.subjects import Subject, of_formula, of_rows
 
 if TYPE_CHECKING:
@@ -40,17 +41,14 @@ _OF_TABLE: dict[str, Any] = {
     "description": "With a table: what to predict. Any other field of a request may stand beside it.",
     "schema": {"type": "array", "items": {"type": "string"}, "examples": [["h2_capacity_wt_pct"]]},
 }
-_ANSWERED: dict[int | str, dict[str, Any]] = {
-    200: {"content": {CSV: {"schema": {"type": "string"}, "example": "formula,property,mean\nLaNi5,...,1.4\n"}}}
-}
-_FRESH: dict[int | str, dict[str, Any]] = {304: {"description": "What the caller has is what would be answered."}}
+_FORMS = {"json": JSON, "csv": CSV}
 
 
 @router.post(
     "",
     response_model=PredictionResponse | PredictionSet,
-    responses={**_ANSWERED, **problems(400, 408, 413, 422)},
-    openapi_extra={"requestBody": {"content": {CSV: _TABLE}}, "parameters": [_OF_TABLE]},
+    responses={**declared(_FORMS, "The predictions."), **problems(400, 406, 408, 413, 422)},
+    openapi_extra={"requestBody": {"content": {TABLE: _TABLE}}, "parameters": [_OF_TABLE]},
 )
 def predict(
     request: PredictionRequest, http: Request, predictor: PredictorDep, store: StoreDep, caller: ReadCaller
@@ -64,6 +62,7 @@ def predict(
     A table can be sent as `text/csv`; `property` (several times for several), conditions, `model_id` and
     `out_of_domain` are then parameters of the query. With `Accept: text/csv` the answer is a table too.
     """
+    form = chosen_form(http.headers.get("accept"), None, _FORMS)
     served = [predictor.served(name, caller.scope) for name in request.names]
     conditions, subjects = _shares(served, request.conditions()), _Subjects(request, predictor)
     for wanted in served:
@@ -75,13 +74,13 @@ def predict(
     for wanted, model, stated in zip(served, loaded, conditions, strict=True):
         answer = predictor.answer(wanted, model, subjects.of(wanted), stated, refuse=refuse)
         answers.append(_response(answer, request.out_of_domain))
-    if _wants_csv(http):
+    if form == "csv":
         alone = request.rows is not None and len(request.rows) == request.n_subjects
-        return Response(as_csv(answers, request.rows if alone else None), media_type=f"{CSV}; charset=utf-8")
+        return Response(as_csv(answers, request.rows if alone else None), media_type=CSV)
     return answers[0] if request.property is not None else PredictionSet(items=tuple(answers))
 
 
-@router.get("", response_model=PredictionResponse, responses={**_FRESH, **problems(422)})
+@router.get("", response_model=PredictionResponse, responses={**NOT_MODIFIED, **problems(422)})
 def predict_one(
     query: Annotated[SinglePrediction, Query()],
     http: Request,
@@ -98,7 +97,7 @@ def predict_one(
     check_kinds(served, [of_formula(query.formula)])
     loaded = predictor.model(served.name, caller.scope, query.model_id)
     headers = {"ETag": _etag(query, loaded.card.model_id, loaded.note), "Cache-Control": "private, no-cache"}
-    if headers["ETag"] in [tag.strip() for tag in http.headers.get("if-none-match", "").split(",")]:
+    if matches(http.headers.get("if-none-match"), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     take_predictions(store, caller, 1)
     subjects, refuse = [of_formula(query.formula)], query.out_of_domain == "refuse"
@@ -156,13 +155,7 @@ def _response(answer: Answer, out_of_domain: OutOfDomain) -> PredictionResponse:
     )
 
 
-def _wants_csv(http: Request) -> bool:
-    """Tell whether a caller asks for a table."""
-    accepted = http.headers.get("accept", "").lower()
-    return CSV in accepted and "application/json" not in accepted
-
-
 def _etag(query: SinglePrediction, model_id: str, note: str) -> str:
     """Return what an answer depends on, as a tag."""
     content = [query.model_dump(), model_id, note, hstore.__version__]
-    return f'"{hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]}"'
+    return tag_of(json.dumps(content, sort_keys=True).encode())
