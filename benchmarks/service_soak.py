@@ -52,7 +52,7 @@ PIECES = 4
 PIECE_S = 0.1
 """Time each piece takes, s."""
 
-_WAIT_S = 600.0
+_WAIT_S = 1800.0
 _TAKE_OVER_S = 20.0
 _EVERYTHING = Scope(everything=True)
 
