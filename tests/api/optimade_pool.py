@@ -92,8 +92,12 @@ def fill(store, size=200):
     public = [m for m in materials if m.access.lab_id is None]
     store.add_predictions(
         Prediction(
-            material_id=m.material_id, value=value(0.05 * place, Kind.PREDICTED), model_id="a", in_domain=True
+            material_id=m.material_id,
+            value=value((0.05 if model == "a" else 0.3 / (place + 1)) * place, Kind.PREDICTED),
+            model_id=model,
+            in_domain=True,
         )
+        for model in ("a", "b")
         for place, m in enumerate(public[::3])
     )
     store.add_measurements(

@@ -92,7 +92,7 @@ def _own_fields() -> dict[str, dict[str, Any]]:
         )
         found[f"{PREFIX}{name}"] = {
             "description": f"{known.label}, {known.unit}. {known.description}{conditions} Of several values the "
-            "best kind that the reader may see: measured, then computed, then predicted; "
+            "largest of the best kind that the reader may see: measured, computed, descriptor, predicted; "
             f"{PREFIX}value_kinds tells which.",
             "unit": _UCUM.get(known.unit, known.unit),
             "type": "float",

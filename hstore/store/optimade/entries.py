@@ -298,16 +298,16 @@ def _numbers(
 ) -> dict[str, dict[str, tuple[float, str]]]:
     """Return value and kind of the properties of materials; of several the one that filters look at as well."""
     row = MaterialNumberRow
-    best: dict[tuple[str, str], tuple[int, str, float]] = {}
+    best: dict[tuple[str, str], tuple[int, float, str]] = {}
     for piece in in_pieces(names):
         statement = select(row.material_id, row.name, row.kind, row.origin, row.value)
         seen = statement.where(row.material_id.in_(piece), row.name.in_(PROPERTIES), visible(row, scope))
         for name, number, kind, origin, value in connection.execute(seen):
-            candidate = (KINDS.index(kind), origin, value)
+            candidate = (KINDS.index(kind), -value, origin)
             best[name, number] = min(candidate, best.get((name, number), candidate))
     found: dict[str, dict[str, tuple[float, str]]] = defaultdict(dict)
-    for (name, number), (rank, _, value) in best.items():
-        found[name][number] = (value, KINDS[rank])
+    for (name, number), (rank, negative, _) in best.items():
+        found[name][number] = (0.0 - negative, KINDS[rank])
     return found
 
 

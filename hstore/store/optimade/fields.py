@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from sqlalchemy import ColumnElement, and_, case, false, func, not_, or_, select, true
+from sqlalchemy import ColumnElement, and_, case, false, func, literal, not_, or_, select, true
 from sqlalchemy.orm import aliased
 
 from hstore.elements import ATOMIC_MASS_G_PER_MOL
@@ -334,14 +334,15 @@ class Fixed(Field):
 
 
 def best_number(scope: Scope) -> Clause:
-    """Return the clause of numbers that count: of the first kind there is, and of those the first by origin.
+    """Return the clause of numbers that count: of the first kind there is, and of those the largest.
 
     A number that the scope does not see takes no part, so nothing shows that it is there.
     """
     row, better = MaterialNumberRow, aliased(MaterialNumberRow)
-    earlier = or_(_rank(better.kind) < _rank(row.kind), and_(better.kind == row.kind, better.origin < row.origin))
+    larger = or_(better.value > row.value, and_(better.value == row.value, better.origin < row.origin))
+    earlier = or_(_rank(better.kind) < _rank(row.kind), and_(better.kind == row.kind, larger))
     same = and_(better.material_id == row.material_id, better.name == row.name)
-    return and_(visible(row, scope), ~select(better).where(same, visible(better, scope), earlier).exists())
+    return and_(visible(row, scope), ~select(literal(1)).where(same, visible(better, scope), earlier).exists())
 
 
 def _rank(kind: SQLColumnExpression[str]) -> ColumnElement[int]:
