@@ -42,6 +42,7 @@ from hstore_api.dependencies import ServiceDep, SettingsDep  # noqa: TC001 - Fas
 from hstore_api.errors import ForbiddenError, LimitError, NotFoundError, problems
 from hstore_api.idempotency import Answer, Once
 from hstore_api.schemas import Text
+from hstore_api.security import REPORT_POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -283,12 +284,7 @@ def get_report(name: Name, settings: SettingsDep, caller: ReadCaller) -> Respons
     _seen(settings, name, caller)
     with thinking():
         page = campaign_report(settings, name)
-    # The page brings its scripts along; in a sandbox of no origin they reach nothing of this service.
-    policy = (
-        "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
-        "img-src data: blob:"
-    )
-    return Response(page, media_type="text/html", headers={"Content-Security-Policy": policy})
+    return Response(page, media_type="text/html", headers={"Content-Security-Policy": REPORT_POLICY})
 
 
 def asked(
