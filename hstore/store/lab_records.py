@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import delete, insert, select, text, update
-from sqlalchemy.orm import Session
+from sqlalchemy import and_, delete, insert, select, text, update
+from sqlalchemy.orm import Session, aliased
 
 from hstore.errors import InputError, UnknownNameError
 from hstore.keys import new_secret
@@ -104,17 +104,16 @@ class LabRecords:
 
     def states(self, record_ids: Collection[str], *, scope: Scope) -> dict[str, State]:
         """Return what became of the visible ones of some records; corrections that cannot be seen stay unnamed."""
-        correction = self._table.alias()
-        row = cast("Any", correction.c)
-        seen = _seen(row, scope)
+        correction = aliased(self._row)
+        newer = getattr(correction, self._key.name)
+        corrects = and_(correction.replaces == self._key, visible(correction, scope))
+        columns = (self._key, self._table.c.recorded_at, self._table.c.retracted_at, newer)
+        wanted = select(*columns).select_from(self._row).outerjoin(correction, corrects)
         found: dict[str, State] = {}
         with self._database.connected(f"read {self.what} from") as connection:
             for names in in_pieces(record_ids):
-                joined = self._table.outerjoin(correction, (row.replaces == self._key) & seen)
-                columns = (self._key, self._table.c.recorded_at, self._table.c.retracted_at, row[self._key.name])
-                wanted = select(*columns).select_from(joined)
-                wanted = wanted.where(self._key.in_(names), visible(self._row, scope))
-                for name, recorded, retracted, corrected_by in connection.execute(wanted):
+                these = wanted.where(self._key.in_(names), visible(self._row, scope))
+                for name, recorded, retracted, corrected_by in connection.execute(these):
                     found[name] = State(recorded, retracted, corrected_by)
         return found
 
@@ -340,14 +339,6 @@ def _publication(row: Row[Any], day: date | None, today: date) -> tuple[str, boo
     if day is None:
         return "published", True
     return "scheduled", embargo != day
-
-
-def _seen(columns: Any, scope: Scope) -> Any:
-    """Return the rule of :func:`hstore.store.queries.visible` for an alias of a table."""
-    seen = (columns.visibility == Visibility.PUBLIC.value) | (columns.embargo_until <= scope.today)
-    if scope.everything:
-        return columns.visibility.is_not(None)
-    return seen if scope.lab_id is None else seen | (columns.lab_id == scope.lab_id)
 
 
 def _note(
