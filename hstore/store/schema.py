@@ -466,7 +466,7 @@ class JobRow(AccessColumns, Base):
     error: Mapped[str] = mapped_column()
     attempts: Mapped[int] = mapped_column()
     cancel_requested: Mapped[bool] = mapped_column()
-    executor_id: Mapped[str] = mapped_column()
+    executor_id: Mapped[str] = mapped_column(KEY)
 
 
 class JobEventRow(Base):

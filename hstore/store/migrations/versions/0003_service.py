@@ -78,7 +78,7 @@ def upgrade() -> None:
         sa.Column("error", sa.String(), nullable=False),
         sa.Column("attempts", sa.BigInteger(), nullable=False),
         sa.Column("cancel_requested", sa.Boolean(), nullable=False),
-        sa.Column("executor_id", sa.String(), nullable=False),
+        sa.Column("executor_id", KEY, nullable=False),
         sa.Column("lab_id", KEY),
         sa.Column("visibility", sa.String(), nullable=False),
         sa.Column("embargo_until", sa.Date()),
