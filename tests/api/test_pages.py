@@ -20,6 +20,7 @@ from tests.conftest import Build
 
 HOSTILE = "<script>window.hacked=1</script><img src=x onerror=window.hacked=1>'\""
 HTML = {"accept": "text/html,application/xhtml+xml"}
+_TOLD = ("number", "material_id")
 PLAIN_PAGES = (
     *("/", "/materials", "/materials/a/LaNi5", "/compare", "/compare?ids=a/LaNi5&ids=d/MgH2", "/map", "/try"),
     *("/screens", "/campaigns", "/models", "/models/hydride_capacity", "/jobs", "/measure", "/sign-in"),
@@ -45,9 +46,12 @@ def records(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def client(records, trained, predictor):
+def client(records, trained, predictor, tmp_path_factory):
     """A client of the running app, which like a browser says where its forms come from."""
-    app = create_app(Settings(home=trained.home, database_url=records.url, data_mirror=None))
+    home = tmp_path_factory.mktemp("home")
+    trained.models_dir.mkdir(parents=True, exist_ok=True)
+    (home / "models").symlink_to(trained.models_dir)
+    app = create_app(Settings(home=home, database_url=records.url, data_mirror=None))
     with TestClient(app, raise_server_exceptions=False, headers={"Origin": "http://testserver"}) as running:
         app.state.service = replace(app.state.service, predictor=predictor)
         yield running
@@ -500,3 +504,22 @@ def test_fields_that_do_not_fit_are_said_beside_the_form(client, signed_in, path
     answer = client.post(path, data=data, headers=HTML)
     assert answer.status_code == 422
     assert 'class="alert" role="alert"' in answer.text
+
+
+def test_campaign_board_proposes_and_takes_results(client, page, signed_in):
+    signed_in("alloyers")
+    candidates = [{"formula": formula} for formula in ("LaNi5", "TiFe", "Mg2Ni", "CaNi5", "ZrMn2")]
+    body = {"name": "walk", "maximize": ["h2_capacity_wt_pct"], "batch": 2, "candidates": candidates}
+    assert client.post("/v1/campaigns", json=body).status_code == 201
+    name = "alloyers:walk"
+    assert "walk" in page("/campaigns")
+    client.post(f"/campaigns/{name}/proposals", data={"n": 1}, headers=HTML)
+    text = page(f"/campaigns/{name}")
+    assert "Tell the result" in text
+    number, material = (re.search(rf'name="{field}" value="([^"]*)"', text).group(1) for field in _TOLD)
+    told = {"number": number, "material_id": material, "h2_capacity_wt_pct": "1.31"}
+    answer = client.post(f"/campaigns/{name}/results", data=told, headers=HTML)
+    assert "Measured." in answer.text
+    assert "<b>1.31" in answer.text
+    assert "Why this one" in page(f"/campaigns/{name}/progress")
+    assert "h2_capacity_wt_pct" not in re.sub(r'(name|for|id)="[^"]*"', "", answer.text)
