@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from hstore.errors import InputError, UnknownNameError
@@ -16,7 +16,16 @@ from hstore.store.schema import ApiKeyRow, AuditRow, KeyUsageRow, table_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from sqlalchemy import Select
+
     from hstore.store.database import Database
+
+
+_KEYS = table_of(ApiKeyRow)
+_COLUMNS = tuple(_KEYS.c[name] for name in ApiKey.model_fields)
+# Every request with a key asks one of these; built once, and without the mapper, they take a third of the time.
+_BY_HASH = select(*_COLUMNS).where(_KEYS.c.key_hash == bindparam("wanted"))
+_BY_ID = select(*_COLUMNS).where(_KEYS.c.key_id == bindparam("wanted"))
 
 
 class AuditEntry(BaseModel):
@@ -91,22 +100,15 @@ class Keys:
 
     def find(self, key: str) -> ApiKey | None:
         """Return a key that can be used; None for one that is unknown, expired or revoked."""
-        statement = select(ApiKeyRow).where(ApiKeyRow.key_hash == hash_of(key))
-        with self._database.session("api_keys") as session:
-            row = session.scalar(statement)
-            kept = None if row is None else _key(row)
-        return kept if kept and kept.usable() else None
+        return self._usable(_BY_HASH, hash_of(key))
 
     def get(self, key_id: str) -> ApiKey | None:
         """Return a key by its public identifier, whether or not it can be used."""
-        with self._database.session("api_keys") as session:
-            row = session.get(ApiKeyRow, key_id)
-            return None if row is None else _key(row)
+        return self._one(_BY_ID, key_id)
 
     def usable(self, key_id: str) -> ApiKey | None:
         """Return a key by its public identifier; None for one that is unknown, expired or revoked."""
-        kept = self.get(key_id)
-        return kept if kept and kept.usable() else None
+        return self._usable(_BY_ID, key_id)
 
     def list(self) -> list[ApiKey]:
         """Return all keys, oldest first."""
@@ -163,6 +165,15 @@ class Keys:
         )
         with self._database.connected("read the use of quotas from") as connection:
             return int(connection.scalar(found) or 0)
+
+    def _usable(self, statement: Select[Any], wanted: str) -> ApiKey | None:
+        kept = self._one(statement, wanted)
+        return kept if kept and kept.usable() else None
+
+    def _one(self, statement: Select[Any], wanted: str) -> ApiKey | None:
+        with self._database.reading("api_keys"), self._database.connected("read api_keys from") as connection:
+            row = connection.execute(statement, {"wanted": wanted}).mappings().first()
+            return None if row is None else ApiKey(**row)
 
 
 class Audit:
