@@ -12,6 +12,7 @@ from hstore.errors import InputError
 from hstore.properties import PROPERTIES
 from hstore.store.numbers import KINDS
 from hstore.store.optimade.catalogue import REFERENCE_FIELDS, STRUCTURE_FIELDS
+from hstore.store.optimade.fields import Asking
 from hstore.store.optimade.filtering import where
 from hstore.store.queries import in_pieces, visible
 from hstore.store.schema import (
@@ -212,7 +213,7 @@ class _Page:
     def _positions(self, wanted: Wanted, met: Clause) -> Select[Any]:
         """Select the sort values and identifiers of a page, and of one entry more."""
         values = [
-            self._fields[sort.field].value(self._scope).label(f"by_{place}")
+            self._fields[sort.field].value(Asking(self._scope)).label(f"by_{place}")
             for place, sort in enumerate(wanted.sort)
         ]
         key = self._key.label("entry_id")

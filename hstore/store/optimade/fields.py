@@ -62,6 +62,16 @@ class Truth(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Asking:
+    """In whose name a question is asked, and how."""
+
+    scope: Scope
+    """In whose name."""
+    by_row: bool = False
+    """Whether tables beside the entries are looked up for each of them, and not joined."""
+
+
+@dataclass(frozen=True)
 class Field(ABC):
     """A field of an entry."""
 
@@ -73,27 +83,32 @@ class Field(ABC):
         """Whether entries can be sorted by it."""
         return False
 
-    def compare(self, asked: Operator, value: Value, scope: Scope) -> Truth:  # noqa: ARG002 - for subclasses
+    def compare(self, asked: Operator, value: Value, asking: Asking) -> Truth:  # noqa: ARG002 - for subclasses
         """Compare the value with a constant."""
         raise UnsupportedFilterError(f"a {self.type} cannot be compared with a value by {asked}")
 
-    def match(self, place: Place, text: str, scope: Scope) -> Truth:  # noqa: ARG002 - for subclasses
+    def match(self, place: Place, text: str, asking: Asking) -> Truth:  # noqa: ARG002 - for subclasses
         """Look for a text in the value."""
         raise UnsupportedFilterError(f"{place.value} is for text, not for a {self.type}")
 
-    def has(self, holding: Holding, values: tuple[Value, ...], scope: Scope) -> Truth:  # noqa: ARG002 - for subclasses
+    def has(self, holding: Holding, values: tuple[Value, ...], asking: Asking) -> Truth:  # noqa: ARG002 - for subclasses
         """Look for values in a list."""
         raise UnsupportedFilterError(f"{holding.value} is not supported for this {self.type}")
 
-    def length(self, asked: Operator, value: int, scope: Scope) -> Truth:  # noqa: ARG002 - for subclasses
+    def length(self, asked: Operator, value: int, asking: Asking) -> Truth:  # noqa: ARG002 - for subclasses
         """Compare the number of items of a list."""
         raise UnsupportedFilterError(f"LENGTH is not supported for this {self.type}")
 
     @abstractmethod
-    def known(self, scope: Scope) -> Clause:
-        """Return the clause of entries that have a value; it is never NULL."""
+    def known(self, asking: Asking) -> Truth:
+        """Return the clauses of entries that have a value, and of those that have none."""
 
-    def value(self, scope: Scope) -> ColumnElement[Any]:  # noqa: ARG002 - for subclasses
+    @property
+    def is_beside(self) -> bool:
+        """Whether it stands in a table beside that of the entries."""
+        return False
+
+    def value(self, asking: Asking) -> ColumnElement[Any]:  # noqa: ARG002 - for subclasses
         """Return the value to sort by."""
         raise UnsupportedFilterError(f"entries cannot be sorted by this {self.type}")
 
@@ -116,47 +131,52 @@ class Column(Field):
         """Whether entries can be sorted by it."""
         return self.ordered
 
-    def compare(self, asked: Operator, value: Value, scope: Scope) -> Truth:
+    def compare(self, asked: Operator, value: Value, asking: Asking) -> Truth:
         """Compare the column with a constant of its type."""
         if asked not in _EQUALITY and not self.ordered:
             raise UnsupportedFilterError(f"this field can be compared by = and != only, not by {asked}")
         constant = _constant(self.type, value)
-        is_true = self._where(_COMPARED[asked](self.column, constant), scope)
-        return Truth(is_true, self._where(_COMPARED[_INVERSE[asked]](self.column, constant), scope))
+        is_true = self._where(_COMPARED[asked](self.column, constant), asking)
+        return Truth(is_true, self._where(_COMPARED[_INVERSE[asked]](self.column, constant), asking))
 
-    def match(self, place: Place, text: str, scope: Scope) -> Truth:
+    def match(self, place: Place, text: str, asking: Asking) -> Truth:
         """Look for a text, capitals as they are; LIKE would ignore them in SQLite, and has wildcards."""
         if self.type != "string":
-            return super().match(place, text, scope)
+            return super().match(place, text, asking)
         if not text:  # which every text holds
-            return Truth(self.known(scope), false())
+            return Truth(self.known(asking).true, false())
         if place is Place.ANYWHERE:
             found = func.replace(self.column, text, "") != self.column
         elif place is Place.START:
             found = func.substr(self.column, 1, len(text)) == text
         else:
             found = func.substr(self.column, func.length(self.column) - (len(text) - 1)) == text
-        return Truth(self._where(found, scope), self._where(not_(found), scope))
+        return Truth(self._where(found, asking), self._where(not_(found), asking))
 
-    def known(self, scope: Scope) -> Clause:
-        """Return the clause of entries where the column is not NULL."""
-        return self._where(self.column.is_not(None), scope)
+    def known(self, asking: Asking) -> Truth:
+        """Return the clauses of entries where the column is not NULL, and where it is."""
+        return Truth(self._where(self.column.is_not(None), asking), self._where(self.column.is_(None), asking))
 
-    def value(self, scope: Scope) -> ColumnElement[Any]:
+    @property
+    def is_beside(self) -> bool:
+        """Whether it stands in a table beside that of the entries."""
+        return self.beside is not None
+
+    def value(self, asking: Asking) -> ColumnElement[Any]:
         """Return the column, looked up where it stands in another table."""
         if not self.ordered:
-            return super().value(scope)
+            return super().value(asking)
         column = cast("ColumnElement[Any]", self.column)
         if self.beside is None:
             return column
-        return self._rows(scope).with_only_columns(column).where(self.beside == self.key).scalar_subquery()
+        return self._rows(asking).with_only_columns(column).where(self.beside == self.key).scalar_subquery()
 
-    def _where(self, clause: Clause, scope: Scope) -> Clause:
+    def _where(self, clause: Clause, asking: Asking) -> Clause:
         if self.beside is None:
             return clause
-        return self.key.in_(self._rows(scope).where(clause))
+        return _found(self.key, self.beside, self._rows(asking).where(clause), asking)
 
-    def _rows(self, scope: Scope) -> Select[Any]:  # noqa: ARG002 - for subclasses
+    def _rows(self, asking: Asking) -> Select[Any]:  # noqa: ARG002 - for subclasses
         """Select the identifiers in the table beside."""
         assert self.beside is not None
         return select(self.beside)
@@ -175,16 +195,25 @@ class BestNumber(Column):
         row = MaterialNumberRow
         return cls("float", MaterialIndexRow.material_id, row.value, row.material_id, name=name)
 
-    def _rows(self, scope: Scope) -> Select[Any]:
+    def _rows(self, asking: Asking) -> Select[Any]:
+        return self._numbers(asking).where(best_number(asking.scope))
+
+    def known(self, asking: Asking) -> Truth:
+        """Return the clauses of materials that have a number of the name, and of those that have none."""
+        numbers = self._numbers(asking)
+        has_one = _found(self.key, MaterialNumberRow.material_id, numbers, asking)
+        return Truth(has_one, ~numbers.where(MaterialNumberRow.material_id == self.key).exists())
+
+    def _numbers(self, asking: Asking) -> Select[Any]:
         row = MaterialNumberRow
-        return select(row.material_id).where(row.name == self.name, best_number(scope))
+        return select(row.material_id).where(row.name == self.name, visible(row, asking.scope))
 
 
 @dataclass(frozen=True)
 class Elements(Field):
     """The elements of a material, as bits."""
 
-    def has(self, holding: Holding, values: tuple[Value, ...], scope: Scope) -> Truth:  # noqa: ARG002 - public alike
+    def has(self, holding: Holding, values: tuple[Value, ...], asking: Asking) -> Truth:  # noqa: ARG002 - public alike
         """Look for element symbols; what is none is in no material."""
         symbols = {_constant("string", value) for value in values}
         known = {symbol for symbol in symbols if symbol in ATOMIC_MASS_G_PER_MOL}
@@ -199,13 +228,13 @@ class Elements(Field):
         others = (_bits(row.elements_low, _ALL_LOW ^ low) == 0, _bits(row.elements_high, _ALL_HIGH ^ high) == 0)
         return Truth.always_known(and_(*others))
 
-    def length(self, asked: Operator, value: int, scope: Scope) -> Truth:  # noqa: ARG002 - as in the base class
+    def length(self, asked: Operator, value: int, asking: Asking) -> Truth:  # noqa: ARG002 - as in the base class
         """Compare the number of elements."""
         return Truth.always_known(_COMPARED[asked](MaterialIndexRow.n_elements, _constant("integer", value)))
 
-    def known(self, scope: Scope) -> Clause:  # noqa: ARG002 - as in the base class
+    def known(self, asking: Asking) -> Truth:  # noqa: ARG002 - as in the base class
         """Every material has elements."""
-        return true()
+        return Truth(true(), false())
 
 
 @dataclass(frozen=True)
@@ -219,7 +248,7 @@ class Flags(Field):
     columns: Mapping[str, SQLColumnExpression[bool]]
     """Column of each word that an entry can have."""
 
-    def has(self, holding: Holding, values: tuple[Value, ...], scope: Scope) -> Truth:  # noqa: ARG002 - as in the base class
+    def has(self, holding: Holding, values: tuple[Value, ...], asking: Asking) -> Truth:
         """Look for words; one without a column is in no list."""
         words = {_constant("string", value) for value in values}
         chosen = [column for word, column in self.columns.items() if word in words]
@@ -229,19 +258,25 @@ class Flags(Field):
             Holding.ANY: or_(false(), *chosen),
             Holding.ONLY: and_(true(), *others),
         }[holding]
-        return self._where(clause)
+        return self._where(clause, asking)
 
-    def length(self, asked: Operator, value: int, scope: Scope) -> Truth:  # noqa: ARG002 - as in the base class
+    def length(self, asked: Operator, value: int, asking: Asking) -> Truth:
         """Compare the number of words."""
         counted = sum(case((column, 1), else_=0) for column in self.columns.values())
-        return self._where(_COMPARED[asked](counted, _constant("integer", value)))
+        return self._where(_COMPARED[asked](counted, _constant("integer", value)), asking)
 
-    def known(self, scope: Scope) -> Clause:  # noqa: ARG002 - as in the base class
+    def known(self, asking: Asking) -> Truth:  # noqa: ARG002 - as in the base class
         """Every entry has the list, which may be empty."""
-        return true()
+        return Truth(true(), false())
 
-    def _where(self, clause: Clause) -> Truth:
-        return Truth.always_known(self.key.in_(select(self.beside).where(clause)))
+    @property
+    def is_beside(self) -> bool:
+        """Whether it stands in a table beside that of the entries."""
+        return True
+
+    def _where(self, clause: Clause, asking: Asking) -> Truth:
+        rows = select(self.beside)
+        return Truth(*(_found(self.key, self.beside, rows.where(part), asking) for part in (clause, not_(clause))))
 
 
 @dataclass(frozen=True)
@@ -255,25 +290,35 @@ class Related(Field):
     related: SQLColumnExpression[str]
     """Identifier of the related entry there."""
 
-    def has(self, holding: Holding, values: tuple[Value, ...], scope: Scope) -> Truth:  # noqa: ARG002 - as in the base class
+    def has(self, holding: Holding, values: tuple[Value, ...], asking: Asking) -> Truth:
         """Look for identifiers."""
         names = sorted({_constant("string", value) for value in values})
-        chosen = select(self.beside)
-        if holding is Holding.ANY:
-            return Truth.always_known(self.key.in_(chosen.where(self.related.in_(names))))
         if holding is Holding.ONLY:
-            return Truth.always_known(self.key.not_in(chosen.where(self.related.not_in(names))))
-        each = [self.key.in_(chosen.where(self.related == name)) for name in names]
-        return Truth.always_known(and_(*each))
+            return Truth.always_known(self._count(self.related.not_in(names)) == 0)
+        chosen = self.related.in_(names)
+        needed = len(names) if holding is Holding.ALL else 1
+        if needed > 1:
+            return Truth.always_known(self._count(chosen) == needed)
+        return Truth(
+            _found(self.key, self.beside, select(self.beside).where(chosen), asking), self._count(chosen) == 0
+        )
 
-    def length(self, asked: Operator, value: int, scope: Scope) -> Truth:  # noqa: ARG002 - as in the base class
+    def length(self, asked: Operator, value: int, asking: Asking) -> Truth:  # noqa: ARG002 - as in the base class
         """Compare the number of related entries."""
-        counted = select(func.count()).where(self.beside == self.key).scalar_subquery()
-        return Truth.always_known(_COMPARED[asked](counted, _constant("integer", value)))
+        return Truth.always_known(_COMPARED[asked](self._count(true()), _constant("integer", value)))
 
-    def known(self, scope: Scope) -> Clause:  # noqa: ARG002 - as in the base class
+    def _count(self, clause: Clause) -> ColumnElement[int]:
+        """Count the related entries that meet a clause, of each entry; a pair stands in the table once."""
+        return select(func.count()).where(self.beside == self.key, clause).scalar_subquery()
+
+    def known(self, asking: Asking) -> Truth:  # noqa: ARG002 - as in the base class
         """Every entry has the list, which may be empty."""
-        return true()
+        return Truth(true(), false())
+
+    @property
+    def is_beside(self) -> bool:
+        """Whether it stands in a table beside that of the entries."""
+        return True
 
 
 @dataclass(frozen=True)
@@ -285,15 +330,20 @@ class Opaque(Field):
     countable: bool = True
     """Whether the count is that of this field, and not only as often there."""
 
-    def length(self, asked: Operator, value: int, scope: Scope) -> Truth:
+    def length(self, asked: Operator, value: int, asking: Asking) -> Truth:
         """Compare the number of items."""
         if not self.countable:
-            return super().length(asked, value, scope)
-        return self.items.compare(asked, value, scope)
+            return super().length(asked, value, asking)
+        return self.items.compare(asked, value, asking)
 
-    def known(self, scope: Scope) -> Clause:
-        """Return where there are items."""
-        return self.items.known(scope)
+    def known(self, asking: Asking) -> Truth:
+        """Return where there are items, and where not."""
+        return self.items.known(asking)
+
+    @property
+    def is_beside(self) -> bool:
+        """Whether it stands in a table beside that of the entries."""
+        return self.items.is_beside
 
 
 @dataclass(frozen=True)
@@ -303,13 +353,13 @@ class Fixed(Field):
     text: str | None
     """The text; None where no entry has a value."""
 
-    def compare(self, asked: Operator, value: Value, scope: Scope) -> Truth:  # noqa: ARG002 - as in the base class
+    def compare(self, asked: Operator, value: Value, asking: Asking) -> Truth:  # noqa: ARG002 - as in the base class
         """Compare the text with a constant."""
         if self.text is None:
             return Truth(false(), false())
         return _told(_COMPARED[asked](self.text, _constant("string", value)))
 
-    def match(self, place: Place, text: str, scope: Scope) -> Truth:  # noqa: ARG002 - as in the base class
+    def match(self, place: Place, text: str, asking: Asking) -> Truth:  # noqa: ARG002 - as in the base class
         """Look for a text in the text."""
         if self.text is None:
             return Truth(false(), false())
@@ -320,17 +370,29 @@ class Fixed(Field):
         }
         return _told(found[place])
 
-    def has(self, holding: Holding, values: tuple[Value, ...], scope: Scope) -> Truth:
+    def has(self, holding: Holding, values: tuple[Value, ...], asking: Asking) -> Truth:
         """Nothing is in a list that no entry has."""
-        return super().has(holding, values, scope) if self.text is not None else Truth(false(), false())
+        return super().has(holding, values, asking) if self.text is not None else Truth(false(), false())
 
-    def length(self, asked: Operator, value: int, scope: Scope) -> Truth:
+    def length(self, asked: Operator, value: int, asking: Asking) -> Truth:
         """Nothing is as long as a list that no entry has."""
-        return super().length(asked, value, scope) if self.text is not None else Truth(false(), false())
+        return super().length(asked, value, asking) if self.text is not None else Truth(false(), false())
 
-    def known(self, scope: Scope) -> Clause:  # noqa: ARG002 - as in the base class
+    def known(self, asking: Asking) -> Truth:  # noqa: ARG002 - as in the base class
         """Tell whether there is a text."""
-        return true() if self.text is not None else false()
+        return _told(self.text is not None)
+
+
+def _found(
+    key: SQLColumnExpression[str], beside: SQLColumnExpression[str], rows: Select[Any], asking: Asking
+) -> Clause:
+    """Return the clause of entries whose identifier is among some rows.
+
+    Only a bare condition is made a join of; behind IS it is asked row by row, by the key of the table beside.
+    """
+    if asking.by_row:
+        return rows.where(beside == key).exists().is_(true())
+    return key.in_(rows)
 
 
 def best_number(scope: Scope) -> Clause:
