@@ -14,6 +14,7 @@ from hstore.records import Access, Family, Kind, MeasuredIsotherm, Provenance, S
 from hstore.settings import Settings
 from hstore.store import open_store
 from hstore_api.app import create_app
+from hstore_api.errors import BusyError
 from hstore_api.pages import assets
 from hstore_api.pages.materials import values_of
 from tests.conftest import Build
@@ -463,7 +464,7 @@ def test_forms_of_other_sites_are_refused(client, signed_in):
 def test_values_keep_their_kind(client, build):
     computed = build.material("k/LaNi5", "LaNi5", descriptors={"energy_above_hull_ev_per_atom": 0.01})
     request = type("Request", (), {"app": client.app})()
-    found = values_of(client.app.state.service, request, computed, records_scope(None), predict=False)
+    found = values_of(client.app.state.service, request, computed, records_scope(None), predict=False).shown
     assert {(v.property, v.kind) for v in found} >= {
         ("energy_above_hull_ev_per_atom", Kind.COMPUTED),
         ("h2_capacity_wt_pct", Kind.MEASURED),
@@ -523,3 +524,14 @@ def test_campaign_board_proposes_and_takes_results(client, page, signed_in):
     assert "<b>1.31" in answer.text
     assert "Why this one" in page(f"/campaigns/{name}/progress")
     assert "h2_capacity_wt_pct" not in re.sub(r'(name|for|id)="[^"]*"', "", answer.text)
+
+
+def test_material_can_be_read_while_a_model_cannot_be_used(client, page, monkeypatch):
+    def busy(*_, **__):
+        raise BusyError("hydride_capacity is being trained", retry_after_s=10)
+
+    monkeypatch.setattr(client.app.state.service.predictor, "model", busy)
+    for path in ("/fragments/values/a/LaNi5", "/compare?ids=a/LaNi5&ids=d/MgH2"):
+        text = page(path)
+        assert "Predictions are missing" in text
+        assert "Luo, 1998" in text

@@ -56,12 +56,14 @@ def compare_page(
     found = {name: service.store.material(name, scope=caller.scope) for name in wanted}
     materials = [material for material in found.values() if material is not None]
     values = [values_of(service, request, material, caller.scope, predict=True) for material in materials]
+    shown = [held.shown for held in values]
     return render(
         request,
         "compare.html",
         caller=caller,
         materials=materials,
-        lines=_lines(values),
+        lines=_lines(shown),
+        lacking=next((held.lacking for held in values if held.lacking), ""),
         missing=[name for name, material in found.items() if material is None],
         elements=_element_lines(materials),
         too_many=len(dict.fromkeys(ids)) > MOST,

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import HTMLResponse
 
+from hstore.errors import DataError, ModelError
 from hstore.properties import PROPERTIES
 from hstore.records import PUBLIC_SCOPE, Family, Kind
 from hstore.store.isotherms import IsothermFilter
 from hstore_api.access import ReadCaller  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.dependencies import ServiceDep  # noqa: TC001 - FastAPI reads annotations
-from hstore_api.errors import NotFoundError
+from hstore_api.errors import BusyError, NotFoundError
 from hstore_api.pages import plots
 from hstore_api.pages.answers import PREDICTED, answers_of
 from hstore_api.pages.literature import known_values
@@ -27,13 +29,25 @@ from hstore_api.schemas import Text
 if TYPE_CHECKING:
     from hstore.records import Material, Measurement, Scope
     from hstore.store import Store
+    from hstore_api.dependencies import Service
     from hstore_workflows.report.plot import Plot
 
 router = APIRouter(include_in_schema=False)
 
 _MOST_ISOTHERMS = 20
+_log = logging.getLogger(__name__)
 
 MaterialId = Annotated[Text, Path(description="Identifier, which may hold slashes.")]
+
+
+@dataclass(frozen=True)
+class Values:
+    """The values of a material."""
+
+    shown: list[Shown]
+    """The values."""
+    lacking: str
+    """Why there are no predictions; empty where there are."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +60,8 @@ class Known:
     """Plateau pressure over temperature."""
     complete: bool
     """False while the models are being loaded and predictions are missing."""
+    lacking: str = ""
+    """Why there are no predictions though they were asked for; empty where there are."""
 
 
 @router.get("/materials/{material_id:path}", response_class=HTMLResponse)
@@ -82,9 +98,7 @@ def values_fragment(
     return render(request, "material_values.html", caller=caller, material=material, known=known)
 
 
-def values_of(
-    service: ServiceDep, request: Request, material: Material, scope: Scope, *, predict: bool
-) -> list[Shown]:
+def values_of(service: Service, request: Request, material: Material, scope: Scope, *, predict: bool) -> Values:
     """Return every value known of a material: the store's, the curated tables', and predicted ones."""
     store, material_id = service.store, material.material_id
     values = [
@@ -97,9 +111,17 @@ def values_of(
         shown_value(p.value, own=not PUBLIC_SCOPE.allows(p.access), outside=p.reason, source=p.model_id)
         for p in store.predictions(scope=scope, material_id=material_id)
     ]
-    fresh = answers_of(service, request.app.state).of(material, scope) if predict else []
+    fresh: list[Shown] = []
+    lacking = ""
+    if predict:
+        try:
+            fresh = answers_of(service, request.app.state).of(material, scope)
+        except (BusyError, DataError, ModelError) as error:
+            _log.warning("no predictions for %s: %s", material_id, error)
+            lacking = "a model is being trained or cannot be used now"
     asked_now = {(v.property, v.state) for v in fresh}
-    return values + fresh + [v for v in stored if (v.property, v.state) not in asked_now]
+    kept = [v for v in stored if (v.property, v.state) not in asked_now]
+    return Values(values + fresh + kept, lacking)
 
 
 def _visible(store: Store, material_id: str, scope: Scope) -> Material:
@@ -109,13 +131,14 @@ def _visible(store: Store, material_id: str, scope: Scope) -> Material:
     return material
 
 
-def _known(request: Request, service: ServiceDep, material: Material, scope: Scope, *, predict: bool) -> Known:
+def _known(request: Request, service: Service, material: Material, scope: Scope, *, predict: bool) -> Known:
     values = values_of(service, request, material, scope, predict=predict)
     hydride = material.family not in {Family.SORBENT, Family.ELECTROLYTE}
-    answers = answers_of(service, request.app.state)
-    curve = answers.vant_hoff(material.formula, scope) if hydride and predict else None
-    plot = plots.vant_hoff_plot(curve, values) if hydride else None
-    return Known(property_rows(values, PREDICTED[material.family]), plot, complete=predict)
+    curve = None
+    if hydride and predict and not values.lacking:
+        curve = answers_of(service, request.app.state).vant_hoff(material.formula, scope)
+    plot = plots.vant_hoff_plot(curve, values.shown) if hydride else None
+    return Known(property_rows(values.shown, PREDICTED[material.family]), plot, predict, values.lacking)
 
 
 def _computed(material: Material) -> list[Shown]:
