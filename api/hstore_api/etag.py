@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 _DIGEST_BYTES = 16
 
-NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "The answer is the one whose `ETag` was sent as `If-None-Match`."}}
+NOT_MODIFIED: dict[int | str, dict[str, Any]] = {
+    304: {"description": "The answer is the one whose `ETag` was sent as `If-None-Match`."}
+}
 """Declaration of the answer without a body, for the contract."""
 
 

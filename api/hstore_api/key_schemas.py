@@ -24,7 +24,9 @@ _REQUESTS: Any = quantity("requests per minute", 600, ge=1, le=_MOST)
 _PREDICTIONS: Any = quantity("rows per day", 20_000, ge=0, le=_MOST)
 _JOBS: Any = quantity("jobs", 2, ge=0, le=_MOST)
 
-KeyName = Annotated[AnyText, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")]
+KeyName = Annotated[
+    AnyText, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")
+]
 LabId = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(lab_of)]
 
 

@@ -158,10 +158,11 @@ def _measured(chosen: ColumnElement[bool]) -> Select[Any]:
 
 def _predicted(chosen: ColumnElement[bool]) -> Select[Any]:
     row = PredictionRow
-    return select(
+    columns: tuple[Any, ...] = (
         row.material_id, row.property, literal(Kind.PREDICTED.value), row.prediction_id, row.value,
         row.lab_id, row.visibility, row.embargo_until,
-    ).where(chosen)  # fmt: skip
+    )  # fmt: skip
+    return select(*columns).where(chosen)
 
 
 def _stored_materials(connection: Connection) -> Iterator[list[dict[str, Any]]]:

@@ -204,7 +204,8 @@ def numbers_of(shape: Shape) -> Select[Any]:
     row = MaterialNumberRow
     chosen = row.material_id.in_(bindparam("names", expanding=True))
     within = or_(*(_lookup(shape, place, row) for place in range(len(shape.ranges))))
-    return select(row.material_id, row.name, row.value, row.kind).where(chosen, within)
+    chosen_numbers: Any = select(row.material_id, row.name, row.value, row.kind).where(chosen, within)
+    return chosen_numbers  # type: ignore[no-any-return] # of any columns
 
 
 def found(shape: Shape, plan: Plan) -> Select[Any]:
@@ -284,6 +285,8 @@ def _kept(shape: Shape, key: Any, *, but: int = -1) -> Iterator[ColumnElement[bo
 def _in_range(shape: Shape, place: int, number: Any, value: Any) -> ColumnElement[bool]:
     """Return the WHERE clause for the numbers within a range that may be seen."""
     bounds = shape.ranges[place]
+    low: Any
+    high: Any
     low, high = (bindparam(f"{part}_{place}", type_=Double()) for part in ("low", "high"))
     parts: list[ColumnElement[bool]] = [
         number.name == bindparam(f"name_{place}", type_=String()),
@@ -312,7 +315,8 @@ def _by_number(shape: Shape, place: int) -> Select[Any]:
     row = MaterialNumberRow
     counts = (_in_range(shape, place, row, row.value), ~_better(shape, place))
     others = _kept(shape, row.material_id, but=place)
-    return select(row.material_id, row.value).where(*counts, _fits(shape, row.material_id), *others)
+    walked: Any = select(row.material_id, row.value).where(*counts, _fits(shape, row.material_id), *others)
+    return walked  # type: ignore[no-any-return] # of any columns
 
 
 def _gathered(shape: Shape, plan: Plan) -> Select[Any]:

@@ -135,7 +135,7 @@ def test_models_and_data_sets(public, lab, loaded):
     assert public.models.version(card.model, card.model_id).model_id == card.model_id
     rows = list(public.models.held_out(card.model, card.model_id))
     assert len(rows) == len(set(rows)) == card.scores["h2_capacity_wt_pct"].n
-    with pytest.raises(ServiceError, match="409 conflict: .* cannot be compared with itself"):
+    with pytest.raises(ServiceError, match=r"409 conflict: .* cannot be compared with itself"):
         public.models.compare(card.model, card.model_id, card.model_id)
     with pytest.raises(ServiceError, match="403 forbidden"):
         lab.models.promote(card.model, card.model_id, for_everybody=True)

@@ -53,9 +53,7 @@ def test_a_database_of_another_schema_is_not_ready(client, settings, problem):
     assert client.get("/healthz").status_code == 200
 
 
-def test_a_database_that_does_not_answer_says_nothing_of_itself(
-    client, settings, problem, caplog
-):
+def test_a_database_that_does_not_answer_says_nothing_of_itself(client, settings, problem, caplog):
     path = settings.store_url.removeprefix("sqlite:///")
     with sqlite3.connect(path) as connection:
         connection.execute("DROP TABLE hstore_alembic_version")
