@@ -60,7 +60,16 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"])
 
 Name = Annotated[Text, Path(description="Name of the campaign; that of a lab's begins with the lab.")]
-Number = Annotated[int, Path(description="Number of the experiment.", ge=0, le=10**9)]
+Number = Annotated[
+    int,
+    Path(
+        description="Number of the experiment.",
+        ge=0,
+        le=10**9,
+        examples=[12],
+        json_schema_extra={"unit": "number of an experiment"},
+    ),
+]
 
 _THINKING = threading.BoundedSemaphore(4)
 """Requests of one process that may think about proposals at a time; the others are asked to come again."""
@@ -193,7 +202,16 @@ def retract_experiment(
 @router.post("/{name}/held/{row}/confirmation", responses=problems(404, 422))
 def confirm_result(
     name: Name,
-    row: Annotated[int, Path(description="Number of the held row.", ge=0, le=10**9)],
+    row: Annotated[
+        int,
+        Path(
+            description="Number of the held row.",
+            ge=0,
+            le=10**9,
+            examples=[3],
+            json_schema_extra={"unit": "number of a kept row"},
+        ),
+    ],
     service: ServiceDep,
     caller: MeasureCaller,
 ) -> RowVerdict:
