@@ -442,7 +442,7 @@ class AuditRow(Base):
     lab_id: Mapped[str | None] = mapped_column(KEY)
     action: Mapped[str] = mapped_column()
     subjects: Mapped[list[str]] = mapped_column()
-    request_id: Mapped[str] = mapped_column()
+    request_id: Mapped[str] = mapped_column(KEY)
     detail: Mapped[dict[str, Any]] = mapped_column()
 
 

@@ -45,7 +45,7 @@ def upgrade() -> None:
         sa.Column("lab_id", KEY),
         sa.Column("action", sa.String(), nullable=False),
         sa.Column("subjects", sa.JSON(), nullable=False),
-        sa.Column("request_id", sa.String(), nullable=False),
+        sa.Column("request_id", KEY, nullable=False),
         sa.Column("detail", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("entry_id", name=op.f("pk_audit")),
     )
