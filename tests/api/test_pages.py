@@ -520,7 +520,7 @@ def test_campaign_board_proposes_and_takes_results(client, page, signed_in):
     number, material = (re.search(rf'name="{field}" value="([^"]*)"', text).group(1) for field in _TOLD)
     told = {"number": number, "material_id": material, "h2_capacity_wt_pct": "1.31"}
     answer = client.post(f"/campaigns/{name}/results", data=told, headers=HTML)
-    assert "Measured." in answer.text
+    assert "<strong>Taken.</strong>" in answer.text
     assert "<b>1.31" in answer.text
     assert "Why this one" in page(f"/campaigns/{name}/progress")
     assert "h2_capacity_wt_pct" not in re.sub(r'(name|for|id)="[^"]*"', "", answer.text)
