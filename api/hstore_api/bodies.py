@@ -46,7 +46,6 @@ UPLOADS: dict[str, BodyRule] = {
     "/v1/measurements": UPLOAD,
     "/v1/isotherms": UPLOAD,
     "/v1/predictions": UPLOAD,
-    "/v1/jobs": UPLOAD,
     "/measure": UPLOAD,
 }
 """Beginning of the address -> rule for what is sent there and is neither JSON nor a plain form."""
