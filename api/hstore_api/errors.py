@@ -72,7 +72,7 @@ class LimitError(HstoreError):
 
 
 class BusyError(HstoreError):
-    """A model is being trained; who asks for it has to come again."""
+    """A model is being trained, or others wait for the same; who asks for it has to come again."""
 
     def __init__(self, message: str, *, retry_after_s: int) -> None:
         """Take the message, and the time after which to ask again, s."""
@@ -110,7 +110,12 @@ _OF_ERROR: dict[type[HstoreError], _Kind] = {
         "Store unavailable",
         "the result store does not answer; try again, or tell the operator the correlation id",
     ),
-    BusyError: _Kind(503, "model_unavailable", "Model unavailable"),
+    BusyError: _Kind(
+        503,
+        "busy",
+        "Not yet",
+        "the model is being trained, or others wait for the same; ask again after the time in Retry-After",
+    ),
     ModelError: _Kind(
         503,
         "model_unavailable",
