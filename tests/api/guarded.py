@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from unittest.mock import patch
 
 from fastapi.testclient import TestClient
 
@@ -11,6 +12,7 @@ from hstore.records import Family, Material, Provenance
 from hstore.settings import Settings
 from hstore.store import open_store
 from hstore_api.app import create_app
+from hstore_api.predictor import Predictor
 
 SECRET = "kU0v8mQ2zX4nB6cR1tY7wE3pL5sA9dF0gH2jK4uI"
 MATERIALS = (("a/LaNi5", "LaNi5", Family.INTERSTITIAL), ("d/MgH2", "MgH2", Family.IONIC))
@@ -25,6 +27,7 @@ class Guarded:
         self._open = ExitStack()
 
     def __enter__(self):
+        self._open.enter_context(patch.object(Predictor, "start"))  # production trains what is missing
         self.store = self._open.enter_context(open_store(self.settings.store_url))
         source = Provenance(source="test")
         self.store.add_materials(
