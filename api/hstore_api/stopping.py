@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import signal
 import threading
@@ -60,6 +61,7 @@ class Stopping:
             yield
             return
         before = {number: signal.getsignal(number) for number in _SIGNALS}
+        _end_with_parent()
 
         def heard(number: int, frame: FrameType | None) -> None:
             self.tell()
@@ -77,6 +79,19 @@ class Stopping:
                 _end_soon()
             for number, listener in before.items():
                 signal.signal(number, listener)
+
+
+def _end_with_parent() -> None:
+    """Stop one of several processes whose parent was killed: nobody else would, and it would go on answering."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def wait() -> None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="hstore-parent", daemon=True).start()
 
 
 def _end_soon() -> None:

@@ -152,6 +152,32 @@ assert heard == ["also", "before"], heard
 """
 
 
+CHILD = """
+import multiprocessing, os, signal, sys, time
+from hstore_api.stopping import Stopping
+
+def serve(pipe):
+    state = Stopping()
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    with state.by_signal():
+        pipe.send(os.getpid())
+        os.write(1, b"told" if state.wait(30) else b"forgotten")
+
+if __name__ == "__main__":
+    here, there = multiprocessing.Pipe()
+    multiprocessing.get_context("spawn").Process(target=serve, args=(there,)).start()
+    here.recv()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_the_processes_of_a_service_that_was_killed_end(tmp_path):
+    (tmp_path / "child.py").write_text(CHILD)
+    done = subprocess.run([sys.executable, "child.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert done.stdout == "told", done.stderr  # read to its end, so the child has ended too
+
+
 def test_a_thread_that_goes_on_does_not_keep_the_process():
     began = time.monotonic()
     done = subprocess.run([sys.executable, "-c", PROCESS], capture_output=True, text=True, check=False, timeout=55)
