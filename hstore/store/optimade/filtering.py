@@ -22,7 +22,7 @@ MAX_JOINED = 6
 Of more, each is asked of every entry: PostgreSQL takes gigabytes to plan a hundred joins.
 """
 
-MAX_BESIDE = 50
+MAX_BESIDE = 30
 """Most questions of a condition to tables beside the entries."""
 
 Question = Compare | Match | Has | Length | Known
