@@ -1,19 +1,21 @@
 """What materials are sought by: slim tables beside the records, written in the transaction that writes those.
 
-``material_index`` has what filters ask of a material itself, ``material_numbers`` its numbers by name:
-descriptors, measurements and predictions, each with the access of the record it comes from.
+``material_index`` has what filters ask of a material itself, ``material_elements`` its elements, and
+``material_numbers`` its numbers by name: descriptors, measurements and predictions, each with the access of the
+record it comes from.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import case, delete, insert, literal, select, true
+from sqlalchemy import case, delete, insert, literal, select, true, update
 
 from hstore.elements import ATOMIC_MASS_G_PER_MOL
 from hstore.records import Kind
 from hstore.store.queries import PAGE_ROWS, in_pieces, live
 from hstore.store.schema import (
+    MaterialElementRow,
     MaterialIndexRow,
     MaterialNumberRow,
     MaterialRow,
@@ -62,15 +64,18 @@ def index_materials(connection: Connection, values: Collection[Mapping[str, Any]
         values: columns of materials, as :func:`hstore.store.rows.material_values` gives them.
     """
     ordered = sorted(values, key=lambda row: row["material_id"])
-    index, number = table_of(MaterialIndexRow), table_of(MaterialNumberRow)
-    for names in in_pieces([row["material_id"] for row in ordered]):
-        connection.execute(delete(index).where(index.c.material_id.in_(names)))
-        own = number.c.material_id.in_(names)
-        connection.execute(delete(number).where(own, number.c.kind == DESCRIPTOR))
-    if ordered:
-        connection.execute(insert(index), [_index_values(row) for row in ordered])
-    if descriptors := [found for row in ordered for found in _descriptor_values(row)]:
-        connection.execute(insert(number), descriptors)
+    names = [row["material_id"] for row in ordered]
+    _delete_materials(connection, names)
+    if not ordered:
+        return
+    indexed = [_index_values(row) for row in ordered]
+    connection.execute(insert(table_of(MaterialIndexRow)), indexed)
+    elements = [found for row in indexed for found in _element_values(row)]
+    connection.execute(insert(table_of(MaterialElementRow)), elements)
+    pairs = zip(ordered, indexed, strict=True)
+    if descriptors := [found for row, shared in pairs for found in _descriptor_values(row, shared)]:
+        connection.execute(insert(table_of(MaterialNumberRow)), descriptors)
+    _repeat_filters(connection, names)
 
 
 def index_measurements(connection: Connection, measurement_ids: Collection[str]) -> None:
@@ -92,9 +97,9 @@ def index_predictions(connection: Connection, prediction_ids: Collection[str]) -
 
 
 def rebuild(connection: Connection) -> None:
-    """Write both tables anew from the records."""
-    connection.execute(delete(table_of(MaterialNumberRow)))
-    connection.execute(delete(table_of(MaterialIndexRow)))
+    """Write all three tables anew from the records."""
+    for row in (MaterialNumberRow, MaterialElementRow, MaterialIndexRow):
+        connection.execute(delete(table_of(row)))
     for page in _stored_materials(connection):
         index_materials(connection, page)
     for found in (_measured(true()), _predicted(true())):
@@ -102,7 +107,8 @@ def rebuild(connection: Connection) -> None:
 
 
 _ACCESS_COLUMNS = ("lab_id", "visibility", "embargo_until")
-_NUMBER_COLUMNS = ("material_id", "name", "kind", "origin", "value", *_ACCESS_COLUMNS)
+_REPEATED = ("family", "known", "n_elements", "elements_low", "elements_high")
+_NUMBER_COLUMNS = ("material_id", "name", "kind", "origin", "value", *_ACCESS_COLUMNS, *_REPEATED)
 _COPIED = ("material_id", "formula", "name", "composition", "chemical_system", "family", "known", *_ACCESS_COLUMNS)
 
 
@@ -119,12 +125,37 @@ def _index_values(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _descriptor_values(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    shared = {"material_id": row["material_id"], "kind": DESCRIPTOR, "origin": ""}
-    access = {name: row[name] for name in _ACCESS_COLUMNS}
+def _delete_materials(connection: Connection, names: Sequence[str]) -> None:
+    """Delete what materials themselves are sought by; numbers of measurements and predictions stay."""
+    number = table_of(MaterialNumberRow)
+    for piece in in_pieces(names):
+        for row in (MaterialIndexRow, MaterialElementRow):
+            connection.execute(delete(row).where(row.material_id.in_(piece)))
+        own = number.c.material_id.in_(piece)
+        connection.execute(delete(number).where(own, number.c.kind == DESCRIPTOR))
+
+
+def _element_values(indexed: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    shared = {name: indexed[name] for name in ("material_id", *_ACCESS_COLUMNS, *_REPEATED)}
+    for element in indexed["chemical_system"].split("-"):
+        yield {**shared, "element": element}
+
+
+def _descriptor_values(row: Mapping[str, Any], indexed: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    shared = {name: indexed[name] for name in ("material_id", *_ACCESS_COLUMNS, *_REPEATED)}
     for name, value in row["descriptors"].items():
         if len(name) <= MAX_NAME:
-            yield {**shared, **access, "name": name, "value": value}
+            yield {**shared, "kind": DESCRIPTOR, "origin": "", "name": name, "value": value}
+
+
+def _repeat_filters(connection: Connection, names: Sequence[str]) -> None:
+    """Repeat what filters ask of materials beside their measurements and predictions."""
+    index, number = table_of(MaterialIndexRow), table_of(MaterialNumberRow)
+    same = index.c.material_id == number.c.material_id
+    changes = {name: select(index.c[name]).where(same).scalar_subquery() for name in _REPEATED}
+    for piece in in_pieces(names):
+        others = (number.c.material_id.in_(piece), number.c.kind != DESCRIPTOR)
+        connection.execute(update(number).where(*others).values(changes))
 
 
 def _insertion(found: Select[Any]) -> Insert:
@@ -150,19 +181,20 @@ def _measured(chosen: ColumnElement[bool]) -> Select[Any]:
     row = MeasurementRow
     computed = row.kind == Kind.COMPUTED.value
     kind = case((computed, literal(Kind.COMPUTED.value)), else_=literal(Kind.MEASURED.value))
-    return select(
-        row.material_id, row.property, kind, row.measurement_id, row.value,
-        row.lab_id, row.visibility, row.embargo_until,
-    ).where(chosen, live(row))  # fmt: skip
+    return _number_of(row, kind, row.measurement_id).where(chosen, live(row))
 
 
 def _predicted(chosen: ColumnElement[bool]) -> Select[Any]:
-    row = PredictionRow
-    columns: tuple[Any, ...] = (
-        row.material_id, row.property, literal(Kind.PREDICTED.value), row.prediction_id, row.value,
-        row.lab_id, row.visibility, row.embargo_until,
-    )  # fmt: skip
-    return select(*columns).where(chosen)
+    kind = literal(Kind.PREDICTED.value)
+    return _number_of(PredictionRow, kind, PredictionRow.prediction_id).where(chosen)
+
+
+def _number_of(row: type[MeasurementRow | PredictionRow], kind: ColumnElement[str], origin: Any) -> Select[Any]:
+    """Select the columns of numbers, in the order of ``_NUMBER_COLUMNS``."""
+    access = [getattr(row, name) for name in _ACCESS_COLUMNS]
+    repeated = [getattr(MaterialIndexRow, name) for name in _REPEATED]
+    columns: list[Any] = [row.material_id, row.property, kind, origin, row.value, *access, *repeated]
+    return select(*columns).join(MaterialIndexRow, MaterialIndexRow.material_id == row.material_id)
 
 
 def _stored_materials(connection: Connection) -> Iterator[list[dict[str, Any]]]:

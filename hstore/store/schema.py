@@ -138,6 +138,20 @@ class ValueColumns:
     provenance: Mapped[dict[str, Any]] = mapped_column()
 
 
+class FilterColumns(AccessColumns):
+    """What most filters ask of a material, repeated wherever materials are walked, so that none is looked up.
+
+    Elements are bits of two numbers, in the order of the periodic table: 60 in the low one, the others in the
+    high one.
+    """
+
+    family: Mapped[str] = mapped_column(KEY)
+    known: Mapped[bool] = mapped_column()
+    n_elements: Mapped[int] = mapped_column()
+    elements_low: Mapped[int] = mapped_column()
+    elements_high: Mapped[int] = mapped_column()
+
+
 class MaterialRow(AccessColumns, Base):
     """A candidate material."""
 
@@ -174,10 +188,11 @@ class MergedMaterialRow(Base):
     )
 
 
-class MaterialElementRow(Base):
-    """Elements of each material; an index for queries, reached only through a scoped query of materials."""
+class MaterialElementRow(FilterColumns, Base):
+    """Elements of each material; an index of ``materials``, written in the transaction that writes those."""
 
     __tablename__ = "material_elements"
+    __table_args__ = (_access_check(), {"sqlite_with_rowid": False})
 
     element: Mapped[str] = mapped_column(primary_key=True)
     material_id: Mapped[str] = mapped_column(
@@ -235,11 +250,10 @@ class ScreenRow(AccessColumns, Base):
     top: Mapped[list[dict[str, Any]]] = mapped_column()
 
 
-class MaterialIndexRow(AccessColumns, Base):
+class MaterialIndexRow(FilterColumns, Base):
     """What filters ask of a material, apart from its long columns; an index of ``materials``.
 
-    Elements are bits of two numbers, in the order of the periodic table: 60 in the low one, the others in the
-    high one. ``words`` is formula and name in lower case, for texts sought in them.
+    ``words`` is formula and name in lower case, for texts sought in them.
     """
 
     __tablename__ = "material_index"
@@ -255,11 +269,6 @@ class MaterialIndexRow(AccessColumns, Base):
     material_id: Mapped[str] = mapped_column(
         KEY, ForeignKey("materials.material_id", ondelete="CASCADE"), primary_key=True
     )
-    family: Mapped[str] = mapped_column(KEY)
-    known: Mapped[bool] = mapped_column()
-    n_elements: Mapped[int] = mapped_column()
-    elements_low: Mapped[int] = mapped_column()
-    elements_high: Mapped[int] = mapped_column()
     has_structure: Mapped[bool] = mapped_column()
     source: Mapped[str] = mapped_column(KEY)
     chemical_system: Mapped[str] = mapped_column(KEY)
@@ -269,7 +278,7 @@ class MaterialIndexRow(AccessColumns, Base):
     words: Mapped[str] = mapped_column()
 
 
-class MaterialNumberRow(AccessColumns, Base):
+class MaterialNumberRow(FilterColumns, Base):
     """Numbers of each material by name, for filters and orders: descriptors, measurements and predictions.
 
     An index of the other tables, written in the transaction that writes those. ``origin`` is the measurement or
@@ -279,9 +288,13 @@ class MaterialNumberRow(AccessColumns, Base):
     __tablename__ = "material_numbers"
     __table_args__ = (
         _access_check(),
-        Index(None, "name", "value", "material_id"),
+        Index(
+            "ix_material_numbers_walk",
+            "name", "value", "material_id", "family", "known", "n_elements", "elements_low", "elements_high",
+            "visibility", "embargo_until", "lab_id", "kind", "origin",
+        ),
         {"sqlite_with_rowid": False},
-    )
+    )  # fmt: skip
 
     material_id: Mapped[str] = mapped_column(
         KEY, ForeignKey("materials.material_id", ondelete="CASCADE"), primary_key=True

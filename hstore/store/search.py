@@ -8,7 +8,7 @@ kept for a minute; they decide how long a search takes, never what it finds.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
@@ -282,11 +282,9 @@ class Search:
         by_identifier = self._by_identifier(connection, asked)
         if not asked.order.is_number:
             return by_identifier
-        key = ("sought", asked.wanted, asked.scope.lab_id)
-        sought = self._estimate(connection, key, counted(asked.shape, by_identifier), asked.values, _FEW)
-        if sought > _FEW:
-            return Plan("number", by=asked.by)
-        return Plan("gathered", few=by_identifier.few, by=asked.by, base=by_identifier.walk)
+        if by_identifier.walk == "few" or self._count_materials(connection, asked) <= _FEW:
+            return Plan("gathered", few=by_identifier.few, by=asked.by, base=by_identifier.walk)
+        return Plan("number", by=asked.by)
 
     def _by_identifier(self, connection: Connection, asked: _Asked) -> Plan:
         """Walk the materials, or the shorter list of an element, or gather the few that keep some bounds."""
@@ -305,6 +303,16 @@ class Search:
                 asked.values["element"] = rarest
                 return Plan("element")
         return Plan("materials")
+
+    def _count_materials(self, connection: Connection, asked: _Asked) -> int:
+        """Count the materials that the filters leave, whatever their numbers; such filters come again."""
+        plain = replace(asked.wanted, ranges=())
+        if plain == Wanted():
+            return _FEW + 1
+        sought = _Asked(plain, Order(), asked.scope)
+        plan = self._by_identifier(connection, sought)
+        key = ("materials", plain, asked.scope.lab_id)
+        return self._estimate(connection, key, counted(sought.shape, plan), sought.values, _FEW)
 
     def _count_element(self, connection: Connection, symbol: str) -> int:
         values = {"element": symbol}

@@ -47,9 +47,9 @@ RANK = {kind: rank for rank, kind in enumerate(KINDS)}
 """Kinds of numbers, the lowest counts first."""
 
 _SHAPES = 2000
-_EQUAL = ("family", "chemical_system", "composition", "source", "known", "has_structure")
 _SETS = ("elements", "elements_any", "exclude_elements", "only_elements")
-_OTHERS = ("n_elements_min", "n_elements_max", "text")
+_REPEATED = ("family", "known", "n_elements_min", "n_elements_max", *_SETS)
+_ALONE = ("chemical_system", "composition", "source", "has_structure", "text")
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,7 @@ def shape_of(wanted: Wanted, ranges: tuple[NumberRange, ...], scope: Scope) -> S
         ranges: those of the question and, where it is not among them, the one that orders.
         scope: in whose name.
     """
-    filters = [name for name in (*_EQUAL, *_OTHERS) if getattr(wanted, name) is not None]
-    filters += [name for name in _SETS if getattr(wanted, name)]
+    filters = [name for name in (*_REPEATED, *_ALONE) if getattr(wanted, name) not in {None, ()}]
     shapes = tuple(map(_range_shape, ranges))
     return Shape(scope.everything, scope.lab_id is not None, tuple(filters), shapes, len(wanted.ranges))
 
@@ -129,7 +128,7 @@ def shape_of(wanted: Wanted, ranges: tuple[NumberRange, ...], scope: Scope) -> S
 def values_of(wanted: Wanted, ranges: tuple[NumberRange, ...], scope: Scope) -> dict[str, Any]:
     """Return the values that go with :func:`shape_of`."""
     values: dict[str, Any] = {"lab_id": scope.lab_id, "today": scope.today}
-    values |= {name: getattr(wanted, name) for name in (*_EQUAL, *_OTHERS)}
+    values |= {name: getattr(wanted, name) for name in (*_REPEATED, *_ALONE) if name not in _SETS}
     values["family"] = None if wanted.family is None else wanted.family.value
     values["source"] = None if wanted.source is None else wanted.source[:MAX_NAME]
     values["text"] = None if wanted.text is None else _containing(wanted.text)
@@ -204,8 +203,7 @@ def numbers_of(shape: Shape) -> Select[Any]:
     row = MaterialNumberRow
     chosen = row.material_id.in_(bindparam("names", expanding=True))
     within = or_(*(_lookup(shape, place, row) for place in range(len(shape.ranges))))
-    chosen_numbers: Any = select(row.material_id, row.name, row.value, row.kind).where(chosen, within)
-    return chosen_numbers  # type: ignore[no-any-return] # of any columns
+    return select(row.material_id, row.name, row.value, row.kind).where(chosen, within)
 
 
 def found(shape: Shape, plan: Plan) -> Select[Any]:
@@ -216,11 +214,10 @@ def found(shape: Shape, plan: Plan) -> Select[Any]:
         return _gathered(shape, plan)
     row = MaterialIndexRow
     if plan.walk == "element":
-        key: Any = MaterialElementRow.material_id
-        of_element = MaterialElementRow.element == bindparam("element", type_=String())
-        return select(key).where(of_element, _fits(shape, key), *_kept(shape, key))
+        return _by_element(shape)
     columns = (row.material_id, row.composition) if plan.walk == "composition" else (row.material_id,)
-    statement = select(*columns).where(_filters(shape), *_kept(shape, row.material_id, but=plan.few))
+    filters = (visible(row, shape.viewer), *_filters(shape, row, _REPEATED), *_filters(shape, row, _ALONE))
+    statement = select(*columns).where(*filters, *_kept(shape, row.material_id, but=plan.few))
     if plan.walk != "few":
         return statement
     within = _in_range(shape, plan.few, MaterialNumberRow, MaterialNumberRow.value)
@@ -243,25 +240,25 @@ def _count(statement: Select[Any]) -> Select[int]:
     return select(func.count()).select_from(few)
 
 
-def _filters(shape: Shape) -> ColumnElement[bool]:
-    """Return the WHERE clause on the material alone."""
-    row = MaterialIndexRow
-    parts: list[ColumnElement[bool]] = [visible(row, shape.viewer)]
-    for name in shape.filters:
-        if name in _EQUAL:
-            column = getattr(row, name)
-            parts.append(column == bindparam(name, type_=column.type))
-    special = {
-        "n_elements_min": row.n_elements >= bindparam("n_elements_min", type_=BigInteger()),
-        "n_elements_max": row.n_elements <= bindparam("n_elements_max", type_=BigInteger()),
-        "text": row.words.like(bindparam("text", type_=String()), escape="/"),
-    }
-    parts += [clause for name, clause in special.items() if name in shape.filters]
-    return and_(*parts, *(clause for name in _SETS if name in shape.filters for clause in _of_elements(name)))
+def _filters(shape: Shape, row: Any, names: tuple[str, ...]) -> Iterator[ColumnElement[bool]]:
+    """Yield the clauses of some filters on the material, where they are asked for."""
+    for name in names:
+        if name in shape.filters:
+            yield from _of_elements(name, row) if name in _SETS else (_filter(name, row),)
 
 
-def _of_elements(name: str) -> Iterator[ColumnElement[bool]]:
-    bits = (MaterialIndexRow.elements_low, MaterialIndexRow.elements_high)
+def _filter(name: str, row: Any) -> ColumnElement[bool]:
+    if name == "text":
+        return row.words.like(bindparam(name, type_=String()), escape="/")  # type: ignore[no-any-return] # any row
+    column = row.n_elements if name.startswith("n_elements") else getattr(row, name)
+    value = bindparam(name, type_=column.type)
+    if name == "n_elements_min":
+        return column >= value  # type: ignore[no-any-return] # any row
+    return column <= value if name == "n_elements_max" else column == value
+
+
+def _of_elements(name: str, row: Any) -> Iterator[ColumnElement[bool]]:
+    bits = (row.elements_low, row.elements_high)
     masks = [bindparam(f"{name}_{part}", type_=BigInteger()) for part in ("low", "high")]
     shared = [(column.bitwise_and(mask), mask) for column, mask in zip(bits, masks, strict=True)]
     if name == "elements_any":
@@ -271,7 +268,10 @@ def _of_elements(name: str) -> Iterator[ColumnElement[bool]]:
 
 
 def _fits(shape: Shape, key: Any) -> ColumnElement[bool]:
-    return select(literal(1)).where(MaterialIndexRow.material_id == key, _filters(shape)).exists()
+    """Return the clause that a material may be seen and passes the filters that are not repeated elsewhere."""
+    row = MaterialIndexRow
+    alone = (visible(row, shape.viewer), *_filters(shape, row, _ALONE))
+    return select(literal(1)).where(row.material_id == key, *alone).exists()
 
 
 def _kept(shape: Shape, key: Any, *, but: int = -1) -> Iterator[ColumnElement[bool]]:
@@ -285,8 +285,6 @@ def _kept(shape: Shape, key: Any, *, but: int = -1) -> Iterator[ColumnElement[bo
 def _in_range(shape: Shape, place: int, number: Any, value: Any) -> ColumnElement[bool]:
     """Return the WHERE clause for the numbers within a range that may be seen."""
     bounds = shape.ranges[place]
-    low: Any
-    high: Any
     low, high = (bindparam(f"{part}_{place}", type_=Double()) for part in ("low", "high"))
     parts: list[ColumnElement[bool]] = [
         number.name == bindparam(f"name_{place}", type_=String()),
@@ -311,12 +309,19 @@ def _shifted(value: Any) -> Any:
     return value + 0.0
 
 
+def _by_element(shape: Shape) -> Select[Any]:
+    row = MaterialElementRow
+    of_element = (row.element == bindparam("element", type_=String()), visible(row, shape.viewer))
+    lookups = [_fits(shape, row.material_id)] if set(_ALONE) & set(shape.filters) else []
+    statement = select(row.material_id).where(*of_element, *_filters(shape, row, _REPEATED))
+    return statement.where(*lookups, *_kept(shape, row.material_id))
+
+
 def _by_number(shape: Shape, place: int) -> Select[Any]:
     row = MaterialNumberRow
-    counts = (_in_range(shape, place, row, row.value), ~_better(shape, place))
-    others = _kept(shape, row.material_id, but=place)
-    walked: Any = select(row.material_id, row.value).where(*counts, _fits(shape, row.material_id), *others)
-    return walked  # type: ignore[no-any-return] # of any columns
+    within = (_in_range(shape, place, row, row.value), *_filters(shape, row, _REPEATED))
+    lookups = (*_kept(shape, row.material_id, but=place), _fits(shape, row.material_id), ~_better(shape, place))
+    return select(row.material_id, row.value).where(*within, *lookups)
 
 
 def _gathered(shape: Shape, plan: Plan) -> Select[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -23,7 +23,6 @@ from hstore.store.rows import (
     screen_values,
 )
 from hstore.store.schema import (
-    MaterialElementRow,
     MaterialRow,
     MeasurementRow,
     PredictionRow,
@@ -56,14 +55,6 @@ def put_materials(connection: Connection, materials: Sequence[Material]) -> None
     values = {name: material_values(material) for name, material in whole.items()}
     _upsert(connection, MaterialRow, values, owned=True)
     _refuse_foreign(connection, materials)
-    for names in in_pieces(values):
-        connection.execute(delete(MaterialElementRow).where(MaterialElementRow.material_id.in_(names)))
-    elements = [
-        {"element": element, "material_id": name}
-        for name in sorted(values)
-        for element in values[name]["chemical_system"].split("-")
-    ]
-    connection.execute(insert(table_of(MaterialElementRow)), elements)
     index_materials(connection, values.values())
     index_optimade(connection, values.values())
     index_merged(connection, whole.values())

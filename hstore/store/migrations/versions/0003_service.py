@@ -185,16 +185,12 @@ def make_lab_tables() -> None:
 
 def make_search_tables() -> None:
     """Make what materials are sought by, and fill it from the records there are."""
+    make_elements(*filters("material_elements"), with_rowid=False)
     op.create_table(
         "material_index",
         sa.Column("material_id", KEY, nullable=False),
-        sa.Column("family", KEY, nullable=False),
-        sa.Column("known", sa.Boolean(), nullable=False),
-        sa.Column("n_elements", sa.BigInteger(), nullable=False),
-        sa.Column("elements_low", sa.BigInteger(), nullable=False),
-        sa.Column("elements_high", sa.BigInteger(), nullable=False),
+        *filters("material_index"),
         sa.Column("has_structure", sa.Boolean(), nullable=False),
-        *access("material_index"),
         sa.Column("source", KEY, nullable=False),
         sa.Column("chemical_system", KEY, nullable=False),
         sa.Column("composition", KEY, nullable=False),
@@ -214,12 +210,19 @@ def make_search_tables() -> None:
         sa.Column("kind", KEY, nullable=False),
         sa.Column("origin", KEY, nullable=False),
         sa.Column("value", sa.Double(), nullable=False),
-        *access("material_numbers"),
+        *filters("material_numbers"),
         material_key("material_numbers"),
         sa.PrimaryKeyConstraint("material_id", "name", "kind", "origin", name=op.f("pk_material_numbers")),
         sqlite_with_rowid=False,
     )
-    index("material_numbers", "name", "value", "material_id")
+    op.create_index(
+        "ix_material_numbers_walk",
+        "material_numbers",
+        [
+            "name", "value", "material_id", "family", "known", "n_elements", "elements_low", "elements_high",
+            "visibility", "embargo_until", "lab_id", "kind", "origin",
+        ],
+    )  # fmt: skip
     rebuild(op.get_bind())
     make_optimade_tables()
 
@@ -278,6 +281,41 @@ def access(table: str) -> tuple[sa.Column[Any] | sa.CheckConstraint, ...]:
     )
 
 
+def filters(table: str) -> tuple[sa.Column[Any] | sa.CheckConstraint, ...]:
+    """Columns of what most filters ask of a material."""
+    return (
+        *access(table),
+        sa.Column("family", KEY, nullable=False),
+        sa.Column("known", sa.Boolean(), nullable=False),
+        sa.Column("n_elements", sa.BigInteger(), nullable=False),
+        sa.Column("elements_low", sa.BigInteger(), nullable=False),
+        sa.Column("elements_high", sa.BigInteger(), nullable=False),
+    )
+
+
+def make_elements(*columns: sa.Column[Any] | sa.CheckConstraint, with_rowid: bool) -> None:
+    """Make the elements of materials, with what filters ask of these."""
+    op.drop_table("material_elements")
+    op.create_table(
+        "material_elements",
+        sa.Column("element", sa.String(), nullable=False),
+        sa.Column("material_id", KEY, nullable=False),
+        *columns,
+        material_key("material_elements"),
+        sa.PrimaryKeyConstraint("element", "material_id", name=op.f("pk_material_elements")),
+        sqlite_with_rowid=with_rowid,
+    )
+    index("material_elements", "material_id")
+
+
+def plain_elements() -> None:
+    """Make the elements of materials as they were before, with nothing beside."""
+    table = sa.table("material_elements", sa.column("element"), sa.column("material_id"))
+    held = [dict(row) for row in op.get_bind().execute(sa.select(table)).mappings()]
+    make_elements(with_rowid=True)
+    op.bulk_insert(table, held)
+
+
 def material_key(table: str) -> sa.ForeignKeyConstraint:
     """Refer to a material; what is kept of it goes when it goes."""
     name = op.f(f"fk_{table}_material_id")
@@ -295,6 +333,7 @@ def downgrade() -> None:
     op.drop_table("material_optimade")
     op.drop_table("material_numbers")
     op.drop_table("material_index")
+    plain_elements()
     op.drop_table("record_events")
     op.drop_table("held_records")
     for column in ("recorded_at", "retracted_at"):
