@@ -28,7 +28,7 @@ _BASE = ["numpy", "pydantic", "pydantic_settings", "sqlalchemy.orm", "sqlalchemy
 PRELOADED = {
     ("hstore",): _BASE,
     ("hstore_data", "hstore_models", "hstore_workflows", "hstore_api"): [
-        *_BASE, "pandas", "click", "requests", "fastapi",
+        *_BASE, "pandas", "click", "requests", "fastapi", "prometheus_client",
     ],
 }  # fmt: skip
 """Packages -> libraries that their modules may load, imported once before the children start."""
@@ -40,8 +40,8 @@ ON_DEMAND = {
 }  # fmt: skip
 """Libraries that are imported inside the functions that need them."""
 
-ABOUT = {"hstore_models.estimator": {"sklearn"}}
-"""Module -> libraries that it is about: a regressor of scikit-learn is a subclass of its base classes."""
+ABOUT = {"hstore_models.estimator": {"sklearn"}, "hstore_api.protocol": {"uvicorn"}}
+"""Module -> libraries that it is about: their base classes are those of its classes."""
 
 CHILD = """
 import gc, importlib, json, os, sys

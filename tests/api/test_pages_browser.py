@@ -286,7 +286,7 @@ def test_campaign_proposes_and_takes_a_result(open_page, campaign):
     page.click("#board .card >> text=Tell the result")
     page.fill("[id^=told-]", "1.31")
     page.click("button >> text=Tell")
-    page.wait_for_selector(".alert >> text=Measured")
+    page.wait_for_selector(".alert >> text=Taken")
     assert "1.31" in page.text_content("#board")
     settle(page)
 

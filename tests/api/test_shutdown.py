@@ -14,6 +14,7 @@ import time
 import httpx2
 import pytest
 
+from hstore.keys import permissions_of
 from hstore.records import Access
 from hstore_api.stopping import LINGER_S, Stopping
 from hstore_workflows.cli.serve import GRACE_S
@@ -21,13 +22,12 @@ from hstore_workflows.cli.serve import GRACE_S
 STARTS_S = 600
 """Longest wait for the service to start; a busy machine takes minutes to load the libraries."""
 
-QUESTION = json.dumps({"property": "h2_capacity_wt_pct", "formulas": ["nonsense"]}).encode()
+WISH = json.dumps({"name": "made at the end", "scopes": ["read"]}).encode()
 
 
 @pytest.fixture
-def service(database_url, trained, store, build, tmp_path, loaded):
+def service(database_url, trained, store, build, tmp_path):
     """A process that serves, and its port; the store is not empty, so nothing is seeded."""
-    loaded("hydride_capacity")
     store.add_materials([build.material()])
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -49,6 +49,12 @@ def service(database_url, trained, store, build, tmp_path, loaded):
             process.wait()
 
 
+@pytest.fixture
+def admin(store):
+    """A key that may make keys."""
+    return store.keys.create("admin", permissions_of("admin"), lab_id=None)[1]
+
+
 def answers(port):
     try:
         return httpx2.get(f"http://127.0.0.1:{port}/healthz", timeout=30).status_code == 200
@@ -56,14 +62,14 @@ def answers(port):
         return False
 
 
-def begin(port):
-    """Send half a request, whose other half keeps it under way."""
+def begin(port, key):
+    """Send half a write, whose other half keeps it under way."""
     connection = socket.create_connection(("127.0.0.1", port), timeout=60)
     head = (
-        "POST /v1/predictions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(QUESTION)}\r\n\r\n"
+        "POST /v1/keys HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        f"X-API-Key: {key}\r\nContent-Length: {len(WISH)}\r\n\r\n"
     )
-    connection.sendall(head.encode() + QUESTION[:10])
+    connection.sendall(head.encode() + WISH[:10])
     return connection
 
 
@@ -74,7 +80,7 @@ def read_all(connection):
     return b"".join(parts)
 
 
-def test_what_is_under_way_is_finished_and_streams_are_closed(service, store):
+def test_what_is_under_way_is_finished_and_streams_are_closed(service, store, admin):
     process, port = service
     job = store.jobs.create("screen", {}, access=Access())
     heard, ended = threading.Event(), []
@@ -91,7 +97,7 @@ def test_what_is_under_way_is_finished_and_streams_are_closed(service, store):
     listener = threading.Thread(target=listen)
     listener.start()
     assert heard.wait(60)
-    connection = begin(port)
+    connection = begin(port, admin)
     time.sleep(0.5)
     told = time.monotonic()
     process.send_signal(signal.SIGTERM)
@@ -99,18 +105,18 @@ def test_what_is_under_way_is_finished_and_streams_are_closed(service, store):
     assert ended, "the stream goes on"
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), timeout=5)
-    connection.sendall(QUESTION[10:])
+    connection.sendall(WISH[10:])
     answer = read_all(connection)
-    assert answer.startswith(b"HTTP/1.1 200"), answer
-    assert b"cannot be read" in answer or b"nonsense" in answer
+    assert answer.startswith(b"HTTP/1.1 201"), answer
+    assert "made at the end" in {key.name for key in store.keys.list()}, "what was acknowledged is kept"
     assert process.wait(GRACE_S + LINGER_S) == 0
     assert time.monotonic() - told < GRACE_S + LINGER_S
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_a_request_that_never_ends_holds_nothing_up(service):
+def test_a_request_that_never_ends_holds_nothing_up(service, admin):
     process, port = service
-    connection = begin(port)
+    connection = begin(port, admin)
     time.sleep(0.5)
     told = time.monotonic()
     process.send_signal(signal.SIGTERM)
