@@ -8,7 +8,6 @@ import pytest
 
 from hstore.errors import InputError, UnknownNameError
 from hstore.formula import parse_amounts
-from hstore.settings import Settings
 from hstore_models.features.composition import CompositionBatch
 from hstore_workflows.campaign import story
 from hstore_workflows.campaign.labs import Lab, element_symbols, read_precursors
@@ -19,12 +18,9 @@ FORMULAS = ["LaNi5", "TiFe", "MgH2", "Mg2Ni", "LaNi4.5Mn0.5", "ZrBe2", "TiMn2", 
 
 
 @pytest.fixture
-def settings(tmp_path, monkeypatch):
-    monkeypatch.setenv("HSTORE_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("HSTORE_DATABASE_URL", raising=False)
+def settings(settings, tmp_path):
     source = tmp_path / "pool.csv"
     source.write_text("formula\n" + "\n".join(FORMULAS) + "\n")
-    settings = Settings(data_mirror=None)
     story.begin(settings, "alloys", source, Objective.maximizing(CAPACITY), batch=4)
     return settings
 

@@ -21,27 +21,9 @@ from hstore_workflows.campaign.config import SCHEMA
 from hstore_workflows.campaign.ledger import open_ledger
 from hstore_workflows.campaign.objective import Goal, Objective, Window
 from hstore_workflows.campaign.storage import open_storage
-from tests.workflows.campaign_bench import CAPACITY, COMMON, ENTHALPY, first_schema_home, write_screen
+from tests.workflows.campaign_bench import CAPACITY, COMMON, ENTHALPY, first_schema_home
 
 TWO_GOALS = Objective((Goal(CAPACITY), Goal(ENTHALPY, minimize=True)))
-
-
-@pytest.fixture
-def settings(tmp_path, monkeypatch):
-    monkeypatch.setenv("HSTORE_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("HSTORE_DATABASE_URL", raising=False)
-    return Settings(data_mirror=None)
-
-
-@pytest.fixture
-def screen(tmp_path):
-    return write_screen(tmp_path / "screen")
-
-
-@pytest.fixture
-def campaign(settings, screen):
-    story.begin(settings, "alloys", screen, COMMON, keep_outside=True)
-    return settings
 
 
 def study_of(settings, name="alloys"):

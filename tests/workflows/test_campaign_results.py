@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from hstore.errors import InputError
 from hstore.properties import PROPERTIES
-from hstore.settings import Settings
 from hstore_workflows.campaign import story
 from hstore_workflows.campaign.config import CampaignConfig
 from hstore_workflows.campaign.objective import Goal, Objective, Window
@@ -21,23 +20,10 @@ from hstore_workflows.campaign.result_rows import read_headers
 from hstore_workflows.campaign.results import VERDICTS, Result
 from hstore_workflows.measure.cells import text_cells
 from hstore_workflows.measure.units import read_header, unit_conversion
-from tests.workflows.campaign_bench import CAPACITY, COMMON, ENTHALPY, alloys, run, write_results, write_screen
+from tests.workflows.campaign_bench import CAPACITY, COMMON, ENTHALPY, alloys, run, write_results
 
 PRESSURE = "plateau_pressure_bar"
 SIGMA = "log10_conductivity_s_per_cm"
-
-
-@pytest.fixture
-def settings(tmp_path, monkeypatch):
-    monkeypatch.setenv("HSTORE_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("HSTORE_DATABASE_URL", raising=False)
-    return Settings(data_mirror=None)
-
-
-@pytest.fixture
-def campaign(settings, tmp_path):
-    story.begin(settings, "alloys", write_screen(tmp_path / "screen"), COMMON, keep_outside=True)
-    return settings
 
 
 def tell(settings, *rows, lab="", name="alloys"):

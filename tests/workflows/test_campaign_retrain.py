@@ -11,7 +11,6 @@ import pytest
 from hstore.errors import DataError, InputError
 from hstore.formula import parse_amounts
 from hstore.records import PUBLIC_SCOPE, Scope
-from hstore.settings import Settings
 from hstore_models.prediction import Query
 from hstore_models.registry import Registry
 from hstore_models.spec import read_spec
@@ -51,13 +50,6 @@ def oxides(metals, n, seed, *, most):
     formulas = [f"{m}{r}O{3.1:g}" for m, r in zip(np.resize(metals, n), ratios, strict=True)]
     gaps = 8 - 1.4 * ratios + 0.1 * rng.normal(size=n)
     return pd.DataFrame({"formula": formulas, "gap_ev": gaps.clip(0.05).round(3)})
-
-
-@pytest.fixture
-def settings(tmp_path, monkeypatch):
-    monkeypatch.setenv("HSTORE_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("HSTORE_DATABASE_URL", raising=False)
-    return Settings(data_mirror=None)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from hstore.errors import InputError, UnknownNameError
-from hstore.settings import Settings
 from hstore_workflows.campaign import story
 from hstore_workflows.campaign.config import CampaignConfig
 from hstore_workflows.campaign.landscape import History, Prior
@@ -20,7 +19,7 @@ from hstore_workflows.campaign.stopping import SURE, Budget, advise, best_batch
 from hstore_workflows.campaign.strategies import strategy
 from hstore_workflows.campaign.worlds import gains
 from tests.workflows.alloy_pool import alloy_formulas, alloy_labels, alloy_landscape, measured
-from tests.workflows.campaign_bench import CAPACITY, COMMON, run, write_screen
+from tests.workflows.campaign_bench import CAPACITY, COMMON, run
 
 OPEN = Budget("experiments", None, 0.0)
 FORMULAS = alloy_formulas(120)
@@ -155,9 +154,8 @@ def test_the_probability_means_what_it_says(landscape):
     assert found[told >= SURE].mean() >= 0.75
 
 
-def test_status_and_new_know_the_budget(tmp_path, monkeypatch):
-    monkeypatch.setenv("HSTORE_HOME", str(tmp_path / "home"))
-    screen = write_screen(tmp_path / "screen")
+@pytest.mark.usefixtures("settings")
+def test_status_and_new_know_the_budget(screen):
     made = run("new", "a", "--pool", screen, "--maximize", CAPACITY, "--budget", 12, "--budget-in", "effort")
     assert made.exit_code == 0, made.output
     run("propose", "a", "--n", 3)
@@ -178,10 +176,8 @@ def test_settings_that_cannot_work_are_refused(choices, error, message):
         CampaignConfig(COMMON, **choices)
 
 
-def test_released_experiments_cost_nothing(tmp_path, monkeypatch):
-    monkeypatch.setenv("HSTORE_HOME", str(tmp_path / "home"))
-    settings = Settings(data_mirror=None)
-    story.begin(settings, "b", write_screen(tmp_path / "screen"), COMMON, budget=10.0)
+def test_released_experiments_cost_nothing(settings, screen):
+    story.begin(settings, "b", screen, COMMON, budget=10.0)
     (first, *_) = story.propose(settings, "b", n=4)
     story.retract(settings, "b", first.number, why="furnace broke")
     assert json.loads(run("status", "b", "--json").stdout)["stop"]["budget"]["spent"] == 3

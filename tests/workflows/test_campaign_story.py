@@ -15,25 +15,7 @@ from hstore_workflows.campaign.ground import make_ground
 from hstore_workflows.campaign.objective import Goal, Objective, Window
 from hstore_workflows.campaign.places import campaign_folder, open_pool
 from hstore_workflows.campaign.pool_reading import read_pool
-from tests.workflows.campaign_bench import CAPACITY, COMMON, ENTHALPY, alloys, run, write_results, write_screen
-
-
-@pytest.fixture
-def settings(tmp_path, monkeypatch):
-    monkeypatch.setenv("HSTORE_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("HSTORE_DATABASE_URL", raising=False)
-    return Settings(data_mirror=None)
-
-
-@pytest.fixture
-def screen(tmp_path):
-    return write_screen(tmp_path / "screen")
-
-
-@pytest.fixture
-def campaign(settings, screen):
-    story.begin(settings, "alloys", screen, COMMON, keep_outside=True)
-    return settings
+from tests.workflows.campaign_bench import CAPACITY, COMMON, ENTHALPY, alloys, run, write_results
 
 
 def test_the_commands_tell_one_story(settings, screen, tmp_path):
