@@ -6,7 +6,8 @@ whether or not the service keeps up (``load.py``), with 50 clients that search, 
 question was due. Memory is what the processes of the service hold for themselves (USS), read during a mixed load.
 
 The named peer is the ``optimade`` library: its own routers for structures over the same store and entries, beside
-our ``/v1`` and our ``/optimade``, one process each; the same filters are asked of each in turn, one at a time.
+our ``/v1`` and our ``/optimade``, one process each; the same filters are asked of each in turn, one at a time. The
+pages seldom differ: ``/v1`` finds a material by any of its values, OPTIMADE by the one that counts.
 
 Example: ``python benchmarks/api.py --rows 150000 --rate 80 --minutes 10 --json``; ``--url`` measures PostgreSQL.
 """
