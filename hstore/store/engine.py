@@ -138,7 +138,9 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # transactions are begun by _begin_sqlite alone, DDL included
     connection.execute(f"PRAGMA busy_timeout = {round(BUSY_TIMEOUT_S * 1000)}")
     connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA synchronous = NORMAL")
+    # What was acknowledged is there also after the power fails; NORMAL would lose the last commits then, and leave
+    # a store that is behind the journal of its jobs. It costs about 2 ms a commit.
+    connection.execute("PRAGMA synchronous = FULL")
     _switch_to_wal(connection)
 
 

@@ -228,17 +228,14 @@ class Jobs:
         """Give a worker the next queued job: of the owner with the fewest running, then the longest unserved.
 
         Jobs of the operator come after those of labs and other keys.
+
+        Returns:
+            The job; None where none is queued.
         """
         with self._database.writing("a job") as connection:
-            for job_id in _in_turn(connection):
-                begun = {
-                    "state": JobState.RUNNING.value,
-                    "started_at": datetime.now(UTC),
-                    "executor_id": executor_id,
-                    "attempts": _jobs.c.attempts + 1,
-                }
-                statement = update(_jobs).where(_jobs.c.job_id == job_id, _jobs.c.state == JobState.QUEUED.value)
-                if connection.execute(statement.values(begun)).rowcount:
+            while turn := _in_turn(connection):  # again where others were quicker with all of these (PostgreSQL)
+                job_id = next((name for name in turn if _begin(connection, name, executor_id)), None)
+                if job_id is not None:
                     break
             else:
                 return None
@@ -328,14 +325,9 @@ class Jobs:
 
     def beat(self, executor_id: str, *, host: str, pid: int, started_at: datetime) -> None:
         """Note that a worker is alive."""
-        values = {
-            "executor_id": executor_id,
-            "host": host,
-            "pid": pid,
-            "started_at": started_at,
-            "heartbeat_at": datetime.now(UTC),
-        }
+        values = {"executor_id": executor_id, "host": host, "pid": pid, "started_at": started_at}
         with self._database.writing("a heartbeat") as connection:
+            values["heartbeat_at"] = _shared_now(connection)
             statement = _dialect_insert(connection)(_workers).values(values)
             connection.execute(statement.on_conflict_do_update(index_elements=["executor_id"], set_=values))
 
@@ -343,7 +335,7 @@ class Jobs:
         """Note that a worker has ended: what it leaves can be taken over at once."""
         with self._database.writing("a heartbeat") as connection:
             mine = _workers.c.executor_id == executor_id
-            silent = datetime.now(UTC) - timedelta(seconds=ALIVE_S)
+            silent = _shared_now(connection) - timedelta(seconds=ALIVE_S)
             connection.execute(update(_workers).where(mine).values(heartbeat_at=silent))
 
     def workers(self) -> Sequence[Worker]:
@@ -354,8 +346,10 @@ class Jobs:
 
     def alive(self) -> Collection[str]:
         """Return the workers heard of in the last :data:`ALIVE_S` seconds."""
-        since = datetime.now(UTC) - timedelta(seconds=ALIVE_S)
-        return {worker.executor_id for worker in self.workers() if worker.heartbeat_at >= since}
+        with self._database.connected("read workers from") as connection:
+            since = _shared_now(connection) - timedelta(seconds=ALIVE_S)
+            heard = select(_workers.c.executor_id).where(_workers.c.heartbeat_at > since)
+            return set(connection.scalars(heard))
 
     def _get(self, job_id: str) -> Job:
         with self._database.session("jobs") as session:
@@ -379,6 +373,18 @@ def _running(job_id: str, attempt: int) -> Any:
     return update(_jobs).where(
         _jobs.c.job_id == job_id, _jobs.c.state == JobState.RUNNING.value, _jobs.c.attempts == attempt
     )
+
+
+def _begin(connection: Connection, job_id: str, executor_id: str) -> bool:
+    """Note a queued job as begun by a worker; tell whether it was still queued."""
+    begun = {
+        "state": JobState.RUNNING.value,
+        "started_at": datetime.now(UTC),
+        "executor_id": executor_id,
+        "attempts": _jobs.c.attempts + 1,
+    }
+    queued = update(_jobs).where(_jobs.c.job_id == job_id, _jobs.c.state == JobState.QUEUED.value)
+    return bool(connection.execute(queued.values(begun)).rowcount)
 
 
 def _in_turn(connection: Connection) -> Sequence[str]:
@@ -443,6 +449,17 @@ def _add_event(
     }
     statement = _dialect_insert(connection)(_events).values(values)
     connection.execute(statement.on_conflict_do_nothing(index_elements=["job_id", "sequence"]))
+
+
+def _shared_now(connection: Connection) -> datetime:
+    """Return the time by the one clock that all workers have: of the server, or of the machine of the file.
+
+    By clocks of their own, a worker whose clock is late would be taken for dead.
+    """
+    if connection.dialect.name == "postgresql":
+        now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+        return now
+    return datetime.now(UTC)
 
 
 def _dialect_insert(connection: Connection) -> Any:

@@ -11,6 +11,7 @@ from sqlalchemy import update
 from hstore.errors import InputError, UnknownNameError
 from hstore.jobs import EventLevel, JobState, event_sequence, last_sequence
 from hstore.records import PUBLIC_SCOPE, Access, Scope
+from hstore.store import jobs as store_jobs
 from hstore.store import open_store
 from hstore.store.schema import JobRow, WorkerRow, table_of
 
@@ -101,6 +102,22 @@ def test_many_workers_claim_every_job_once(database_url, store, queue):
         thread.join()
     assert len(claimed) == 12
     assert set(claimed) == made
+
+
+def test_a_worker_whom_others_forestall_takes_what_is_left(store, queue, monkeypatch):
+    """Two jobs of one owner: the first is gone by the time it is asked for, as happens on PostgreSQL."""
+    first, second = queue("north").job_id, queue("north").job_id
+    begin = store_jobs._begin
+
+    def forestalled(connection, job_id, executor_id):
+        if job_id == first:
+            begin(connection, job_id, "quicker")
+        return begin(connection, job_id, executor_id)
+
+    monkeypatch.setattr(store_jobs, "_begin", forestalled)
+    assert store.jobs.claim("w").job_id == second
+    assert store.jobs.get(first, scope=NORTH).executor_id == "quicker"
+    assert store.jobs.claim("w") is None
 
 
 def test_labs_take_turns_and_the_operator_comes_last(store, queue):

@@ -162,13 +162,13 @@ def test_processes_that_start_at_once_make_one_schema(database_url):
     assert [(out, err) for out, err in answers] == [(f"{migration.HEAD} 0\n", "")] * 2
 
 
-def test_sqlite_is_set_up_for_several_processes(path):
+def test_sqlite_is_set_up_for_several_processes_and_for_power_failures(path):
     with open_store(f"sqlite:///{path}") as store, store.database.engine.connect() as connection:
         pragmas = {
             name: connection.scalar(text(f"PRAGMA {name}"))
             for name in ("journal_mode", "foreign_keys", "synchronous", "busy_timeout")
         }
-    assert pragmas == {"journal_mode": "wal", "foreign_keys": 1, "synchronous": 1, "busy_timeout": 60_000}
+    assert pragmas == {"journal_mode": "wal", "foreign_keys": 1, "synchronous": 2, "busy_timeout": 60_000}
 
 
 class Contested:
