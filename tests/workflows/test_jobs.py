@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from dbos import DBOS
-from sqlalchemy import NullPool, create_engine, make_url, text
+from sqlalchemy import NullPool, create_engine, make_url, text, update
 
-from hstore.errors import InputError
+from hstore.errors import InputError, StoreError
 from hstore.jobs import EventLevel, JobState
 from hstore.records import Access, Scope
 from hstore.settings import Settings
-from hstore.store.jobs import ALIVE_S
-from hstore_workflows.jobs import attempt, worker
+from hstore.store.jobs import ALIVE_S, Jobs
+from hstore.store.schema import WorkerRow, table_of
+from hstore_workflows.jobs import attempt, journal, worker
 from hstore_workflows.jobs.identity import take_identity
 from hstore_workflows.jobs.journal import journal_path
 from hstore_workflows.jobs.start import start_job
@@ -176,6 +179,125 @@ def test_what_was_claimed_and_not_begun_is_not_lost(store, queue, run, job):
     store.jobs.claim("dead")  # and its worker died before it could write into the journal
     run("w2")
     assert (job(job_id).state, job(job_id).attempts, job(job_id).executor_id) == (JobState.DONE, 1, "w2")
+
+
+def test_a_worker_that_was_asleep_lets_go(store, home, queue, spawn, job):
+    job_id = queue(pieces=4, seconds=1.0)
+    asleep = spawn("w1")
+    job(job_id, lambda found: found.progress > 0.45)
+    asleep.send_signal(signal.SIGSTOP)
+    store.jobs.leave("w1")  # as if it had slept for long
+    spawn("w2")
+    job(job_id, lambda found: found.executor_id == "w2")
+    asleep.send_signal(signal.SIGCONT)
+    done = job(job_id, lambda found: found.state.final)
+    assert (done.state, done.result, done.attempts) == (JobState.DONE, {"chain": CHAIN}, 1)
+    assert done.executor_id == "w2"
+    following = [queue(pieces=1, seconds=2.0) for _ in range(2)]
+    both = [job(name, lambda found: found.state.final) for name in following]
+    assert {one.executor_id for one in both} == {"w1", "w2"}, "it takes jobs again"
+    assert all(one.result == {"chain": CHAIN[:1]} for one in both)
+
+
+@pytest.mark.parametrize("name", ["w1", "w2"])
+def test_a_job_that_an_older_version_has_begun_is_done_from_its_first_step(
+    store, killed, run, job, monkeypatch, name
+):
+    job_id = killed()
+    store.jobs.leave("w1")
+    for module in (journal, worker):
+        monkeypatch.setattr(module, "VERSION", "next")
+    run(name)
+    done = job(job_id)
+    assert (done.state, done.result, done.attempts) == (JobState.DONE, {"chain": CHAIN}, 2)
+
+
+def test_a_worker_that_only_the_journal_names_is_not_waited_for(store, killed, run, job):
+    """It took a job over, died before it could tell the store, and nobody has heard of it for a week."""
+    job_id = killed()
+    store.jobs.adopt(job_id, 1, "before")
+    long_ago = datetime.now(UTC) - timedelta(days=8)
+    with store.database.writing("a test") as connection:
+        connection.execute(update(table_of(WorkerRow)).values(heartbeat_at=long_ago))
+    run("w2")
+    assert (job(job_id).result, job(job_id).attempts) == ({"chain": CHAIN}, 1)
+
+
+def test_an_attempt_that_breaks_off_in_a_living_worker_goes_on(queue, run, job, monkeypatch):
+    """Such as where the disk is full for a while, so that neither store nor journal can be told."""
+    broken = []
+
+    class FullError(BaseException):
+        pass
+
+    whole = worker.Attempt.run
+
+    def breaking(self):
+        if not broken:
+            broken.append(self)
+            raise FullError
+        whole(self)
+
+    monkeypatch.setattr(worker.Attempt, "run", breaking)
+    job_id = queue(pieces=1)
+    run()
+    assert (job(job_id).state, job(job_id).attempts, len(broken)) == (JobState.DONE, 1, 1)
+
+
+def test_a_store_that_is_away_when_a_job_ends_costs_no_second_attempt(queue, run, job, monkeypatch):
+    monkeypatch.setattr(attempt, "_STORE_WAIT_S", 0.01)
+    finish, away = Jobs.finish, [1, 2, 3]
+
+    def finishing(*arguments, **fields):
+        if away:
+            away.pop()
+            raise StoreError("the server is restarted")
+        return finish(*arguments, **fields)
+
+    monkeypatch.setattr(Jobs, "finish", finishing)
+    job_id = queue(pieces=2)
+    run()
+    done = job(job_id)
+    assert (done.state, done.result, done.attempts) == (JobState.DONE, {"chain": CHAIN[:2]}, 1)
+
+
+def test_a_result_that_cannot_be_kept_ends_the_job(queue, run, job, monkeypatch):
+    monkeypatch.setattr(attempt, "_STORE_WAIT_S", 0.01)
+    finish = Jobs.finish
+
+    def finishing(*arguments, result=None, **fields):
+        if result is not None:
+            raise StoreError("a character that the database has no place for")
+        return finish(*arguments, result=result, **fields)
+
+    monkeypatch.setattr(Jobs, "finish", finishing)
+    job_id = queue(pieces=1)
+    run()
+    failed = job(job_id)
+    assert (failed.state, failed.attempts) == (JobState.FAILED, 1)
+    assert "did not take the result" in failed.error
+
+
+def test_a_library_that_wants_to_exit_ends_the_job_and_not_the_worker(queue, run, job):
+    job_id, following = queue(fail_at=1, exits=True), queue(pieces=1)
+    run()
+    assert job(job_id).state is JobState.FAILED
+    assert job(job_id).error.startswith("an unexpected error (SystemExit)")
+    assert job(following).state is JobState.DONE
+
+
+def test_damaged_models_keep_no_worker_from_its_jobs(home, queue, job, monkeypatch, caplog):
+    def damaged(*_):
+        raise InputError("the history of a model cannot be read")
+
+    monkeypatch.setattr(worker, "seed_predictions", damaged)
+    job_id, seeding = queue(pieces=1), Worker(home, KINDS, "w1", seeds=True)
+    try:
+        seeding.run(once=True)
+    finally:
+        assert seeding.close()
+    assert job(job_id).state is JobState.DONE
+    assert caplog.text.count("cannot be read") == 1
 
 
 def test_a_lost_journal_costs_time_only(store, home, killed, run, job):

@@ -24,6 +24,8 @@ class Tiny(Parameters):
     """How long each takes."""
     fail_at: int | None = None
     """Piece that raises."""
+    exits: bool = False
+    """Whether it asks the interpreter to end, in place of an error."""
 
 
 def _begin(work):
@@ -33,6 +35,8 @@ def _begin(work):
 
 def _grow(work):
     if work.parameters.fail_at == work.piece:
+        if work.parameters.exits:
+            sys.exit(3)
         raise ValueError("broken on purpose")
     so_far = [work.before["begin"], *work.before["grow"]][-1]["value"]
     end = time.monotonic() + work.parameters.seconds

@@ -7,14 +7,14 @@ import logging
 import time
 from dataclasses import dataclass, field
 from threading import Event
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from hstore.errors import HstoreError, InputError, StoreError
 from hstore.jobs import EventLevel, JobState, event_sequence
 from hstore_workflows.jobs.kind import Work, kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from hstore.jobs import Job
@@ -29,6 +29,8 @@ _LINE_CHARACTERS = 500
 _STORE_TRIES = 6
 _STORE_WAIT_S = 1.0
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class LostError(BaseException):
@@ -79,6 +81,21 @@ class Place:
     def title(self) -> str:
         """Line in the log."""
         return self.step.title if self.pieces == 1 else f"{self.step.title} ({self.piece + 1} of {self.pieces})"
+
+
+def patiently(do: Callable[[], T], job_id: str) -> T:
+    """Do what needs the store, and again where that does not answer, for half a minute.
+
+    Raises:
+        StoreError: it still does not.
+    """
+    for attempt in range(_STORE_TRIES - 1):
+        try:
+            return do()
+        except StoreError as error:
+            _log.warning("job %s: %s; trying again", job_id, error)
+            time.sleep(_STORE_WAIT_S * 2**attempt)
+    return do()
 
 
 @dataclass
@@ -141,22 +158,19 @@ class Attempt:
     def _do(self, place: Place, kind: Kind[Any], parameters: Any, before: dict[str, Any]) -> dict[str, Any]:
         """Do a step; what goes wrong is an outcome, not an exception, so that the journal keeps it as JSON."""
         folder = self.settings.jobs_dir / self.job.job_id
-        for attempt in range(_STORE_TRIES):
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-                return {
-                    "value": _plain(place.step.run(self._work(place, len(kind.steps), parameters, before, folder)))
-                }
-            except CancelledError:
-                return {"cancelled": True}
-            except StoreError as error:
-                if attempt == _STORE_TRIES - 1:
-                    return {"error": self._told(error)}
-                _log.warning("job %s: %s; trying again", self.job.job_id, error)
-                time.sleep(_STORE_WAIT_S * 2**attempt)
-            except Exception as error:  # noqa: BLE001 - whatever a step raises ends its job, not the worker
-                return {"error": self._told(error)}
-        raise AssertionError("the last try returns")
+
+        def run() -> dict[str, Any]:
+            folder.mkdir(parents=True, exist_ok=True)
+            return _plain(place.step.run(self._work(place, len(kind.steps), parameters, before, folder)))
+
+        try:
+            return {"value": patiently(run, self.job.job_id)}
+        except LostError:
+            raise
+        except CancelledError:
+            return {"cancelled": True}
+        except BaseException as error:  # noqa: BLE001 - an exit or a panic within a library ends the job as well
+            return {"error": self._told(error)}
 
     def _work(
         self, place: Place, n_steps: int, parameters: Any, before: dict[str, Any], folder: Path
@@ -174,7 +188,7 @@ class Attempt:
             piece=place.piece,
         )
 
-    def _told(self, error: Exception) -> str:
+    def _told(self, error: BaseException) -> str:
         """Return what the owner of a job is told; what is for the operator is in the log of the worker."""
         if isinstance(error, StoreError):
             _log.error("job %s: %s", self.job.job_id, error, exc_info=error)
@@ -196,10 +210,23 @@ class Attempt:
     def _end(
         self, state: JobState, *, result: dict[str, Any] | None = None, error: str = "", message: str = ""
     ) -> None:
-        job = self.job
-        ended = self.store.jobs.finish(
-            job.job_id, job.attempts, state, result=result, error=error, message=message
-        )
+        """End the attempt; as failed where what came of it cannot be kept.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        job, finish = self.job, self.store.jobs.finish
+
+        def end() -> bool:
+            return finish(job.job_id, job.attempts, state, result=result, error=error, message=message)
+
+        try:
+            ended = patiently(end, job.job_id)
+        except StoreError:
+            if state is not JobState.DONE:
+                raise
+            error = "the result store did not take the result; tell the operator the identifier of the job"
+            ended = finish(job.job_id, job.attempts, JobState.FAILED, error=error)
         if ended:
             _log.info("job %s (%s): %s", job.job_id, job.kind, error or state.value)
 

@@ -10,11 +10,11 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from hstore.errors import StoreError
+from hstore.errors import HstoreError, StoreError
 from hstore.jobs import JobState
 from hstore.store import open_store
-from hstore_workflows.jobs.attempt import Attempt, LostError, Stopping
-from hstore_workflows.jobs.journal import journal_config, take_over_logging
+from hstore_workflows.jobs.attempt import Attempt, LostError, Stopping, patiently
+from hstore_workflows.jobs.journal import VERSION, journal_config, take_over_logging
 from hstore_workflows.jobs.seed import seed_predictions
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ _POLL_S = 0.3
 _TEND_S = 3.0
 _TIDY_S = 60.0
 _LONG_DEAD = timedelta(days=7)
-_OVER = ("SUCCESS", "ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+_GIVEN_UP = "MAX_RECOVERY_ATTEMPTS_EXCEEDED"
+_OVER = ("SUCCESS", "ERROR", _GIVEN_UP)
 _log = logging.getLogger(__name__)
 
 
@@ -61,6 +62,7 @@ class Worker:
         self._store = open_store(settings.store_url)
         self._stopping = Stopping()
         self._active: set[str] = set()
+        self._broken_off: set[str] = set()
         self._turn = threading.Lock()
         self._started_at = datetime.now(UTC)
         self._due: dict[str, float] = {}
@@ -126,13 +128,18 @@ class Worker:
     def _attempt(self, job_id: str, attempt: int) -> None:
         """Be the workflow: an attempt at a job, which DBOS calls again in whichever worker goes on with it."""
         self._active.add(job_id)
+        self._broken_off.discard(job_id)
         try:
             with self._turn:  # one at a time: the libraries beneath are not made for several
                 if self._stopping.told.is_set():
                     self._stopping.park(job_id)
-                job = self._store.jobs.adopt(job_id, attempt, self._executor_id)
+                adopt = self._store.jobs.adopt
+                job = patiently(lambda: adopt(job_id, attempt, self._executor_id), job_id)
                 if job is not None:
                     self._run(job)
+        except BaseException:
+            self._broken_off.add(job_id)  # for where the journal cannot note it either
+            raise
         finally:
             self._active.discard(job_id)
 
@@ -176,14 +183,11 @@ class Worker:
 
     def _tend(self) -> None:
         """Take over from workers that died, and begin again what no journal knows."""
-        from dbos import DBOS
-
         if self._seeds:
-            self._seeds = seed_predictions(self._store, self._settings, self._kinds) is None
+            self._seed()
         dead = self._dead()
         if dead:
-            # DBOS calls this internal; it is what its own service calls, and nothing public takes identifiers.
-            DBOS._recover_pending_workflows(sorted(dead))  # noqa: SLF001
+            _recover(dead)
         for job in self._store.jobs.running():
             if job.executor_id in dead or (
                 job.executor_id == self._executor_id and job.job_id not in self._active
@@ -191,7 +195,7 @@ class Worker:
                 self._look_after(job)
 
     def _look_after(self, job: Job) -> None:
-        """Begin a job again that is noted as running, unless the journal has it."""
+        """See to it that a job goes on which is noted as running, and which no worker that is alive is doing."""
         from dbos import DBOS
 
         status = DBOS.get_workflow_status(_workflow_id(job))
@@ -200,12 +204,45 @@ class Worker:
             if jobs.adopt(job.job_id, job.attempts, self._executor_id, instead_of=job.executor_id):
                 _log.info("job %s of worker %s is begun again", job.job_id, job.executor_id)
                 self._start(job)
-        elif status.status == _OVER[2]:
+        elif status.status == _GIVEN_UP:
             said = f"given up after {MAX_DEATHS} workers died while they did it; tell the operator its identifier"
             jobs.finish(job.job_id, job.attempts, JobState.FAILED, error=said)
-        elif status.status in _OVER and job.job_id not in self._active:
-            # the journal is over and the store did not hear of it: the store was restored from a copy, or was away
-            jobs.requeue(job.job_id, job.attempts)
+        elif status.status in _OVER:
+            if job.job_id not in self._active:
+                # the store did not hear of its end: it was restored from a copy, or was away
+                jobs.requeue(job.job_id, job.attempts)
+        elif status.app_version != VERSION:  # no worker of this version goes on with its steps
+            _log.info("job %s was begun by an earlier version and is queued again", job.job_id)
+            if jobs.requeue(job.job_id, job.attempts):
+                DBOS.delete_workflow(_workflow_id(job))
+        elif status.status == "PENDING":
+            self._take_up(job, str(status.executor_id))
+
+    def _take_up(self, job: Job, holder: str) -> None:
+        """Go on with a job that the journal holds as being done, where nobody is doing it.
+
+        Args:
+            job: the job.
+            holder: worker that the journal names; it can be another one than the store does, where it died
+                before it could tell the store.
+        """
+        from dbos import DBOS
+
+        if holder == self._executor_id:
+            if job.job_id in self._broken_off:  # neither store nor journal could be told, such as of a full disk
+                self._broken_off.discard(job.job_id)
+                DBOS.resume_workflow(_workflow_id(job))
+        elif holder not in self._store.jobs.alive():
+            _recover([holder])
+
+    def _seed(self) -> None:
+        try:
+            self._seeds = seed_predictions(self._store, self._settings, self._kinds) is None
+        except StoreError:
+            raise
+        except HstoreError as error:  # such as damaged models, which are no reason to leave all other jobs
+            self._seeds = False
+            _log.warning("no predictions are queued for the candidates of the store: %s", error)
 
     def _dead(self) -> Collection[str]:
         """Return the identifiers of workers that may have left something."""
@@ -237,6 +274,14 @@ class Worker:
             return False
         self._due[what] = now + every_s
         return True
+
+
+def _recover(executor_ids: Collection[str]) -> None:
+    """Let any worker go on with what the journal holds as being done by workers that are dead."""
+    from dbos import DBOS
+
+    # DBOS calls this internal; it is what its own service calls, and nothing public takes identifiers.
+    DBOS._recover_pending_workflows(sorted(executor_ids))  # noqa: SLF001 - see above
 
 
 def _workflow_id(job: Job) -> str:
