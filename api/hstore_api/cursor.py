@@ -1,4 +1,4 @@
-"""Where a page ended, as opaque text that fits only the question it came with."""
+"""Where a page ended, as opaque text that fits only the question it came with, and the link to what follows."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import base64
 import hashlib
 import json
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hstore.errors import InputError
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
 
 _FINGERPRINT_DIGITS = 12
 _REFUSAL = (
@@ -52,6 +55,12 @@ def read_cursor(question: Any, text: str, kind: type[float | str] | None) -> Key
     if fingerprint != _fingerprint(question) or not fits or not (_comparable(value) and _comparable(name)):
         raise InputError(_REFUSAL)
     return value, name
+
+
+def next_link(request: Request, following: str) -> str:
+    """Return the header ``Link`` that names the next page."""
+    address = request.url.include_query_params(after=following)
+    return f'<{address.path}?{address.query}>; rel="next"'
 
 
 def _comparable(value: Any) -> bool:

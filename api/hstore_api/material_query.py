@@ -17,7 +17,7 @@ from hstore_api.cursor import read_cursor, write_cursor
 from hstore_api.material_schemas import MaterialOrigin, MaterialSummary
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from hstore.records import Scope
     from hstore.store import Store
@@ -92,7 +92,7 @@ class Asked:
 
     def cursor(self, position: Position) -> str:
         """Return ``next`` of a page that ended there."""
-        return write_cursor((self.wanted, self.order), position)
+        return write_position(self.wanted, self.order, position)
 
 
 def read_query(query: MaterialQuery, store: Store, scope: Scope) -> Asked:
@@ -123,11 +123,35 @@ def read_query(query: MaterialQuery, store: Store, scope: Scope) -> Asked:
     order = _order(query.sort)
     asked = [found.name for found in wanted.ranges] + ([order.by] if order.is_number else [])
     numbers = tuple(dict.fromkeys([*asked, *_listed(query.properties)]))
-    for name in numbers:
-        _check_number(name, store, scope)
-    kind = {BY_IDENTIFIER: None, BY_COMPOSITION: str}.get(order.by, float)
-    after = None if query.after is None else read_cursor((wanted, order), query.after, kind)
+    check_numbers(numbers, store, scope)
+    after = None if query.after is None else read_position(wanted, order, query.after)
     return Asked(wanted, order, after, _fields(query.fields), numbers)
+
+
+def write_position(wanted: Wanted, order: Order, position: Position) -> str:
+    """Write where a page ended, for the next page of the same question."""
+    return write_cursor((wanted, order), position)
+
+
+def read_position(wanted: Wanted, order: Order, text: str) -> Position:
+    """Read where a page ended.
+
+    Raises:
+        InputError: it is of no page, or of one with other filters or in another order.
+    """
+    kind = {BY_IDENTIFIER: None, BY_COMPOSITION: str}.get(order.by, float)
+    return read_cursor((wanted, order), text, kind)
+
+
+def check_numbers(names: Iterable[str], store: Store, scope: Scope) -> None:
+    """Refuse numbers that no material has.
+
+    Raises:
+        UnknownNameError: one is neither a property nor seen by the scope; close matches are named.
+    """
+    for name in names:
+        if name not in PROPERTIES and not store.search.has_number(name, scope=scope):
+            raise unknown_name("number", name, {*PROPERTIES, *store.search.number_names(scope=scope)})
 
 
 def _symbols(text: str | None, separator: str) -> tuple[str, ...]:
@@ -199,11 +223,6 @@ def _both(one: NumberRange, other: NumberRange) -> NumberRange:
     low, low_open = max(lows, default=(None, False))
     high, closed = min(highs, default=(None, True))
     return replace(one, low=low, low_open=low_open, high=high, high_open=not closed)
-
-
-def _check_number(name: str, store: Store, scope: Scope) -> None:
-    if name not in PROPERTIES and not store.search.has_number(name, scope=scope):
-        raise unknown_name("number", name, {*PROPERTIES, *store.search.number_names(scope=scope)})
 
 
 def _number(name: str, found: BestNumber) -> dict[str, Any]:

@@ -21,8 +21,11 @@ def quantity(unit: str, example: float, **limits: Any) -> Any:
     return Field(examples=[example], json_schema_extra={"unit": unit}, **limits)
 
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT, pattern=r"^[^\x00]*$")]
-"""Text in an address; databases have no place for the character NUL."""
+WITHOUT_NUL = r"^[^\x00]*$"
+"""Pattern of text that a database has room for: none has any for the character NUL."""
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT, pattern=WITHOUT_NUL)]
+"""Text in an address."""
 
 
 def _encodable(text: str) -> str:

@@ -159,7 +159,10 @@ def test_search_finds_by_each_filter(page, query, found):
 
 def test_search_says_what_is_wrong_with_a_filter(page):
     assert "did you mean" in page("/materials?elements=Lb")
-    assert "are numbers, got &#39;ten&#39;" in page("/materials?number=lcd_A&low=ten")
+    for bound in ("ten", "nan", "inf"):
+        assert f"are numbers such as 2.5, got &#39;{bound}&#39;" in page(f"/materials?number=lcd_A&low={bound}")
+    assert "did you mean &#39;lcd_A&#39;" in page("/materials?sort=lcd_a")
+    assert "where=lcd_A%3E%3D2.5" in page("/materials?number=lcd_A&low=2,5"), "the download reads a comma too"
 
 
 def test_search_gives_htmx_the_results_alone_and_whole_pages_to_the_history(page):

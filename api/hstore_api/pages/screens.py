@@ -12,7 +12,7 @@ from hstore_api.access import ReadCaller  # noqa: TC001 - FastAPI reads annotati
 from hstore_api.dependencies import StoreDep  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.errors import NotFoundError
 from hstore_api.pages.rendering import render
-from hstore_api.schemas import Text  # noqa: TC001 - FastAPI reads annotations
+from hstore_api.schemas import WITHOUT_NUL, Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,10 @@ _MEAN = "_mean"
 
 @router.get("/screens", response_class=HTMLResponse)
 def screens_page(
-    request: Request, caller: ReadCaller, store: StoreDep, target: Annotated[str, Query(max_length=100)] = ""
+    request: Request,
+    caller: ReadCaller,
+    store: StoreDep,
+    target: Annotated[str, Query(max_length=100, pattern=WITHOUT_NUL)] = "",
 ) -> HTMLResponse:
     """List the latest screens."""
     found = store.screens(scope=caller.scope, target=target or None, limit=_LISTED)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlencode
@@ -19,8 +19,10 @@ from hstore.records import Family
 from hstore.store.search import BY_IDENTIFIER, MOST_COUNTED, NumberRange, Order, Wanted
 from hstore_api.access import ReadCaller  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.dependencies import StoreDep  # noqa: TC001 - FastAPI reads annotations
+from hstore_api.material_query import check_numbers, read_position, write_position
 from hstore_api.pages.periodic_table import places
 from hstore_api.pages.rendering import is_fragment, render
+from hstore_api.schemas import WITHOUT_NUL
 
 if TYPE_CHECKING:
     from hstore.records import Scope
@@ -37,7 +39,7 @@ RANGES = 2
 
 _COLUMNS = ("formula", "name", "family", "known", "reason", "provenance", "lab_id", "visibility")
 _Bound = Annotated[str, Field(max_length=30)]
-_Name = Annotated[str, Field(max_length=200)]
+_Name = Annotated[str, Field(max_length=200, pattern=WITHOUT_NUL)]
 
 
 class SearchQuery(BaseModel):
@@ -45,7 +47,7 @@ class SearchQuery(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
-    q: str = Field("", max_length=200)
+    q: str = Field("", max_length=200, pattern=WITHOUT_NUL)
     """Formula, or part of a formula or a name."""
     elements: str = Field("", max_length=300)
     """Symbols that must be present, joined by commas or blanks."""
@@ -63,7 +65,7 @@ class SearchQuery(BaseModel):
     """Least values; empty for none."""
     high: tuple[_Bound, ...] = Field((), max_length=8)
     """Greatest values; empty for none."""
-    sort: str = Field("", max_length=210)
+    sort: str = Field("", max_length=210, pattern=WITHOUT_NUL)
     """Name of a number to order by, with ``-`` in front from the greatest; the identifier when empty."""
     after: str = Field("", max_length=1000)
     """Where the page before ended."""
@@ -133,17 +135,18 @@ def _find(store: Store, query: SearchQuery, scope: Scope) -> Results:
     order = Order(query.sort.removeprefix("-") or BY_IDENTIFIER, descending=query.sort.startswith("-"))
     sorted_by = (order.by,) if order.is_number else ()
     names = tuple(dict.fromkeys([*(found.name for found in wanted.ranges), *sorted_by]))
+    check_numbers(names, store, scope)
     page = store.search.page(
         wanted,
         scope=scope,
         order=order,
-        after=_position(query.after),
+        after=_position(wanted, order, query.after),
         limit=PAGE_ROWS,
         columns=_COLUMNS,
         numbers=names,
     )
     hits = [Hit(row["material_id"], row, page.numbers.get(row["material_id"], {})) for row in map(dict, page.rows)]
-    following = json.dumps(page.next) if page.next else ""
+    following = write_position(wanted, order, page.next) if page.next else ""
     return Results(hits, store.search.count(wanted, scope=scope, order=order), following, names)
 
 
@@ -191,9 +194,17 @@ def _bound(name: str, text: str) -> float | None:
     if not text:
         return None
     try:
-        return float(text.replace("−", "-").replace(",", "."))
+        bound = float(_plain(text))
     except ValueError:
-        raise InputError(f"the bounds of {name} are numbers, got {text!r}") from None
+        bound = math.nan
+    if not math.isfinite(bound):
+        raise InputError(f"the bounds of {name} are numbers such as 2.5, got {text!r}")
+    return bound
+
+
+def _plain(text: str) -> str:
+    """Return a number as programs write it: people type a comma, or copy the minus that the pages print."""
+    return text.replace("−", "-").replace(",", ".")
 
 
 def _symbols(text: str) -> tuple[str, ...]:
@@ -208,14 +219,12 @@ def _checked(text: str) -> tuple[str, ...]:
     return symbols
 
 
-def _position(text: str) -> Position | None:
-    """Read where a page ended; what cannot be read begins at the beginning."""
+def _position(wanted: Wanted, order: Order, text: str) -> Position | None:
+    """Read where a page ended; what is of no page of this question begins at the beginning."""
     try:
-        value, material_id = json.loads(text) if text else (None, "")
-    except ValueError:
+        return read_position(wanted, order, text) if text else None
+    except InputError:
         return None
-    fits = isinstance(material_id, str) and material_id and isinstance(value, float | int | str | None)
-    return (value, material_id) if fits else None
 
 
 def _download(query: SearchQuery) -> str:
@@ -232,7 +241,7 @@ def _download(query: SearchQuery) -> str:
     text = query.q.strip()
     wanted |= {"formula": text} if _composition(text) else {"text": text}
     bounds = [
-        f"{name}{sign}{bound}"
+        f"{name}{sign}{_plain(bound)}"
         for name, low, high in (_at(query, place) for place in range(len(query.number)))
         for sign, bound in ((">=", low), ("<=", high))
         if name and bound

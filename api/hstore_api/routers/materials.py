@@ -12,6 +12,7 @@ from pydantic_core import to_json
 from hstore.errors import InputError
 from hstore.store.search import MOST_COUNTED
 from hstore_api.access import ScopeDep  # noqa: TC001 - FastAPI reads annotations
+from hstore_api.cursor import next_link
 from hstore_api.dependencies import StoreDep  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.errors import NotFoundError, problems
 from hstore_api.etag import NOT_MODIFIED, answer
@@ -83,7 +84,7 @@ def list_materials(
         numbers=asked.numbers,
     )
     following = None if page.next is None else asked.cursor(page.next)
-    headers = {} if following is None else {"Link": _next_link(request, following)}
+    headers = {} if following is None else {"Link": next_link(request, following)}
     if form == "json":
         body = {
             "items": asked.items(page),
@@ -153,11 +154,6 @@ def _total(query: MaterialQuery, asked: Asked, store: Store, scope: Scope) -> di
     return {"total": min(found, MOST_COUNTED), "total_is_exact": found <= MOST_COUNTED}
 
 
-def _next_link(request: Request, following: str) -> str:
-    address = request.url.include_query_params(after=following)
-    return f'<{address.path}?{address.query}>; rel="next"'
-
-
 def _all_rows(request: Request, asked: Asked, form: str, store: Store, scope: Scope) -> StreamingResponse:
     """Stream all results; whether they are cut, and how to go on, is known before the first row."""
     end = store.search.position(asked.wanted, scope=scope, order=asked.order, after=asked.after, rows=MAX_ROWS)
@@ -166,7 +162,7 @@ def _all_rows(request: Request, asked: Asked, form: str, store: Store, scope: Sc
         "Content-Disposition": f'attachment; filename="materials.{form}"',
     }
     if end is not None:
-        headers["Link"] = _next_link(request, asked.cursor(end))
+        headers["Link"] = next_link(request, asked.cursor(end))
     columns = asked.table_columns()
     pages = store.search.pages(
         asked.wanted,
