@@ -125,7 +125,7 @@ class Answers:
         (row,) = answer.rows
         if row.mean is None:
             return None
-        state = "" if name in _STATELESS else conditions_words(Conditions(**answer.conditions.model_dump()))
+        state = conditions_words(Conditions(**answer.conditions.model_dump()))
         link = f"/models/{answer.served.model}?version={answer.model_id}"
         return Shown(
             name,
@@ -145,16 +145,6 @@ def _stated(name: str, *, sorbent: bool) -> StatedConditions:
     if not sorbent:
         return StatedConditions()
     return StatedConditions(**(SORBENT_STATE if name == "h2_uptake_wt_pct" else SORBENT_SWING))
-
-
-_STATELESS = frozenset(
-    {
-        "h2_capacity_wt_pct",
-        "desorption_enthalpy_kj_per_mol_h2",
-        "desorption_entropy_j_per_mol_h2_k",
-        "activation_energy_ev",
-    }
-)
 
 
 def answers_of(service: Service, state: Any) -> Answers:

@@ -81,6 +81,7 @@ class Landscapes:
         self._failed: set[tuple[str, str | None]] = set()
         self._under_way: set[tuple[str, str | None]] = set()
         self._lock = threading.Lock()
+        self._turn = threading.Lock()
 
     def get(self, target: Target, scope: Scope, *, wait: bool = False) -> Landscape | None:
         """Return the pool of a target as a scope sees it; None while it is being made.
@@ -95,7 +96,7 @@ class Landscapes:
         place = (target.name, scope.lab_id)
         found = self._made.get(place)
         key = self._key(target, scope)
-        if found is not None and found.key == key and time.monotonic() - found.made_at < _FRESH_S:
+        if _is_current(found, key):
             return found
         if wait:
             self._make(place, target, scope, key)
@@ -117,6 +118,14 @@ class Landscapes:
         return scope.today, count
 
     def _make(self, place: tuple[str, str | None], target: Target, scope: Scope, key: tuple[Any, ...]) -> None:
+        """Score a pool and keep it; one at a time, and not again what was made while this waited for its turn."""
+        with self._turn:
+            if not _is_current(self._made.get(place), key):
+                self._score(place, target, scope, key)
+        with self._lock:
+            self._under_way.discard(place)
+
+    def _score(self, place: tuple[str, str | None], target: Target, scope: Scope, key: tuple[Any, ...]) -> None:
         try:
             made = _landscape(self.service, target, scope, key)
         except BusyError:
@@ -129,9 +138,11 @@ class Landscapes:
             self._made[place] = made
             while len(self._made) > _KEPT:
                 self._made.pop(next(iter(self._made)))
-        finally:
-            with self._lock:
-                self._under_way.discard(place)
+
+
+def _is_current(found: Landscape | None, key: tuple[Any, ...]) -> bool:
+    """Tell whether a pool was made from what is there now, and lately."""
+    return found is not None and found.key == key and time.monotonic() - found.made_at < _FRESH_S
 
 
 def guides(target: Target) -> list[Guide]:

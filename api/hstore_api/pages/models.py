@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse
 
 from hstore.errors import ModelError
 from hstore_api.access import ReadCaller  # noqa: TC001 - FastAPI reads annotations
-from hstore_api.dependencies import SettingsDep  # noqa: TC001 - FastAPI reads annotations
+from hstore_api.dependencies import PredictorDep  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.errors import NotFoundError
 from hstore_api.pages.rendering import render
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hstore.records import Scope
+    from hstore_api.cards import Cards
     from hstore_models.card import ModelCard
-    from hstore_models.registry import Registry
     from hstore_models.score import Score
     from hstore_workflows.report.plot import Plot
 
@@ -54,20 +54,21 @@ class ScoreBlock:
 
 
 @router.get("/models", response_class=HTMLResponse)
-def models_page(request: Request, caller: ReadCaller, settings: SettingsDep) -> HTMLResponse:
+def models_page(request: Request, caller: ReadCaller, predictor: PredictorDep) -> HTMLResponse:
     """List the models, each with the version in use."""
-    registry = _registry(settings.models_dir)
-    return render(request, "models.html", caller=caller, models=_entries(registry, caller.scope))
+    return render(request, "models.html", caller=caller, models=_entries(predictor.cards, caller.scope))
 
 
 @router.get("/models/{name}", response_class=HTMLResponse)
 def model_page(
-    request: Request, name: str, caller: ReadCaller, settings: SettingsDep, version: str = ""
+    request: Request, name: str, caller: ReadCaller, predictor: PredictorDep, version: str = ""
 ) -> HTMLResponse:
     """Show the card of a version, by default of the one in use."""
-    registry = _registry(settings.models_dir)
-    versions = [card for card in registry.cards(caller.scope) if card.model == name]
-    in_use = registry.current_id(name, caller.scope.lab_id)
+    from hstore_models.registry import Registry
+
+    folder = predictor.models.folder
+    versions = [card for card in predictor.cards.visible(caller.scope) if card.model == name]
+    in_use = predictor.cards.in_use(name, caller.scope)
     card = next((c for c in versions if c.model_id == (version or in_use)), None)
     if card is None and not version:
         card = _newest(versions)
@@ -80,27 +81,21 @@ def model_page(
         card=card,
         in_use=in_use,
         versions=sorted(versions, key=lambda c: str(c.created or ""), reverse=True),
-        history=registry.history(name, caller.scope)[::-1],
-        blocks=_blocks(registry, card),
+        history=Registry(folder).history(name, caller.scope)[::-1],
+        blocks=_blocks(folder, card),
     )
 
 
-def _registry(folder: Path) -> Registry:
-    from hstore_models.registry import Registry
-
-    return Registry(folder)
-
-
-def _entries(registry: Registry, scope: Scope) -> list[ModelEntry]:
+def _entries(cards: Cards, scope: Scope) -> list[ModelEntry]:
     by_name: dict[str, list[ModelCard]] = {}
-    for card in registry.cards(scope):
+    for card in cards.visible(scope):
         by_name.setdefault(card.model, []).append(card)
     entries = []
-    for name, cards in sorted(by_name.items()):
-        in_use = registry.current_id(name, scope.lab_id)
-        serving = next((card for card in cards if card.model_id == in_use), None) or _newest(cards)
+    for name, versions in sorted(by_name.items()):
+        in_use = cards.in_use(name, scope)
+        serving = next((card for card in versions if card.model_id == in_use), None) or _newest(versions)
         assert serving is not None
-        entries.append(ModelEntry(name, serving, len(cards)))
+        entries.append(ModelEntry(name, serving, len(versions)))
     return entries
 
 
@@ -108,9 +103,9 @@ def _newest(cards: list[ModelCard]) -> ModelCard | None:
     return max(cards, key=lambda card: str(card.created or ""), default=None)
 
 
-def _blocks(registry: Registry, card: ModelCard) -> list[ScoreBlock]:
+def _blocks(folder: Path, card: ModelCard) -> list[ScoreBlock]:
     """Return what lies behind the figures of a card that the reader was found to see."""
-    plots = _plots(registry.folder, card.model, card.model_id)
+    plots = _plots(folder, card.model, card.model_id)
     return [ScoreBlock(name, score, plots.get(name, ())) for name, score in card.scores.items()]
 
 
@@ -119,10 +114,11 @@ def _plots(folder: Path, name: str, model_id: str) -> dict[str, tuple[Plot, ...]
     """Draw the held-out predictions of a version, which never change; nothing where they are damaged."""
     from hstore.records import Scope
     from hstore_api.pages.model_plots import calibration_plot, residual_plot
+    from hstore_models.registry import Registry
     from hstore_workflows.report.parity import parity_plot
 
     try:
-        table = _registry(folder).held_out(name, model_id, Scope(everything=True))
+        table = Registry(folder).held_out(name, model_id, Scope(everything=True))
     except ModelError:
         return {}
     kind = "sorbent" if name == "sorbent_uptake" else "hydride"

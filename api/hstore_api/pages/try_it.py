@@ -21,14 +21,17 @@ from hstore_api.pages.rendering import is_fragment, render
 from hstore_api.pages.shown import PropertyRow, property_rows
 
 if TYPE_CHECKING:
-    from hstore.records import Scope
+    from hstore_api.access import Caller
     from hstore_api.dependencies import Service
-from hstore_api.pages.answers import Answers
+    from hstore_api.pages.answers import Answers
 
 router = APIRouter(include_in_schema=False)
 
 EXAMPLES = ("LaNi4.7Al0.3", "TiFe0.9Mn0.1", "Mg2Ni", "NaAlH4", "Li6PS5Cl")
 """Formulas to begin with."""
+
+_FAMILIES = (Family.INTERSTITIAL, Family.ELECTROLYTE)
+"""A hydride, and an ion conductor: what a formula is tried as."""
 
 _AT_A_TEMPERATURE = frozenset({"plateau_pressure_bar", "log10_conductivity_s_per_cm"})
 
@@ -65,23 +68,27 @@ def try_page(
     request: Request, query: Annotated[TryQuery, Query()], caller: ReadCaller, service: ServiceDep
 ) -> HTMLResponse:
     """Predict what is typed; htmx gets the answer alone."""
-    if query.formula.strip():
-        take_predictions(service.store, caller, 1)
-    tried = _tried(service, answers_of(service, request.app.state), query, caller.scope)
+    tried = _tried(service, answers_of(service, request.app.state), query, caller)
     template = "try_answer.html" if is_fragment(request) else "try.html"
     return render(request, template, caller=caller, query=query, tried=tried, examples=EXAMPLES)
 
 
-def _tried(service: Service, answers: Answers, query: TryQuery, scope: Scope) -> Tried | None:
+def _tried(service: Service, answers: Answers, query: TryQuery, caller: Caller) -> Tried | None:
+    """Predict what is typed; None where nothing is.
+
+    Raises:
+        LimitError: the quota of the key does not suffice.
+    """
     if not query.formula.strip():
         return None
     try:
         parsed = parse_formula(query.formula)
     except FormulaError as error:
         return Tried([], [], problem=str(error))
-    temperature_k = kelvin_from_celsius(query.celsius)
+    take_predictions(service.store, caller, sum(len(PREDICTED[family]) for family in _FAMILIES))
+    scope, temperature_k = caller.scope, kelvin_from_celsius(query.celsius)
     groups = []
-    for family in (Family.INTERSTITIAL, Family.ELECTROLYTE):
+    for family in _FAMILIES:
         found = [
             answers.of_formula(name, query.formula, scope, temperature_k if name in _AT_A_TEMPERATURE else None)
             for name in PREDICTED[family]
