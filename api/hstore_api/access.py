@@ -7,7 +7,7 @@ of an argument, such as ``caller: MeasureCaller``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from hstore.keys import ApiKey
+    from hstore.store import Store
 
 KEY_HEADER = "X-API-Key"
 """Header with the key."""
@@ -85,6 +86,21 @@ def caller_with(key: ApiKey | None, request_id: str) -> Caller:
     return Caller(key, request_id, Scope(lab_id=key.lab_id) if key else Scope())
 
 
+def note_write(store: Store, caller: Caller, action: str, subject: str, detail: dict[str, Any]) -> None:
+    """Note in the audit log what a caller wrote.
+
+    Args:
+        store: holds the log.
+        caller: who wrote.
+        action: what was done, such as ``jobs.cancel``.
+        subject: identifier of the record.
+        detail: counts and settings; no values.
+    """
+    store.audit.add(
+        action, [subject], key_id=caller.key_id, lab_id=caller.lab_id, request_id=caller.request_id, detail=detail
+    )
+
+
 def find_caller(request: Request) -> Caller:
     """Return who is asking.
 
@@ -132,6 +148,5 @@ AnyCaller = Annotated[Caller, Depends(_caller)]
 ReadCaller = Annotated[Caller, Depends(_permitted(Permission.READ))]
 MeasureCaller = Annotated[Caller, Depends(_permitted(Permission.MEASURE))]
 RunCaller = Annotated[Caller, Depends(_permitted(Permission.RUN))]
-TrainCaller = Annotated[Caller, Depends(_permitted(Permission.TRAIN))]
 AdminCaller = Annotated[Caller, Depends(_permitted(Permission.ADMIN))]
 ScopeDep = Annotated[Scope, Depends(_scope)]

@@ -45,6 +45,10 @@ if TYPE_CHECKING:
 
     from fastapi.routing import APIRoute
 
+_RESOURCES = (
+    *(health, materials, predictions, models, datasets, screens, properties),
+    *(campaigns, keys, jobs, measurements, isotherms, sessions),
+)
 _DESCRIPTION = """Candidates for hydrogen storage and solid electrolytes, predictions with intervals, and finished
 screens. The unit of every number is in its name or beside it. Errors are problems as in RFC 9457. The header
 X-Request-ID names a request in the server's log."""
@@ -75,11 +79,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(ObservingMiddleware, observers=(metrics, RequestLog()))  # refusals by the others too
     app.add_middleware(RequestIdMiddleware)  # added last, so outermost: refusals have an identifier too
     install_handlers(app)
-    for resource in (health, materials, predictions, models, datasets, screens, properties, campaigns, keys, jobs):
+    for resource in _RESOURCES:
         app.include_router(resource.router)
-    for resource in (measurements, isotherms):
-        app.include_router(resource.router)
-    app.include_router(sessions.router)
     app.mount("/optimade", make_optimade_app(app.state))
     install_pages(app)
     return app

@@ -9,10 +9,10 @@ from fastapi import Depends, Request
 
 from hstore.settings import Settings
 from hstore.store import Store
-from hstore_api.metrics import Metrics
 from hstore_api.predictor import Predictor
 
 if TYPE_CHECKING:
+    from hstore_api.metrics import Metrics
     from hstore_api.readiness import ModelCheck
     from hstore_api.seeding import Seeding
     from hstore_api.stopping import Stopping
@@ -50,10 +50,6 @@ async def _store(request: Request) -> Store:
     return (await _service(request)).store
 
 
-async def _metrics(request: Request) -> Metrics:
-    return (await _service(request)).metrics
-
-
 async def _predictor(request: Request) -> Predictor:
     return (await _service(request)).predictor
 
@@ -61,5 +57,4 @@ async def _predictor(request: Request) -> Predictor:
 ServiceDep = Annotated[Service, Depends(_service)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 StoreDep = Annotated[Store, Depends(_store)]
-MetricsDep = Annotated[Metrics, Depends(_metrics)]
 PredictorDep = Annotated[Predictor, Depends(_predictor)]

@@ -17,7 +17,6 @@ from hstore_api.limits import RequestLimits
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from hstore.keys import ApiKey
     from hstore.settings import Settings
     from hstore.store import Store
     from hstore_api.limits import Rate
@@ -26,7 +25,6 @@ OPEN_PATHS = ("/healthz", "/readyz", "/static/")
 """Beginnings of addresses whose answers do not depend on who asks: no key is looked at and nothing counted."""
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_MOST_KEY_CHARACTERS = 200
 
 
 class GateMiddleware:
@@ -65,7 +63,7 @@ class GateMiddleware:
         store: Store = scope["app"].state.service.store
         key, given = None, headers.get(KEY_HEADER)
         if given:
-            key = await self._of_header(given, address, store)
+            key = await self._limits.find_key(given, address, store)
         elif (key_id := scope.get("session", {}).get(SESSION_KEY)) is not None:
             key = await run_in_threadpool(store.keys.usable, str(key_id))
             if key is not None and scope["method"] not in _SAFE_METHODS:
@@ -81,14 +79,6 @@ class GateMiddleware:
         else:
             state["caller"] = caller_with(key, state["request_id"])
         return rate
-
-    async def _of_header(self, given: str, address: str, store: Store) -> ApiKey | None:
-        """Return the key of the header; None where it cannot be used."""
-        self._limits.check_guess(given, address)
-        plausible = len(given) <= _MOST_KEY_CHARACTERS
-        key = await run_in_threadpool(store.keys.find, given) if plausible else None
-        self._limits.note_guess(given, address, right=key is not None)
-        return key
 
 
 def check_site(headers: Headers) -> None:

@@ -9,18 +9,24 @@ from typing import TYPE_CHECKING
 from hstore.errors import InputError, UnknownNameError
 from hstore.store.lab_records import Author
 from hstore_api.errors import ForbiddenError, NotFoundError
-from hstore_api.measurement_schemas import MAX_ROWS, PublishedItem, PublishResponse
+from hstore_api.measurement_schemas import (
+    MAX_ROWS,
+    HeldItem,
+    HeldPage,
+    Outcome,
+    PublishedItem,
+    PublishResponse,
+    SharingQuery,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from fastapi import Request
 
     from hstore.records import Access
     from hstore.store import Store
     from hstore.store.lab_records import LabRecords
     from hstore_api.access import Caller
-    from hstore_api.measurement_schemas import PublishRequest, SharingQuery
+    from hstore_api.measurement_schemas import HeldQuery, IsothermsRequest, MeasurementsRequest, PublishRequest
 
 
 def author_of(caller: Caller) -> Author:
@@ -46,10 +52,59 @@ def access_of(caller: Caller, sharing: SharingQuery) -> Access:
     return caller.access(sharing.visibility, sharing.embargo_until)
 
 
-def next_link(request: Request, following: str) -> str:
-    """Return the header ``Link`` that names the next page."""
-    address = request.url.include_query_params(after=following)
-    return f'<{address.path}?{address.query}>; rel="next"'
+def sharing_of(request: MeasurementsRequest | IsothermsRequest, sharing: SharingQuery) -> SharingQuery:
+    """Return with whom records are shared: as the body says, else as the address does."""
+    return SharingQuery(
+        visibility=request.visibility or sharing.visibility,
+        embargo_until=request.embargo_until or sharing.embargo_until,
+    )
+
+
+def held_page(records: LabRecords, query: HeldQuery, author: Author) -> HeldPage:
+    """Return a page of the records of a lab that wait for a confirmation."""
+    held = records.held(author.lab_id, after=query.after, limit=query.limit + 1)
+    items = tuple(map(HeldItem.of, held[: query.limit]))
+    following = items[-1].record_id if len(held) > query.limit else None
+    return HeldPage(items=items, limit=query.limit, next=following)
+
+
+def retracted(store: Store, records: LabRecords, record_id: str, why: str, author: Author) -> Outcome:
+    """Take a record of a lab back.
+
+    Raises:
+        NotFoundError: the lab has none of this identifier.
+    """
+    from hstore_workflows.measure.mending import retract
+
+    with mending():
+        changed = retract(store, records, record_id, why=why, author=author)
+    return Outcome(record_id=record_id, changed=changed)
+
+
+def confirmed(store: Store, records: LabRecords, record_id: str, author: Author) -> Outcome:
+    """Store a record of a lab that was held, because it is true.
+
+    Raises:
+        NotFoundError: the lab has none of this identifier that was held.
+    """
+    from hstore_workflows.measure.mending import confirm
+
+    with mending():
+        changed = confirm(store, records, record_id, author=author)
+    return Outcome(record_id=record_id, changed=changed)
+
+
+def discarded(store: Store, records: LabRecords, record_id: str, author: Author) -> Outcome:
+    """Drop a record of a lab that waits for a confirmation.
+
+    Raises:
+        NotFoundError: the lab has none of this identifier that waits.
+    """
+    from hstore_workflows.measure.mending import discard
+
+    with mending():
+        discard(store, records, record_id, author=author)
+    return Outcome(record_id=record_id, changed=True)
 
 
 @contextmanager

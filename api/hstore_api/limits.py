@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
+from starlette.concurrency import run_in_threadpool
 
 from hstore.keys import hash_of
 from hstore_api.errors import LimitError
@@ -38,6 +39,7 @@ _WINDOW_S = 60
 _DAY_S = 86_400
 _MOST_COUNTED = 100_000
 _MOST_PROVEN = 10_000
+_MOST_KEY_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,18 @@ class RequestLimits:
             f"more than {per_minute} requests in a minute; wait until the header Retry-After says",
             retry_after_s=self._rate(item, name).reset_s,
         )
+
+    async def find_key(self, given: str, address: str, store: Store) -> ApiKey | None:
+        """Return the key that a caller sent; None where it cannot be used.
+
+        Raises:
+            LimitError: too many keys from the address were wrong, so that this one is not looked at.
+        """
+        self.check_guess(given, address)
+        plausible = len(given) <= _MOST_KEY_CHARACTERS
+        key = await run_in_threadpool(store.keys.find, given) if plausible else None
+        self.note_guess(given, address, right=key is not None)
+        return key
 
     def check_guess(self, key: str, address: str) -> None:
         """Refuse to look at a key where its address has sent too many wrong ones.

@@ -300,37 +300,6 @@ class StructureQuery(Schema):
     """Form of the answer; without it the header ``Accept`` decides."""
 
 
-class SimilarMaterial(Schema):
-    """A material near another."""
-
-    material_id: str = Field(examples=["hstore:ab5:LaNi4.5Al0.5"])
-    """Identifier."""
-    formula: str = Field(examples=["LaNi4.5Al0.5"])
-    """Formula as its source gives it."""
-    name: str = Field(examples=[""])
-    """Name people use for it; empty where the formula is the name."""
-    known: bool = Field(examples=[True])
-    """True for materials reported in the literature, false for enumerated ones."""
-    distance: Annotated[float, quantity("1 (root mean square of standardised differences)", 0.12, ge=0)]
-    """How far apart the compositions are; 0 for equal ones."""
-
-
-class SimilarMaterials(Schema):
-    """The materials nearest to one by composition, within its family."""
-
-    material_id: str = Field(examples=["hstore:ab5:LaNi5"])
-    """The material they are near to."""
-    items: tuple[SimilarMaterial, ...]
-    """The materials, nearest first."""
-
-
-class SimilarQuery(Schema):
-    """How many similar materials are asked for."""
-
-    limit: Annotated[int, quantity("items", 10, ge=1, le=100)] = 10
-    """Most items."""
-
-
 def _value_fields(value: PropertyValue) -> dict[str, Any]:
     plain = ("property", "value", "unit", "standard_deviation", "lower", "upper")
     return {

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
-from starlette.concurrency import run_in_threadpool
 from starlette.middleware.sessions import SessionMiddleware
 
 from hstore.deployment import LEAST_SECRET_CHARACTERS
@@ -66,11 +65,8 @@ async def begin_session(
 ) -> Response:
     """Begin a session with a key, and go to the page that was asked for."""
     check_site(request.headers)
-    limits, address = request.state.limits, request.client.host if request.client else ""
-    given = key.strip()
-    limits.check_guess(given, address)
-    found = await run_in_threadpool(service.store.keys.find, given)
-    limits.note_guess(given, address, right=found is not None)
+    address = request.client.host if request.client else ""
+    found = await request.state.limits.find_key(key.strip(), address, service.store)
     if found is None:
         return RedirectResponse(f"{SIGN_IN}?refused=true", HTTPStatus.SEE_OTHER)
     request.session.clear()

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
-
 LINGER_S = 14.0
 """Time that threads have to end after the last request, s; what they have not written by then is rolled back.
 

@@ -181,7 +181,6 @@ def planted(client, store, settings, build, keys):
 RECORDS = {
     "/v1/materials/{material_id}": ("material", "/v1/materials/{}"),
     "/v1/materials/{material_id}/structure": ("material", "/v1/materials/{}/structure"),
-    "/v1/materials/{material_id}/similar": ("material", "/v1/materials/{}/similar"),
     "/v1/screens/{screen_id}": ("screen", "/v1/screens/{}"),
     "/v1/screens/{screen_id}/results": ("screen", "/v1/screens/{}/results"),
     "/v1/campaigns/{name}": ("campaign", "/v1/campaigns/{}"),
@@ -278,7 +277,7 @@ def everywhere(app):
     for path, queries in COLLECTIONS.items():
         if path in served(app):
             yield from (path + query for query in queries)
-    yield from ("/v1/materials/a/LaNi5", "/v1/materials/a/LaNi5/similar", "/v1/models/conductivity")
+    yield from ("/v1/materials/a/LaNi5", "/v1/models/conductivity")
     yield from PAGES
     yield from OPTIMADE
 

@@ -6,10 +6,9 @@ import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Form, Query, Request
+from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from hstore.jobs import JobState
 from hstore.keys import Permission
 from hstore_api.access import AnyCaller, Caller, ReadCaller  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.dependencies import ServiceDep, SettingsDep, StoreDep  # noqa: TC001 - FastAPI reads annotations
@@ -30,8 +29,6 @@ router = APIRouter(include_in_schema=False)
 _LISTED = 50
 _LOG_LINES = 1000
 _MOST_FORMULAS = 10_000
-
-StateName = Annotated[JobState | None, Query()]
 
 
 @router.get("/jobs")
@@ -149,8 +146,7 @@ def _changeable(job: Job, caller: Caller) -> bool:
     """Tell whether the forms to end a job or try it again are shown; the routes judge once more."""
     if not (caller.permits(Permission.RUN) or caller.permits(Permission.TRAIN)):
         return False
-    own = caller.lab_id == job.access.lab_id if job.access.lab_id else caller.key_id == job.key_id
-    return own or caller.permits(Permission.ADMIN)
+    return routes.owns_job(caller, job)
 
 
 def _words(values: dict[str, Any]) -> list[tuple[str, str]]:

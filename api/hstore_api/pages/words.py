@@ -114,13 +114,6 @@ def number(value: float | None, digits: int = 3) -> str:
     return MISSING if value is None else significant(value, digits)
 
 
-def interval(lower: float | None, upper: float | None) -> str:
-    """Print an interval, empty where an end is missing."""
-    if lower is None or upper is None:
-        return ""
-    return f"{number(lower)} to {number(upper)}"
-
-
 def conditions_words(conditions: Conditions) -> str:
     r"""Print the state a value holds for, empty where none was stated.
 

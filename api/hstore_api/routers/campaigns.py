@@ -10,11 +10,12 @@ from fastapi import APIRouter, Path, Response
 
 from hstore.errors import InputError, UnknownNameError
 from hstore.records import Visibility
-from hstore_api.access import (  # noqa: TC001 - FastAPI reads annotations
+from hstore_api.access import (
     Caller,
     MeasureCaller,
     ReadCaller,
     RunCaller,
+    note_write,
 )
 from hstore_api.campaign_schemas import (
     CampaignBegun,
@@ -74,7 +75,6 @@ Number = Annotated[
 _THINKING = threading.BoundedSemaphore(4)
 """Requests of one process that may think about proposals at a time; the others are asked to come again."""
 _BUSY_S = 5
-
 
 _LINKS = {
     operation: {"operationId": operation, "parameters": {"name": "$response.body#/campaign"}}
@@ -425,6 +425,4 @@ def _mended(store: Store, caller: Caller, action: str, name: str, verdict: Verdi
 
 
 def _note(store: Store, caller: Caller, action: str, name: str, **detail: Any) -> None:
-    store.audit.add(
-        action, [name], key_id=caller.key_id, lab_id=caller.lab_id, request_id=caller.request_id, detail=detail
-    )
+    note_write(store, caller, action, name, detail)

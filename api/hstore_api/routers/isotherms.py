@@ -15,10 +15,18 @@ from hstore_api.dependencies import StoreDep  # noqa: TC001 - FastAPI reads anno
 from hstore_api.errors import NotFoundError, problems
 from hstore_api.etag import NOT_MODIFIED, answer
 from hstore_api.idempotency import Answer, Once
-from hstore_api.lab_writes import access_of, author_of, mending, published
+from hstore_api.lab_writes import (
+    access_of,
+    author_of,
+    confirmed,
+    discarded,
+    held_page,
+    published,
+    retracted,
+    sharing_of,
+)
 from hstore_api.measurement_schemas import (
     MAX_ISOTHERMS,
-    HeldItem,
     HeldPage,
     HeldQuery,
     IsothermDetail,
@@ -80,10 +88,7 @@ def send_isotherms(
     from hstore_workflows.measure.isotherms import take_isotherms
 
     if body.model is not None:
-        sharing = SharingQuery(
-            visibility=body.model.visibility or sharing.visibility,
-            embargo_until=body.model.embargo_until or sharing.embargo_until,
-        )
+        sharing = sharing_of(body.model, sharing)
         told: list[Any] = [_told(one) for one in body.model.isotherms]
     else:
         assert body.table is not None
@@ -115,20 +120,13 @@ def list_isotherms(query: Annotated[RecordQuery, Query()], caller: ReadCaller, s
 @router.get("/held", responses=problems(422))
 def list_held_isotherms(query: Annotated[HeldQuery, Query()], caller: MeasureCaller, store: StoreDep) -> HeldPage:
     """List the isotherms of the own lab that can hardly be true and wait for a confirmation."""
-    held = store.isotherms.held(author_of(caller).lab_id, after=query.after, limit=query.limit + 1)
-    items = tuple(map(HeldItem.of, held[: query.limit]))
-    following = items[-1].record_id if len(held) > query.limit else None
-    return HeldPage(items=items, limit=query.limit, next=following)
+    return held_page(store.isotherms, query, author_of(caller))
 
 
 @router.delete("/held/{isotherm_id}", responses=problems(404, 422))
 def discard_held_isotherm(isotherm_id: IsothermId, caller: MeasureCaller, store: StoreDep) -> Outcome:
     """Drop an isotherm that waits for a confirmation."""
-    from hstore_workflows.measure.mending import discard
-
-    with mending():
-        discard(store, store.isotherms, isotherm_id, author=author_of(caller))
-    return Outcome(record_id=isotherm_id, changed=True)
+    return discarded(store, store.isotherms, isotherm_id, author_of(caller))
 
 
 @router.post("/publish", response_model=PublishResponse, responses=problems(400, 409, 413, 422))
@@ -167,24 +165,14 @@ def retract_isotherm(
     isotherm_id: IsothermId, request: Why, caller: MeasureCaller, once: Once, store: StoreDep
 ) -> Response:
     """Take an isotherm of the own lab back: lists leave it out, its history stays."""
-    from hstore_workflows.measure.mending import retract
-
-    def write() -> Answer:
-        changed = retract(store, store.isotherms, isotherm_id, why=request.why, author=author_of(caller))
-        return Answer(Outcome(record_id=isotherm_id, changed=changed))
-
-    with mending():
-        return once.write(request, write)
+    author = author_of(caller)
+    return once.write(request, lambda: Answer(retracted(store, store.isotherms, isotherm_id, request.why, author)))
 
 
 @router.post("/{isotherm_id}/confirmation", responses=problems(404, 409, 422))
 def confirm_isotherm(isotherm_id: IsothermId, caller: MeasureCaller, store: StoreDep) -> Outcome:
     """Store an isotherm of the own lab that was held, because it is true."""
-    from hstore_workflows.measure.mending import confirm
-
-    with mending():
-        changed = confirm(store, store.isotherms, isotherm_id, author=author_of(caller))
-    return Outcome(record_id=isotherm_id, changed=changed)
+    return confirmed(store, store.isotherms, isotherm_id, author_of(caller))
 
 
 def _told(given: IsothermInput) -> Any:

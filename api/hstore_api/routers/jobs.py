@@ -9,7 +9,7 @@ from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 
 from hstore.jobs import JobState
 from hstore.keys import Permission
-from hstore_api.access import AnyCaller, Caller, ReadCaller, ScopeDep, require
+from hstore_api.access import AnyCaller, Caller, ReadCaller, ScopeDep, note_write, require
 from hstore_api.dependencies import ServiceDep, SettingsDep, StoreDep  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.errors import ConflictError, ForbiddenError, LimitError, NotFoundError, problems
 from hstore_api.idempotency import Answer, Once
@@ -186,7 +186,7 @@ def cancel_job(
     job = _changeable(store, job_id, caller)
     with store.database.transaction("a job"):
         changed = store.jobs.request_cancel(job_id, scope=caller.scope)
-        _note(store, caller, "jobs.cancel", job)
+        note_write(store, caller, "jobs.cancel", job_id, {"kind": job.kind})
     return _detail(changed or job, settings, kinds)
 
 
@@ -240,6 +240,12 @@ def get_job_file(
     )
 
 
+def owns_job(caller: Caller, job: Job) -> bool:
+    """Tell whether a job is of the caller's lab, or was begun with its key; an admin owns all."""
+    own = caller.lab_id == job.access.lab_id if job.access.lab_id else caller.key_id == job.key_id
+    return own or caller.permits(Permission.ADMIN)
+
+
 def _seen(store: Store, job_id: str, scope: Scope) -> Job:
     job = store.jobs.get(job_id, scope=scope)
     if job is None:
@@ -252,8 +258,7 @@ def _changeable(store: Store, job_id: str, caller: Caller) -> Job:
     if not caller.permits(Permission.TRAIN):
         require(caller, Permission.RUN)
     job = _seen(store, job_id, caller.scope)
-    own = caller.lab_id == job.access.lab_id if job.access.lab_id else caller.key_id == job.key_id
-    if not own and not caller.permits(Permission.ADMIN):
+    if not owns_job(caller, job):
         raise ForbiddenError("only the lab that began a job ends it or tries it again")
     return job
 
@@ -277,19 +282,8 @@ def _accepted(
             "cancel one",
             retry_after_s=_RETRY_AFTER_S,
         )
-    _note(store, caller, action, job)
+    note_write(store, caller, action, job.job_id, {"kind": job.kind})
     return Answer(_detail(job, settings, kinds), status=202, headers={"Location": f"/v1/jobs/{job.job_id}"})
-
-
-def _note(store: Store, caller: Caller, action: str, job: Job) -> None:
-    store.audit.add(
-        action,
-        [job.job_id],
-        key_id=caller.key_id,
-        lab_id=caller.lab_id,
-        request_id=caller.request_id,
-        detail={"kind": job.kind},
-    )
 
 
 def _detail(job: Job, settings: Settings, kinds: Kinds) -> JobDetail:

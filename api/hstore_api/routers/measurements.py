@@ -12,18 +12,28 @@ from hstore.formula import canonical_formula, parse_amounts
 from hstore.properties import get_property
 from hstore.store.measured import MeasurementFilter
 from hstore_api.access import MeasureCaller, ReadCaller, ScopeDep  # noqa: TC001 - FastAPI reads annotations
+from hstore_api.cursor import next_link
 from hstore_api.dependencies import StoreDep  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.errors import NotFoundError, problems
 from hstore_api.etag import NOT_MODIFIED, answer
 from hstore_api.idempotency import Answer, Once
-from hstore_api.lab_writes import access_of, author_of, mending, next_link, published
+from hstore_api.lab_writes import (
+    access_of,
+    author_of,
+    confirmed,
+    discarded,
+    held_page,
+    mending,
+    published,
+    retracted,
+    sharing_of,
+)
 from hstore_api.measurement_schemas import (
     MEASUREMENT_COLUMNS,
     ConflictItem,
     ConflictPage,
     ConflictQuery,
     CorrectionRequest,
-    HeldItem,
     HeldPage,
     HeldQuery,
     MeasurementDetail,
@@ -76,10 +86,7 @@ def send_measurements(
     """
     if body.model is not None:
         request = body.model
-        sharing = SharingQuery(
-            visibility=request.visibility or sharing.visibility,
-            embargo_until=request.embargo_until or sharing.embargo_until,
-        )
+        sharing = sharing_of(request, sharing)
         return once.write(request, lambda: Answer(_taken(store, caller, request.rows, sharing)))
     from hstore_workflows.measure.csv_rows import check_csv, csv_rows
 
@@ -142,20 +149,13 @@ def list_conflicts(query: Annotated[ConflictQuery, Query()], store: StoreDep, sc
 @router.get("/held", responses=problems(422))
 def list_held(query: Annotated[HeldQuery, Query()], caller: MeasureCaller, store: StoreDep) -> HeldPage:
     """List the values of the own lab that can hardly be true and wait for a confirmation."""
-    held = store.measured.held(author_of(caller).lab_id, after=query.after, limit=query.limit + 1)
-    items = tuple(map(HeldItem.of, held[: query.limit]))
-    following = items[-1].record_id if len(held) > query.limit else None
-    return HeldPage(items=items, limit=query.limit, next=following)
+    return held_page(store.measured, query, author_of(caller))
 
 
 @router.delete("/held/{measurement_id}", responses=problems(404, 422))
 def discard_held(measurement_id: MeasurementId, caller: MeasureCaller, store: StoreDep) -> Outcome:
     """Drop a value that waits for a confirmation."""
-    from hstore_workflows.measure.mending import discard
-
-    with mending():
-        discard(store, store.measured, measurement_id, author=author_of(caller))
-    return Outcome(record_id=measurement_id, changed=True)
+    return discarded(store, store.measured, measurement_id, author_of(caller))
 
 
 @router.post("/publish", response_model=PublishResponse, responses=problems(400, 409, 413, 422))
@@ -209,24 +209,16 @@ def retract_measurement(
     measurement_id: MeasurementId, request: Why, caller: MeasureCaller, once: Once, store: StoreDep
 ) -> Response:
     """Take a measurement of the own lab back: lists leave it out, its history stays."""
-    from hstore_workflows.measure.mending import retract
-
-    def write() -> Answer:
-        changed = retract(store, store.measured, measurement_id, why=request.why, author=author_of(caller))
-        return Answer(Outcome(record_id=measurement_id, changed=changed))
-
-    with mending():
-        return once.write(request, write)
+    author = author_of(caller)
+    return once.write(
+        request, lambda: Answer(retracted(store, store.measured, measurement_id, request.why, author))
+    )
 
 
 @router.post("/{measurement_id}/confirmation", responses=problems(404, 409, 422))
 def confirm_measurement(measurement_id: MeasurementId, caller: MeasureCaller, store: StoreDep) -> Outcome:
     """Store a value of the own lab that was held, because it is true; confirming it again changes nothing."""
-    from hstore_workflows.measure.mending import confirm
-
-    with mending():
-        changed = confirm(store, store.measured, measurement_id, author=author_of(caller))
-    return Outcome(record_id=measurement_id, changed=changed)
+    return confirmed(store, store.measured, measurement_id, author_of(caller))
 
 
 def _taken(

@@ -9,10 +9,11 @@ from fastapi import APIRouter, Path, Query
 
 from hstore.errors import InputError, ModelError
 from hstore.keys import Permission
-from hstore_api.access import (  # noqa: TC001 - FastAPI reads annotations
+from hstore_api.access import (
     AnyCaller,
     Caller,
     ScopeDep,
+    note_write,
 )
 from hstore_api.dependencies import PredictorDep, ServiceDep  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.errors import ConflictError, ForbiddenError, NotFoundError, UnauthenticatedError, problems
@@ -285,7 +286,4 @@ def _note(service: Service, caller: Caller, action: str, model: str, entry: Prom
         "forced": entry.forced,
         "everybody": entry.lab_id is None,
     }
-    service.store.audit.add(
-        action, [entry.model_id], key_id=caller.key_id, lab_id=caller.lab_id, request_id=caller.request_id,
-        detail=detail,
-    )  # fmt: skip
+    note_write(service.store, caller, action, entry.model_id, detail)
