@@ -183,7 +183,7 @@ def test_a_lab_makes_a_campaign_of_its_own(client, own, north, document):
     )
     assert advice["word"] == "go on"
     report = client.get(f"{address}/report", headers=north)
-    assert report.headers["content-security-policy"].startswith("sandbox allow-scripts;")
+    assert report.headers["content-security-policy"].startswith("sandbox allow-scripts ")
     assert "1.7" in report.text
 
 
