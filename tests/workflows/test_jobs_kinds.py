@@ -6,11 +6,13 @@ import json
 
 import pytest
 
-from hstore.errors import InputError, UnknownNameError
+from hstore.errors import InputError, StoreError, UnknownNameError
 from hstore.jobs import JobState
 from hstore.records import PUBLIC_SCOPE, Access, Family, Scope
 from hstore.settings import Settings
 from hstore.store import open_store
+from hstore.store.jobs import Jobs
+from hstore_workflows.jobs import attempt
 from hstore_workflows.jobs.kinds import SHIPPED, predict
 from hstore_workflows.jobs.rows import write_rows
 from hstore_workflows.jobs.seed import PROPERTIES, seed_predictions
@@ -97,22 +99,22 @@ def test_a_screen_that_is_not_published_is_not_listed(do, store, model):
     assert store.screens(scope=EVERYTHING) == []
 
 
-def test_publishing_again_changes_nothing(do, store, settings, model):
-    from hstore_workflows.jobs.kind import Work
-    from hstore_workflows.jobs.kinds.screen import ScreenParameters, _publish
+def test_a_job_publishes_one_screen_however_often_it_is_begun(do, store, settings, model, monkeypatch):
+    """Its end is not heard of, so it is done again from its first step as a new attempt."""
+    finish, deaf = Jobs.finish, [1, 2]
 
-    job = do("screen", target="stationary", formulas=["LaNi5"])
-    work = Work(
-        job=job,
-        parameters=ScreenParameters.model_validate(job.parameters),
-        settings=settings,
-        store=store,
-        folder=settings.jobs_dir / job.job_id,
-        before={"models": {}, "rank": {}},
-        say=lambda *_: None,
-    )
-    assert _publish(work)["screen_id"] == job.result["screen_id"]
-    assert len(store.screens(scope=EVERYTHING)) == 1
+    def finishing(*arguments, **fields):
+        if deaf:
+            deaf.pop()
+            raise StoreError("the server is restarted")
+        return finish(*arguments, **fields)
+
+    monkeypatch.setattr(Jobs, "finish", finishing)
+    monkeypatch.setattr(attempt, "_STORE_TRIES", 1)
+    job = do("screen", NORTH, target="stationary", formulas=["LaNi5"])
+    assert (job.state, job.attempts) == (JobState.DONE, 2), job.error
+    (screen,) = store.screens(scope=EVERYTHING)
+    assert (screen.screen_id, screen.access) == (job.result["screen_id"], NORTH)
 
 
 def test_predictions_stand_with_the_materials(do, store, build, model, monkeypatch):

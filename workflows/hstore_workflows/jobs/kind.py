@@ -78,6 +78,14 @@ class Work(Generic[P]):
         return self.folder / FILES
 
 
+def write_whole(path: Path, text: str) -> None:
+    """Write a file that is there as a whole or not at all, whatever stops the worker; its folder is made."""
+    path.parent.mkdir(exist_ok=True)
+    scratch = path.with_name(f".{path.name}.part")
+    scratch.write_text(text, encoding="utf-8")
+    scratch.replace(path)
+
+
 @dataclass(frozen=True)
 class Step(Generic[P]):
     """A part of a job that is done once in effect.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field, model_validator
 
 from hstore.keys import Permission
-from hstore_workflows.jobs.kind import Kind, Parameters, Step, Work
+from hstore_workflows.jobs.kind import Kind, Parameters, Step, Work, write_whole
 from hstore_workflows.jobs.rows import Rows, write_rows
 
 if TYPE_CHECKING:
@@ -58,8 +58,7 @@ def _score(work: Work[EvaluateParameters]) -> dict[str, Any]:
         write_rows(asked.rows, work.folder / _TABLE)
         table = read_table(work.folder / _TABLE)
         report = evaluate_table(asked.property, table, str(asked.target), work.settings, how, say=work.say)
-    work.files.mkdir(exist_ok=True)
-    (work.files / _REPORT).write_text(json.dumps(report, indent=1), encoding="utf-8")
+    write_whole(work.files / _REPORT, json.dumps(report, indent=1))
     plain: dict[str, Any] = json.loads(json.dumps(report), parse_constant=lambda _: None)
     return plain
 

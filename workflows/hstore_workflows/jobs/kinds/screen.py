@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from hstore.errors import InputError, unknown_name
 from hstore.keys import Permission
-from hstore_workflows.jobs.kind import Kind, Parameters, Step, Work
+from hstore_workflows.jobs.kind import Kind, Parameters, Step, Work, write_whole
 from hstore_workflows.jobs.rows import Formulas, Rows, write_rows
 
 if TYPE_CHECKING:
@@ -75,12 +75,10 @@ def _rank(work: Work[ScreenParameters]) -> dict[str, Any]:
     result = run_screen(target, pool, work.settings, say=work.say)
     work.say("writing tables and report", 0.8)
     write_screen(result, work.files)
-    # The identifier comes from the job, so that publishing again is publishing the same.
-    name = f"{target.name}-{hashlib.sha256(_identity(work).encode()).hexdigest()[:12]}"
+    # The identifier comes from the job, so that a job publishes one screen, however often it is begun.
+    name = f"{target.name}-{hashlib.sha256(work.job.job_id.encode()).hexdigest()[:12]}"
     record = screen_record(result, access=work.job.access).model_copy(update={"screen_id": name})
-    scratch = work.folder / f"{_RECORD}.part"
-    scratch.write_text(record.model_dump_json(), encoding="utf-8")
-    scratch.replace(work.folder / _RECORD)
+    write_whole(work.folder / _RECORD, record.model_dump_json())
     return {"n_candidates": record.n_candidates, "n_rejected": record.n_rejected}
 
 
@@ -94,7 +92,8 @@ def _publish(work: Work[ScreenParameters]) -> dict[str, Any]:
             "try the job again"
         )
     screen = Screen.model_validate_json(path.read_text(encoding="utf-8"))
-    if work.parameters.publish:
+    # It is there already where its worker died, or the store was away, before the job could be ended.
+    if work.parameters.publish and work.store.screen(screen.screen_id, scope=work.scope) is None:
         work.store.add_screen(screen)
     return {
         "screen_id": screen.screen_id if work.parameters.publish else None,
@@ -102,10 +101,6 @@ def _publish(work: Work[ScreenParameters]) -> dict[str, Any]:
         **work.before["rank"],
         **work.before["models"],
     }
-
-
-def _identity(work: Work[ScreenParameters]) -> str:
-    return f"{work.job.job_id}.{work.job.attempts}"
 
 
 SCREEN = Kind(

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from hstore.errors import InputError
 from hstore.keys import Permission
-from hstore_workflows.jobs.kind import Kind, Parameters, Step, Work
+from hstore_workflows.jobs.kind import Kind, Parameters, Step, Work, write_whole
 
 if TYPE_CHECKING:
     from hstore.records import Scope
@@ -44,8 +44,7 @@ def _check(asked: TrainParameters, settings: Settings, scope: Scope) -> None:
 def _train(work: Work[TrainParameters]) -> dict[str, Any]:
     asked = work.parameters
     card, better = _for_lab(work) if asked.own_measurements else _public(work)
-    work.files.mkdir(exist_ok=True)
-    (work.files / _CARD).write_text(card.model_dump_json(indent=1), encoding="utf-8")
+    write_whole(work.files / _CARD, card.model_dump_json(indent=1))
     return {"model": card.model, "model_id": card.model_id, "better": better}
 
 
