@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -62,6 +63,24 @@ def test_a_worker_that_dies_is_started_again_and_stops_when_told(home, monkeypat
     assert kept.pid is None
     assert not psutil.pid_exists(second)
     assert heard(home) == set()  # it said goodbye
+
+
+def test_a_worker_that_cannot_be_started_is_started_later(monkeypatch, caplog):
+    monkeypatch.setattr(child, "_FIRST_WAIT_S", 0.05)
+    start, full = subprocess.Popen, [1, 2]
+
+    def starting(_command, **options):
+        if full:
+            full.pop()
+            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+        return start([sys.executable, "-c", "import sys; sys.stdin.read()"], **options)
+
+    monkeypatch.setattr(child.subprocess, "Popen", starting)
+    kept = WorkerChild()
+    kept.start()
+    wait_for(lambda: kept.pid)
+    kept.stop()
+    assert caplog.text.count("cannot be started (Cannot allocate memory)") == 2
 
 
 def test_a_worker_ends_with_a_parent_that_was_killed(home):

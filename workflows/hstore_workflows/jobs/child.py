@@ -55,14 +55,21 @@ class WorkerChild:
         wait_s = _FIRST_WAIT_S
         while not self._ended.is_set():
             began = time.monotonic()
-            with subprocess.Popen(self._command, stdin=subprocess.PIPE) as process:
-                self._process = process
-                if self._ended.is_set() and process.stdin is not None:  # stopped while it was being started
-                    process.stdin.close()
-                code = process.wait()
+            try:
+                how = f"ended with status {self._live()}"
+            except OSError as error:  # the machine has no memory or process left for one
+                how = f"cannot be started ({error.strerror})"
             if self._ended.is_set():
                 return
             lived_s = time.monotonic() - began
             wait_s = _FIRST_WAIT_S if lived_s > _LONGEST_WAIT_S else min(wait_s * 2, _LONGEST_WAIT_S)
-            _log.warning("the worker ended with status %s and is started again in %.0f s", code, wait_s)
+            _log.warning("the worker %s; it is started again in %.0f s", how, wait_s)
             self._ended.wait(wait_s)
+
+    def _live(self) -> int:
+        """Start the worker and return its status when it has ended."""
+        with subprocess.Popen(self._command, stdin=subprocess.PIPE) as process:
+            self._process = process
+            if self._ended.is_set() and process.stdin is not None:  # stopped while it was being started
+                process.stdin.close()
+            return process.wait()
