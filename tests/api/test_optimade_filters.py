@@ -316,7 +316,7 @@ def test_the_longest_filters_are_answered(text, filled):
 
 @pytest.mark.parametrize(
     "text",
-    ["x' OR '1'='1", "'; DROP TABLE materials; --", '" OR 1=1 --', "%", "_", "\\", "${7*7}", "{{x}}", "\ud7ff'"],
+    ["x' OR '1'='1", "'; DROP TABLE materials; --", '" OR 1=1 --', "%", "_", "\\", "${7*7}", "{{x}}"],
 )
 def test_injected_sql_is_a_text_like_others(text, filled):
     before = list(filled.entries)

@@ -105,8 +105,9 @@ def test_what_is_under_way_is_finished_and_streams_are_closed(service, store, ad
     assert ended, "the stream goes on"
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), timeout=5)
-    connection.sendall(WISH[10:])
-    answer = read_all(connection)
+    with connection:
+        connection.sendall(WISH[10:])
+        answer = read_all(connection)
     assert answer.startswith(b"HTTP/1.1 201"), answer
     assert "made at the end" in {key.name for key in store.keys.list()}, "what was acknowledged is kept"
     assert process.wait(GRACE_S + LINGER_S) == 0
@@ -116,13 +117,12 @@ def test_what_is_under_way_is_finished_and_streams_are_closed(service, store, ad
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_request_that_never_ends_holds_nothing_up(service, admin):
     process, port = service
-    connection = begin(port, admin)
-    time.sleep(0.5)
-    told = time.monotonic()
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(GRACE_S + LINGER_S + 5) == 0
-    assert time.monotonic() - told < GRACE_S + LINGER_S + 5
-    connection.close()
+    with begin(port, admin):
+        time.sleep(0.5)
+        told = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(GRACE_S + LINGER_S + 5) == 0
+        assert time.monotonic() - told < GRACE_S + LINGER_S + 5
 
 
 def test_only_signals_that_are_heard_end_anything():
