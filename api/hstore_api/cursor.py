@@ -52,7 +52,7 @@ def read_cursor(question: Any, text: str, kind: type[float | str] | None) -> Key
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise InputError(_REFUSAL) from error
     fits = isinstance(name, str) and (value is None if kind is None else isinstance(value, kind))
-    if fingerprint != _fingerprint(question) or not fits or not (_comparable(value) and _comparable(name)):
+    if fingerprint != _fingerprint(question) or not fits or not (is_comparable(value) and is_comparable(name)):
         raise InputError(_REFUSAL)
     return value, name
 
@@ -63,7 +63,7 @@ def next_link(request: Request, following: str) -> str:
     return f'<{address.path}?{address.query}>; rel="next"'
 
 
-def _comparable(value: Any) -> bool:
+def is_comparable(value: Any) -> bool:
     """Tell whether a database can compare it: no number beyond all, no character NUL, no lone surrogate."""
     if isinstance(value, float):
         return math.isfinite(value)

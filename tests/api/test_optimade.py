@@ -223,6 +223,8 @@ def test_offsets_and_numbers_of_pages(get, refused):
         {"sort": "nsites", "page_above": "WzEsbnVsbF0="},
         {"sort": "nsites", "page_above": "WzFlOTksImEiXQ=="},
         {"sort": "chemical_formula_hill", "page_above": "WyJcdTAwMDAiLCJhIl0="},
+        {"sort": "chemical_formula_hill", "page_above": "WyJcdWQ4MDAiLCJhIl0="},  # a lone surrogate
+        {"sort": "last_modified", "page_above": "WyI5OTk5LTEyLTMxVDIzOjU5OjU5LTIzOjAwIiwiYSJd"},  # in year 10000
     ],
     ids=str,
 )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from optimade.exceptions import BadRequest
+
+from hstore_api.cursor import is_comparable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,12 +59,13 @@ def _value(kind: str, value: Any) -> Any:
     if value is None:
         return None
     if kind == "timestamp":
-        return datetime.fromisoformat(str(value))
+        moment = datetime.fromisoformat(str(value))
+        return moment.astimezone(UTC) if moment.tzinfo else moment
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if kind in {"integer", "float"}:
         fits = number and abs(value) < 2**63
     else:
-        fits = isinstance(value, str) and "\x00" not in value
+        fits = isinstance(value, str) and is_comparable(value)
     if not fits:
         raise ValueError(f"{value!r} is no {kind}")
     return float(value) if kind == "float" else value
