@@ -19,7 +19,8 @@ JSON, CSV, PARQUET = "application/json", "text/csv; charset=utf-8", "application
 TABLE_TYPES: Mapping[str, str] = {"json": JSON, "csv": CSV, "parquet": PARQUET}
 """Media type of each form a list can have; the first is given to whoever accepts anything."""
 
-_COMMANDS = ("=", "+", "-", "@", "\t", "\r", "\n")
+_COMMANDS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""What begins a formula in a spreadsheet; the wide forms do where a Japanese keyboard writes them."""
 _WEIGHT = re.compile(r"(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\Z")
 
 

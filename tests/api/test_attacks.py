@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import re
@@ -12,10 +14,14 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from contextlib import suppress
+from datetime import UTC, datetime
+from urllib.parse import quote
 
 import pytest
 
-from hstore.records import Scope
+from hstore.records import Family, Material, Provenance, Scope, Screen
+from hstore_api.pages import assets
 from tests.api.guarded import MATERIALS, Guarded
 
 ALL_SCOPES = "read,measure,run,train,admin"
@@ -50,6 +56,30 @@ PLACES = (
     *("..%2f..%2f..%2f..%2fetc%2fpasswd", "../../../../etc/passwd", "%2e%2e/%2e%2e/etc/passwd", "%2fetc%2fpasswd"),
     *("%00", "%c0%ae%c0%ae/etc/passwd", "a%0d%0aX-Evil:1", "file:%2f%2f%2fetc%2fpasswd", "%ff%fe", "a" * 600),
 )
+PAGES = {
+    "/": (),
+    "/materials": ("q", "elements", "exclude", "family", "known", "number", "low", "high", "sort", "after"),
+    "/compare": ("ids",),
+    "/map": ("target",),
+    "/map/data": ("target",),
+    "/try": ("formula", "celsius"),
+    "/screens": ("target",),
+    "/jobs": ("target",),
+    "/models": (),
+    "/sign-in": ("next", "refused"),
+    "/materials/{name}": (),
+    "/fragments/values/{name}": (),
+    "/screens/{name}": (),
+    "/campaigns/{name}": (),
+    "/campaigns/{name}/progress": (),
+    "/models/{name}": ("version",),
+    "/jobs/{name}": (),
+    "/static/{name}/site.js": (),
+    "/static/0123456789abcdef/{name}": (),
+}
+"""Address of a page -> its parameters."""
+FORMULA = "=1+1"
+"""What a spreadsheet would run."""
 BODIES = (
     *(
         b"",
@@ -124,9 +154,57 @@ def test_filters_of_materials_find_what_fits_and_no_more(client):
             assert response.status_code == 422 or response.json()["items"] == [], (name, injected)
 
 
+def test_queries_of_all_pages_are_values_and_nothing_else(client):
+    positions = ('[null,"\\ud800"]', '["x","a"]', '[1e999,"a"]', '[null,"\\u0000"]', "[[],[]]")
+    for path, names in PAGES.items():
+        for name in names:
+            sorts = {"sort": "h2_capacity_wt_pct"} if name == "after" else {}
+            bound = {"number": "h2_capacity_wt_pct"} if name in {"low", "high"} else {}
+            for injected in (*INJECTIONS, *positions):
+                asked = {name: injected, **sorts, **bound}
+                response = client.get(re.sub(r"{\w+}", "a", path), params=asked, headers={"Accept": "text/html"})
+                check(response, path, name, injected)
+                assert not re.search(r"\b49\b", response.text), (path, name, "a template was run")
+
+
 def test_filters_of_optimade_are_parsed_and_nothing_else(client):
     for injected in FILTERS:
         check(client.get("/optimade/v1/structures", params={"filter": injected}), injected)
+
+
+def test_exports_hold_no_cell_that_a_spreadsheet_runs(client, guarded):
+    hostile = {"name": FORMULA, "reason": "@SUM(A1)", "descriptors": {FORMULA: 1.0}}
+    origin = Provenance(source="＝1+1", reference="-1+1", licence="\t=1+1")
+    material = Material(material_id="=x/Mg", formula="MgH2", family=Family.IONIC, provenance=origin, **hostile)
+    guarded.store.add_materials([material])
+    top = ({"formula": "MgH2", "remark": "+1+1", FORMULA: 1.0},)
+    screen = Screen(screen_id="export", target="onboard", created_at=datetime.now(UTC), n_candidates=1,
+                    n_rejected=0, manifest={}, top=top)  # fmt: skip
+    guarded.store.add_screen(screen)
+    one = {"formula": "LaNi5", "temperature_k": 300.0, "pressure_bar": 1.0, "h2_uptake_wt_pct": 1.0}
+    sent = client.post("/v1/measurements", json={"rows": [one | {"note": FORMULA, "sample": "@x"}]})
+    assert sent.status_code == 200, sent.text
+    exports = {
+        "/v1/materials?format=csv": ("'=x/Mg", "'@SUM(A1)", "'＝1+1", "'-1+1"),
+        f"/v1/materials?format=csv&all=true&properties={quote(FORMULA)}": ("'=x/Mg", f"'{FORMULA}"),
+        "/v1/screens/export/results?format=csv": ("'+1+1", f"'{FORMULA}"),
+        "/v1/measurements?format=csv": (f"'{FORMULA}", "'@x"),
+    }
+    for address, inert in exports.items():
+        answer = client.get(address)
+        assert answer.headers["content-type"].startswith("text/csv"), (address, answer.text)
+        cells = [cell for row in csv.reader(io.StringIO(answer.text)) for cell in row]
+        assert set(inert) <= set(cells), address
+        running = [cell for cell in cells if cell[:1] in set("=+-@\t\r＝＋－＠") and not _is_number(cell)]
+        assert running == [], address
+
+
+def _is_number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def test_bodies_that_are_no_request_are_refused_by_every_route(client):
@@ -149,7 +227,7 @@ def test_a_body_that_nests_too_deep_is_told_so(client, problem):
 _SERVER = """
 import sys
 import hstore_api.bodies as bodies, hstore_api.protocol as protocol
-protocol.HEAD_WITHIN_S = 1.0
+protocol.HEAD_WITHIN_S = protocol.READ_WITHIN_S = 1.0
 bodies.SMALL = bodies.BodyRule(bodies.SMALL.most_bytes, 1.0)
 from hstore_workflows.cli import main
 main(["serve", "--no-worker", "--port", sys.argv[1]])
@@ -209,7 +287,7 @@ def served(guarded, tmp_path_factory):
 
 
 def test_addresses_lead_to_records_and_never_to_files(client, served):
-    for path in routes(client, "get"):
+    for path in (*routes(client, "get"), *PAGES):
         if "{" not in path or path.endswith("/events"):
             continue
         for place in PLACES:
@@ -240,6 +318,21 @@ def test_who_sends_a_body_slowly_is_not_waited_for(served):
     assert b"too_slow" in answer
     chunked = head.replace(b"Content-Length: 100", b"Transfer-Encoding: chunked")
     assert served.raw(chunked, b"1\r\n{\r\n", wait_s=0.1).startswith(b"HTTP/1.1 408 ")
+
+
+def test_who_does_not_read_an_answer_is_not_waited_for(served):
+    large = f"GET {assets.address(assets.PLOTLY)} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(60)
+        connection.connect(("127.0.0.1", served.port))
+        connection.sendall(large * 4)
+        time.sleep(4.0)
+        received = 0
+        with suppress(ConnectionError):
+            while more := connection.recv(65536):
+                received += len(more)
+    assert 0 < received < 2 * len(assets.asset(assets.PLOTLY).content)
 
 
 @pytest.mark.parametrize(
