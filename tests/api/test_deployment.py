@@ -99,7 +99,7 @@ def test_no_service_has_more_rights_than_it_needs(services, recipe, name):
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["mem_limit"]
-    assert service["cpus"]
+    assert "cpus" not in service, "an engine refuses more processors than its machine has"
     assert service["pids_limit"]
     assert "privileged" not in service
     assert service.get("user") == ("postgres" if name == "postgres" else None)
@@ -111,6 +111,11 @@ def test_only_the_api_is_reached_from_outside_and_from_this_machine_only(service
     assert all(port.startswith("127.0.0.1:") for port in services["api"]["ports"])
     assert services["postgres"]["networks"] == ["backend"]
     assert compose["networks"]["backend"] == {"internal": True}
+
+
+def test_jobs_wait_for_requests_where_processors_are_short(services):
+    shares = {name: service["cpu_shares"] for name, service in services.items()}
+    assert shares["worker"] < min(shares["api"], shares["postgres"])
 
 
 def test_a_service_gets_the_time_it_needs_to_stop(services):
