@@ -28,7 +28,8 @@ _BASE = ["numpy", "pydantic", "pydantic_settings", "sqlalchemy.orm", "sqlalchemy
 PRELOADED = {
     ("hstore",): _BASE,
     ("hstore_data", "hstore_models", "hstore_workflows", "hstore_api"): [
-        *_BASE, "pandas", "click", "requests", "fastapi", "prometheus_client",
+        *_BASE, "pandas", "click", "requests", "fastapi", "prometheus_client", "limits.strategies", "itsdangerous",
+        "secure", "httpx2", "jinja2", "lark", "optimade.models", "starlette.middleware.sessions",
     ],
 }  # fmt: skip
 """Packages -> libraries that their modules may load, imported once before the children start."""

@@ -18,7 +18,7 @@ from hstore_api.metrics import Metrics
 from hstore_api.middleware import REQUEST_ID_HEADER, RequestIdMiddleware
 from hstore_api.observing import ObservingMiddleware, RequestLog
 from hstore_api.optimade.service import make_optimade_app
-from hstore_api.pages import install_pages
+from hstore_api.pages.install import install_pages
 from hstore_api.predictor import Predictor
 from hstore_api.readiness import ModelCheck
 from hstore_api.routers import (
