@@ -286,6 +286,29 @@ def test_a_library_that_wants_to_exit_ends_the_job_and_not_the_worker(queue, run
     assert job(following).state is JobState.DONE
 
 
+def test_a_worker_that_is_busy_with_itself_is_alive(home, store, monkeypatch):
+    """As where it loads the libraries on a busy machine, which takes longer than a worker may be silent."""
+    monkeypatch.setattr(worker, "HEARTBEAT_S", 0.05)
+    heard = []
+
+    def slowly(*_):
+        for _ in range(2):
+            heard.extend(one.heartbeat_at for one in store.jobs.workers())
+            time.sleep(0.5)
+        return []
+
+    monkeypatch.setattr(worker, "seed_predictions", slowly)
+    busy = Worker(home, KINDS, "w1", seeds=True)
+    try:
+        busy.run(once=True)
+    finally:
+        assert busy.close()
+    first, second = heard
+    assert second > first
+    time.sleep(0.2)
+    assert store.jobs.alive() == set(), "it has said goodbye for good"
+
+
 def test_damaged_models_keep_no_worker_from_its_jobs(home, queue, job, monkeypatch, caplog):
     def damaged(*_):
         raise InputError("the history of a model cannot be read")

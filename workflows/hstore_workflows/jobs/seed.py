@@ -34,11 +34,11 @@ def seed_predictions(store: Store, settings: Settings, kinds: Kinds) -> list[str
     Returns:
         Identifiers of the jobs, queued now or earlier; None where the store has no material yet.
     """
+    if next(store.materials(scope=PUBLIC_SCOPE, limit=1), None) is None:
+        return None
     from hstore_models.registry import Registry
     from hstore_models.training import model_of
 
-    if next(store.materials(scope=PUBLIC_SCOPE, limit=1), None) is None:
-        return None
     registry, queued = Registry(settings.models_dir), []
     for name in PROPERTIES:
         model_id = registry.current_id(model_of(name))

@@ -67,6 +67,9 @@ class Worker:
         self._started_at = datetime.now(UTC)
         self._due: dict[str, float] = {}
         self._workflow: Any = None
+        self._closed = threading.Event()
+        # Apart from the rounds: loading a library on a busy machine takes longer than a worker may be silent.
+        self._heart = threading.Thread(target=self._keep_beating, name="hstore-heartbeat", daemon=True)
 
     def stop(self) -> None:
         """Tell it to stop: the step at hand ends or is left to be repeated, and no other begins."""
@@ -101,6 +104,9 @@ class Worker:
         end = time.monotonic() + grace_s
         while self._active - self._stopping.parked and time.monotonic() < end:
             time.sleep(0.05)
+        self._closed.set()
+        if self._heart.is_alive():
+            self._heart.join(HEARTBEAT_S)  # it would take back the goodbye
         try:
             self._store.jobs.leave(self._executor_id)
         except StoreError as error:  # then others wait until the heartbeat is old
@@ -115,6 +121,7 @@ class Worker:
         from dbos import DBOS
 
         self._beat()
+        self._heart.start()
         DBOS(config=journal_config(self._store, self._executor_id))
         take_over_logging()
 
@@ -159,8 +166,6 @@ class Worker:
 
     def _round(self) -> bool:
         """Do what is due; tell whether there is nothing to do."""
-        if self._is_due("beat", HEARTBEAT_S):
-            self._beat()
         if self._is_due("tend", _TEND_S):
             self._tend()
         if self._is_due("tidy", _TIDY_S):
@@ -267,6 +272,13 @@ class Worker:
         self._store.jobs.beat(
             self._executor_id, host=socket.gethostname(), pid=os.getpid(), started_at=self._started_at
         )
+
+    def _keep_beating(self) -> None:
+        while not self._closed.wait(HEARTBEAT_S):
+            try:
+                self._beat()
+            except StoreError as error:
+                _log.warning("%s; trying again", error)
 
     def _is_due(self, what: str, every_s: float) -> bool:
         now = time.monotonic()
