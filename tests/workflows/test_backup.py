@@ -496,10 +496,12 @@ def test_the_commands(filled, tmp_path, monkeypatch):
     assert run("backup", "b.tar.zst").exit_code == 2
     assert "2 measurements" in run("restore", "b.tar.zst", "--check").stdout
     assert run("restore", "b.tar.zst").exit_code == 2, "the home is full"
-    done = run("restore", "b.tar.zst", "--into", "new")
+    monkeypatch.setenv("HSTORE_DATABASE_URL", f"sqlite:///{tmp_path / 'in-use.sqlite'}")
+    done = run("restore", "b.tar.zst", "--into", "new", "--replace")
     assert done.exit_code == 0, done.output
     assert "1 campaigns, 4 files" in done.stdout
     assert (tmp_path / "new/hstore.sqlite").is_file()
+    assert not (tmp_path / "in-use.sqlite").exists()
     assert run("restore", "none.tar.zst").exit_code == 2
     for name in ("backup", "restore"):
         assert f"hstore {name} " in run(name, "--help").output
