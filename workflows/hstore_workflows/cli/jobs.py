@@ -94,12 +94,13 @@ def start(kind: str, parameters: str, lab: str | None, *, as_json: bool) -> None
 @click.argument("job_id")
 @_json
 def cancel(job_id: str, *, as_json: bool) -> None:
-    """End a job: at once where it is queued, soon where it is running."""
-    with _open() as (_, store):
-        _found(store, job_id)
+    """End a job: at once where it is queued, soon where it is running; one that has ended stays as it is."""
+    with _open() as (_, store), store.database.transaction("a job"):
+        before = _found(store, job_id)
         job = store.jobs.request_cancel(job_id, scope=_EVERYTHING)
         assert job is not None  # it was found
-        _note(store, "jobs.cancel", job)
+        if job != before:
+            _note(store, "jobs.cancel", job)
     _tell(job, as_json=as_json)
 
 
@@ -108,7 +109,7 @@ def cancel(job_id: str, *, as_json: bool) -> None:
 @_json
 def retry(job_id: str, *, as_json: bool) -> None:
     """Queue a job that failed or was cancelled once more."""
-    with _open() as (_, store):
+    with _open() as (_, store), store.database.transaction("a job"):
         _found(store, job_id)
         job = store.jobs.retry(job_id, scope=_EVERYTHING)
         assert job is not None  # the operator has no limit

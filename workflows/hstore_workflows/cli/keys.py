@@ -146,7 +146,9 @@ def _print_table(columns: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> N
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(*columns)
+    table = Table()
+    for column in columns:
+        table.add_column(column, overflow="fold")  # an identifier that is cut off is of no use
     for row in rows:
         table.add_row(*map(escape, row))
     Console().print(table)
