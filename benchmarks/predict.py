@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 _REPEATS = 3
 _GOAL_MS, _GOAL_SECONDS = 5.0, 60.0
 _CHUNK_ROWS = 20_000
-_PEER_TRAINING_ROWS, _PEER_TREES = 1500, 300
+_PEER_TRAINING_ROWS = 1500
 _ANIONS, _CATIONS, _FORMERS = ("O", "S", "Cl", "Br"), ("Li", "Na"), ("La", "Zr", "P", "Ge", "Y", "Si", "Al")
 
 
@@ -132,7 +132,7 @@ def shortest(run: Callable[[], Any]) -> tuple[float, Any]:
     return best, result
 
 
-def measure_trees(rows: int) -> dict[str, dict[str, float]]:
+def measure_trees(rows: int, count: int) -> dict[str, dict[str, float]]:
     """Time our walk through trees against scikit-learn's own predict, on the same rows, for many and for one."""
     from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingRegressor
 
@@ -144,8 +144,8 @@ def measure_trees(rows: int) -> dict[str, dict[str, float]]:
     target = np.nansum(train[:, :20], axis=1) + np.random.default_rng(0).normal(size=len(train))
     cores = default_workers()
     peers = {
-        "extra_trees": ExtraTreesRegressor(_PEER_TREES, max_features=0.35, random_state=0, n_jobs=cores),
-        "boosting": HistGradientBoostingRegressor(max_iter=_PEER_TREES, max_leaf_nodes=16, early_stopping=False),
+        "extra_trees": ExtraTreesRegressor(count, max_features=0.35, random_state=0, n_jobs=cores),
+        "boosting": HistGradientBoostingRegressor(max_iter=count, max_leaf_nodes=16, early_stopping=False),
     }
     found = {}
     for name, peer in peers.items():
@@ -156,7 +156,7 @@ def measure_trees(rows: int) -> dict[str, dict[str, float]]:
         one_ours, _ = shortest(lambda trees=trees: trees.predict(asked[:1]))
         one_theirs, _ = shortest(lambda peer=peer: peer.predict(asked[:1]))
         found[name] = {
-            "trees": _PEER_TREES,
+            "trees": count,
             "rows": rows,
             "ours_s": ours,
             "scikit_learn_s": theirs,
@@ -174,11 +174,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=100_000, help="materials of each model in the batch")
     parser.add_argument("--single", type=int, default=200, help="materials asked one by one")
+    parser.add_argument("--trees", type=int, default=300, help="trees of the peer, and of ours beside it")
     parser.add_argument("--only", choices=sorted(MODELS), help="one model")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    if min(arguments.rows, arguments.single) < 1:
-        parser.error(f"--rows and --single must be at least 1, got {arguments.rows} and {arguments.single}")
+    if min(arguments.rows, arguments.single, arguments.trees) < 1:
+        parser.error("--rows, --single and --trees must be at least 1")
     settings = load_settings()
     result: dict[str, Any] = {
         "data": "embedded" if settings.data_mirror is None else "embedded and public",
@@ -196,7 +197,7 @@ def main() -> None:
         result["batch"][name] = measure_many(loaded, name, arguments.rows)
     result["batch_s"] = sum(part["seconds"] for part in result["batch"].values())
     result["slowest_single_ms"] = max(part["median_ms"] for part in result["single"].values())
-    result["trees"] = measure_trees(min(arguments.rows, 20_000))
+    result["trees"] = measure_trees(min(arguments.rows, 20_000), arguments.trees)
     result["versions"] = {name: version(name) for name in ("hstore", "numpy", "numba", "scikit-learn")}
     print(
         json.dumps(result, indent=1)

@@ -19,7 +19,9 @@ def run(home, *arguments):
 
 def test_small_run_times_one_and_many_and_agrees_with_its_peer(trained, loaded):
     loaded("hydride_capacity")
-    done = run(trained.home, "--only", "hydride_capacity", "--rows", "500", "--single", "10", "--json")
+    done = run(
+        trained.home, "--only", "hydride_capacity", "--rows", "500", "--single", "10", "--trees", "60", "--json"
+    )
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout)
     assert figures["data"] == "embedded"
