@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
@@ -14,6 +14,7 @@ from hstore.records import Access, Prediction, Scope, Visibility
 from hstore.store.lab_records import Author, RecordStateError
 from hstore.store.measured import MeasurementFilter
 from hstore_workflows.measure import mending
+from hstore_workflows.measure.cells import read_day
 from hstore_workflows.measure.comparing import disagreements
 from hstore_workflows.measure.csv_rows import MAX_ROWS, check_csv, csv_rows
 from hstore_workflows.measure.taking import take
@@ -48,6 +49,14 @@ def values(store, scope, **wanted):
 
 
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+def test_a_day_counts_where_it_has_begun_anywhere():
+    """A lab in the far east tells what it measured this morning, which UTC calls tomorrow."""
+    easternmost = datetime.now(timezone(timedelta(hours=14))).date()
+    assert read_day(easternmost.isoformat()) == easternmost
+    with pytest.raises(InputError, match="and today"):
+        read_day((easternmost + timedelta(days=1)).isoformat())
 
 
 def test_long_and_wide_rows_say_the_same(store, tell):

@@ -161,9 +161,8 @@ def _stated(material: Material, measurement: Measurement) -> dict[str, Any]:
 
     value = measurement.value
     basis = value.basis
-    if (
-        value.property == UPTAKE and basis.mass_basis is None
-    ):  # training tables mean the sorbent alone where silent
+    if value.property == UPTAKE and basis.mass_basis is None:
+        # Said aloud, for a training table that is silent means the mass of the sorbent alone.
         basis = basis.model_copy(update={"mass_basis": "sorbent_plus_h2"})
     texture = {name: number for name, number in material.descriptors.items() if name in DESCRIPTORS}
     stated = value.conditions.model_dump(exclude_none=True) | basis.model_dump(exclude_none=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, date, datetime
+from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +25,8 @@ PARTS = ("std", "lower", "upper", "unit")
 
 _YES, _NO = frozenset({"yes", "true", "1"}), frozenset({"", "no", "false", "0"})
 _FIRST_DAY = date(1900, 1, 1)
+_EASTERNMOST = timezone(timedelta(hours=14))
+"""Where a day begins first."""
 _WHOLE = 1e15
 _SAME = 1e-9
 
@@ -120,7 +122,7 @@ def read_day(text: str) -> date | None:
         day = date.fromisoformat(text)
     except ValueError as error:
         raise InputError(f"measured_on must be a day such as 2026-11-30, got {text[:SHOWN]!r}") from error
-    if not _FIRST_DAY <= day <= datetime.now(UTC).date():
+    if not _FIRST_DAY <= day <= datetime.now(_EASTERNMOST).date():  # a lab there is a day ahead of UTC
         raise InputError(f"measured_on must lie between {_FIRST_DAY} and today, got {day}; correct it")
     return day
 
