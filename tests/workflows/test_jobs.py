@@ -370,6 +370,41 @@ def test_a_running_job_is_cancelled_within_a_step(store, queue, run, job):
     assert job(following).state is JobState.DONE
 
 
+def test_a_job_that_is_cancelled_while_its_worker_is_dead_is_not_gone_on_with(store, home, killed, run, job):
+    job_id = killed()
+    assert store.jobs.request_cancel(job_id, scope=EVERYTHING).state is JobState.RUNNING
+    begun = (home.jobs_dir / job_id / "done.txt").read_text()
+    store.jobs.leave("w1")
+    run("w2")
+    assert (job(job_id).state, job(job_id).result) == (JobState.CANCELLED, None)
+    assert (home.jobs_dir / job_id / "done.txt").read_text() == begun, "no further piece is done"
+
+
+def test_a_worker_that_dies_while_it_ends_a_cancelled_job_leaves_it_cancelled(store, queue, run, job, monkeypatch):
+    class DeadError(BaseException):
+        pass
+
+    finish, deaths = Jobs.finish, []
+
+    def dying(*arguments, **fields):
+        if not deaths:
+            deaths.append(arguments)
+            raise DeadError
+        return finish(*arguments, **fields)
+
+    def cancelling(self, *arguments, **fields):
+        store.jobs.request_cancel(job_id, scope=EVERYTHING)
+        return report(self, *arguments, **fields)
+
+    job_id, report = queue(), Jobs.report
+    monkeypatch.setattr(Jobs, "finish", dying)
+    monkeypatch.setattr(Jobs, "report", cancelling)
+    run()
+    assert (job(job_id).state, job(job_id).attempts, len(deaths)) == (JobState.CANCELLED, 1, 1)
+    ends = [e.message for e in store.jobs.events(job_id, scope=EVERYTHING) if e.level is EventLevel.END]
+    assert ends == ["cancelled: begin the chain"]
+
+
 def test_sigterm_leaves_a_long_step_to_the_next_worker(queue, spawn, run, job):
     job_id = queue(pieces=2, seconds=2.0)
     first = spawn("w1")
