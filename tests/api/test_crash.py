@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from sqlalchemy import NullPool, create_engine, make_url, text
 
 from hstore.settings import Settings
+from tests.workflows.tiny_jobs import drop_journal
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from service_soak import Plan, faults, soak
@@ -27,12 +27,7 @@ def port():
 def home(database_url, tmp_path):
     """Settings of an empty store; the journal in PostgreSQL is dropped afterwards."""
     yield Settings(home=tmp_path / "home", database_url=database_url, data_mirror=None)
-    url = make_url(database_url)
-    if url.get_backend_name() == "postgresql":
-        admin = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-        with admin.connect() as connection:
-            schema = connection.scalar(text("SELECT current_schema()"))
-            connection.execute(text(f"DROP SCHEMA IF EXISTS {schema}_jobs CASCADE"))
+    drop_journal(database_url)
 
 
 def test_nothing_is_lost_and_nothing_done_twice(home, port):

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 import pytest
 from dbos import DBOS
-from sqlalchemy import NullPool, create_engine, make_url, text, update
+from sqlalchemy import make_url, update
 
 from hstore.errors import InputError, StoreError
 from hstore.jobs import EventLevel, JobState
@@ -27,9 +27,7 @@ from hstore_workflows.jobs.identity import take_identity
 from hstore_workflows.jobs.journal import journal_path
 from hstore_workflows.jobs.start import start_job
 from hstore_workflows.jobs.worker import Worker
-
-sys.path.insert(0, str(Path(__file__).parent))
-from tiny_jobs import TINY
+from tests.workflows.tiny_jobs import TINY, drop_journal
 
 EVERYTHING = Scope(everything=True)
 KINDS = {"tiny": TINY}
@@ -42,12 +40,7 @@ WAIT_S = 60.0
 def home(database_url, tmp_path):
     """Settings of an empty store; the journal in PostgreSQL is dropped afterwards."""
     yield Settings(home=tmp_path / "home", database_url=database_url, data_mirror=None)
-    url = make_url(database_url)
-    if url.get_backend_name() == "postgresql":
-        schema = url.query["options"].split("search_path=")[1].split()[0]
-        admin = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-        with admin.connect() as connection:
-            connection.execute(text(f"DROP SCHEMA IF EXISTS {schema}_jobs CASCADE"))
+    drop_journal(database_url)
 
 
 @pytest.fixture
@@ -330,9 +323,7 @@ def test_a_lost_journal_costs_time_only(store, home, killed, run, job):
         for path in Path(url.database).parent.glob("*jobs.sqlite*"):
             path.unlink()
     else:
-        with store.database.writing("a test") as connection:
-            schema = connection.scalar(text("SELECT current_schema()"))
-            connection.execute(text(f"DROP SCHEMA {schema}_jobs CASCADE"))
+        drop_journal(home.database_url)
     run("w1")
     assert job(job_id).result == {"chain": CHAIN}
 

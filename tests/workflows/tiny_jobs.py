@@ -10,8 +10,11 @@ import signal
 import sys
 import time
 
+from sqlalchemy import NullPool, create_engine, make_url, text
+
 from hstore.keys import Permission
 from hstore.records import Material, Provenance
+from hstore_workflows.jobs.journal import journal_schema
 from hstore_workflows.jobs.kind import Kind, Parameters, Step
 
 
@@ -74,6 +77,17 @@ TINY = Kind(
     ),
     files=("chain.txt",),
 )
+
+
+def drop_journal(database_url):
+    """Drop the journal that workers made beside the schema of a store; in SQLite it goes with the folder."""
+    url = make_url(database_url)
+    if url.get_backend_name() != "postgresql":
+        return
+    admin = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        schema = journal_schema(connection.scalar(text("SELECT current_schema()")))
+        connection.execute(text(f"DROP SCHEMA IF EXISTS {schema} CASCADE"))
 
 
 def main():
