@@ -12,11 +12,13 @@ from fastapi.testclient import TestClient
 
 from hstore.errors import StoreError
 from hstore.jobs import event_sequence
+from hstore.keys import permissions_of
 from hstore.records import Access, Family, Kind, MeasuredIsotherm, Provenance, Scope
 from hstore.settings import Settings
 from hstore.store import open_store
 from hstore_api.app import create_app
 from hstore_api.errors import BusyError
+from hstore_api.limits import PREDICTIONS
 from hstore_api.pages import assets
 from hstore_api.pages.materials import values_of
 from tests.conftest import Build
@@ -251,6 +253,8 @@ def test_compare_marks_what_differs_clearly_and_names_what_is_missing(page, load
     text = page("/compare?ids=a/LaNi5&ids=d/MgH2&ids=none")
     assert "There is no material <code>none</code> that you may see." in text
     assert "clearly the highest" in text
+    capacities = text.partition("H₂ capacity")[2].partition("</tr>")[0]
+    assert capacities.count("<u ") == 2, "a prediction is marked with what was measured of its own material alone"
     assert "Choose two to four materials" not in text
     assert "Choose two to four materials" in page("/compare?ids=a/LaNi5")
 
@@ -265,6 +269,18 @@ def test_try_predicts_and_says_what_it_cannot_read(page, loaded):
     part = page("/try?formula=Xx5", **{"HX-Request": "true"})
     assert part.lstrip().startswith('<section id="answer"')
     assert 'role="alert"' in part
+
+
+def test_try_takes_each_prediction_from_the_quota(client, records, loaded):
+    for name in ("hydride_capacity", "hydride_thermodynamics", "conductivity"):
+        loaded(name)
+    kept, secret = records.keys.create("frugal", permissions_of("read"), lab_id="frugal", predictions_per_day=9)
+    headers = HTML | {"X-API-Key": secret}
+    assert client.get("/try?formula=Xx5", headers=headers).status_code == 200
+    assert records.keys.used(kept.key_id, PREDICTIONS) == 0, "what cannot be read costs nothing"
+    assert client.get("/try?formula=LaNi5", headers=headers).status_code == 200
+    assert records.keys.used(kept.key_id, PREDICTIONS) == 6
+    assert client.get("/try?formula=TiFe", headers=headers).status_code == 429
 
 
 def test_map_ranks_the_materials_of_the_store(client, page, loaded):
@@ -442,6 +458,30 @@ def test_rows_of_a_table_get_verdicts_with_reasons(client, page, records, signed
     assert stored.value.value == 1.41
 
 
+def test_held_values_are_kept_or_dropped_on_the_page(client, page, records, signed_in):
+    signed_in("keeper")
+    table = "formula,h2_capacity_wt_pct\nMgH2,24.9\nMgH2,24.8\n"
+    client.post("/measure", data={"table": table}, headers=HTML)
+    text = page("/measure")
+    held = re.findall(
+        r'action="/measure/confirm"><input type="hidden" name="measurement_id" value="([^"]+)"', text
+    )
+    assert len(held) == 2
+    assert "H₂ capacity (wt%) 24.9 lies outside" in text
+    assert client.post("/measure/confirm", data={"measurement_id": held[0]}, headers=HTML).status_code == 200
+    assert client.post("/measure/discard", data={"measurement_id": held[1]}, headers=HTML).status_code == 200
+    assert "Held until you confirm them" not in page("/measure")
+    own = [
+        m.measurement_id
+        for m in records.measurements(scope=records_scope("keeper"))
+        if m.access.lab_id == "keeper"
+    ]
+    assert own == [held[0]]
+    assert client.post("/measure/confirm", data={"measurement_id": held[1]}, headers=HTML).status_code == 404
+    signed_in("stranger")
+    assert client.post("/measure/confirm", data={"measurement_id": held[0]}, headers=HTML).status_code == 404
+
+
 @pytest.mark.parametrize(
     ("data", "said"),
     [
@@ -469,6 +509,7 @@ def test_job_is_started_from_the_form_and_cancelled(client, page, records, signe
     assert job.access.lab_id == "runner"
     assert str(answer.url).endswith(f"/jobs/{job.job_id}")
     assert job.job_id in page("/jobs")
+    assert "screen stationary" in page("/jobs")
     assert "queued" in page(f"/jobs/{job.job_id}", **{"HX-Request": "true"})
     cancelled = client.post(f"/jobs/{job.job_id}/cancel", headers=HTML)
     assert "Try again" in cancelled.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -12,11 +13,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from urllib.parse import quote
 
 import pytest
 
 from hstore.keys import permissions_of
-from hstore.records import Family
+from hstore.records import Family, Provenance
 from hstore.store import open_store
 from tests.conftest import Build
 
@@ -45,6 +47,11 @@ PAGES = (
     *("/compare?ids=p/LaNi5&ids=hstore:rutile:MgH2", "/screens", "/campaigns", "/campaigns/walkers:alloys"),
     *("/models", "/models/hydride_capacity", "/jobs", "/measure", "/sign-in", "/nothing-here"),
 )
+HOSTILE = "<script>window.hacked=1</script><img src=x onerror=window.hacked=1>"
+BROAD = """[...document.querySelectorAll("main *")]
+    .filter((part) => part.getBoundingClientRect().right > innerWidth)
+    .map((part) => part.outerHTML.slice(0, 200))"""
+"""What is broader than the window."""
 PATIENCE_MS = 90_000
 QUIET = ("GL Driver Message", "GPU stall", "Automatic fallback to software WebGL")
 
@@ -62,6 +69,8 @@ def home(tmp_path_factory, trained, loaded):
         store.add_materials(enumerate_pool((Family.IONIC, Family.SORBENT), seed=0))
         alloys = ("LaNi5", "LaNi4.7Al0.3", "LaNi4.5Sn0.5", "TiFe", "TiFe0.9Mn0.1", "ZrMn2", "Mg2Ni", "CaNi5")
         store.add_materials(Build.material(f"p/{formula}", formula, known=True) for formula in alloys)
+        texts = {"name": HOSTILE, "reason": HOSTILE, "provenance": Provenance(source=HOSTILE, note=HOSTILE)}
+        store.add_materials([Build.material("p/hostile", "LaNi4.4Ge0.6", **texts)])
         _, secret = store.keys.create("walk", permissions_of("read,measure,run,train"), lab_id="walkers")
     (folder / "key").write_text(secret)
     return folder
@@ -195,6 +204,27 @@ def test_material_opens_from_the_search_and_its_structure_turns(open_page):
     assert "hydride_capacity-" in page.text_content("#values")
 
 
+def test_texts_of_others_run_nothing(open_page, address, home):
+    row = {
+        "material_id": "p/LaNi5",
+        "plateau_pressure_bar": 1.9,
+        "temperature_k": 300,
+        "note": HOSTILE,
+        "sample": HOSTILE,
+    }
+    headers = {"X-API-Key": (home / "key").read_text(), "content-type": "application/json"}
+    body = json.dumps({"rows": [row]}).encode()
+    urllib.request.urlopen(urllib.request.Request(f"{address}/v1/measurements", body, headers), timeout=120)
+    for path in ("/materials?elements=Ge", "/materials/p/hostile", "/materials/p/LaNi5", "/measure", "/map",
+                 "/compare?ids=p/hostile&ids=p/LaNi5", f"/materials?q={quote(HOSTILE)}"):  # fmt: skip
+        page = open_page(path)
+        settle(page)
+        if path.endswith("LaNi5") and "compare" not in path:
+            page.hover("#vant-hoff .scatterlayer .points path >> nth=0", force=True)
+        assert page.evaluate("window.hacked") is None, path
+        assert page.evaluate("document.images.length") == 1, "the sign of hstore and no other picture"
+
+
 def test_two_materials_are_put_into_the_basket_and_compared(open_page):
     page = open_page("/materials?q=LaNi5")
     page.click("#results [data-compare='p/LaNi5']")
@@ -294,8 +324,6 @@ def test_campaign_proposes_and_takes_a_result(open_page, campaign):
 @pytest.fixture(scope="module")
 def campaign(address, home):
     """A campaign of the lab over five alloys."""
-    import json
-
     body = {
         "name": "alloys",
         "maximize": ["h2_capacity_wt_pct"],
@@ -333,7 +361,7 @@ def test_no_serious_fault_of_accessibility_and_no_overflow(open_page, campaign, 
         page.set_viewport_size(viewport)
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         page.wait_for_timeout(150)
-        assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+        assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], page.evaluate(BROAD)
         found = Axe().run(page).response["violations"]
         faults += [
             (

@@ -36,10 +36,8 @@ class Line:
 
     name: str
     """Canonical name."""
-    cells: tuple[tuple[Shown, ...], ...]
-    """Values of each material, in order."""
-    row: PropertyRow
-    """All values, on one scale."""
+    cells: tuple[PropertyRow, ...]
+    """Values of each material, in order, all on one scale."""
     best: Shown | None
     """The value that stands for each material and is the largest; None where they do not differ clearly."""
 
@@ -75,9 +73,9 @@ def _lines(values: Sequence[Sequence[Shown]]) -> list[Line]:
     names = sorted({v.property for held in values for v in held}, key=lambda n: (order.get(n, len(order)), n))
     lines = []
     for name in names:
-        cells = tuple(tuple(v for v in held if v.property == name) for held in values)
-        row = PropertyRow(name, tuple(v for cell in cells for v in cell))
-        lines.append(Line(name, cells, row, _best(cells)))
+        cells = [tuple(v for v in held if v.property == name) for held in values]
+        every = tuple(v for cell in cells for v in cell)
+        lines.append(Line(name, tuple(PropertyRow(name, cell, every) for cell in cells), _best(cells)))
     return lines
 
 

@@ -17,6 +17,7 @@ from hstore_api.idempotency import Once  # noqa: TC001 - FastAPI reads annotatio
 from hstore_api.job_schemas import JobRequest
 from hstore_api.pages.forms import SAID, filled
 from hstore_api.pages.rendering import is_fragment, render
+from hstore_api.pages.words import label
 from hstore_api.routers import jobs as routes
 from hstore_api.routers.jobs import JobId, KindsDep  # noqa: TC001 - FastAPI reads annotations
 
@@ -77,6 +78,7 @@ def job_page(
         caller=caller,
         job=job,
         kind=kinds.get(job.kind),
+        about=_about,
         lines=service.store.jobs.events(job_id, scope=caller.scope, limit=_LOG_LINES),
         files=routes.get_job(job_id, service.store, caller.scope, service.settings, kinds).files,
         changeable=_changeable(job, caller),
@@ -119,6 +121,7 @@ def _board(
         caller=caller,
         status=HTTPStatus.UNPROCESSABLE_ENTITY if problem else HTTPStatus.OK,
         jobs=found,
+        about=_about,
         moving=any(not job.state.final for job in found),
         targets=shipped_targets(),
         models=sorted(MODELS),
@@ -149,6 +152,13 @@ def _changeable(job: Job, caller: Caller) -> bool:
     return routes.owns_job(caller, job)
 
 
+def _about(job: Job) -> str:
+    """Say what a job is about: its target, its model or its property."""
+    found = (job.parameters.get(name) for name in ("target", "model"))
+    asked = job.parameters.get("property")
+    return next((str(value) for value in found if value), label(str(asked)) if asked else "")
+
+
 def _words(values: dict[str, Any]) -> list[tuple[str, str]]:
     """Return what a job was asked or came to, in words."""
     found = []
@@ -158,8 +168,8 @@ def _words(values: dict[str, Any]) -> list[tuple[str, str]]:
         if isinstance(value, list):
             text = ", ".join(map(str, value[:8])) + (f" and {len(value) - 8} more" if len(value) > 8 else "")
         elif isinstance(value, dict):
-            text = ", ".join(f"{key} {held}" for key, held in value.items())
+            text = ", ".join(f"{key}: {held}" for key, held in value.items())
         else:
             text = {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)
-        found.append((name.replace("_", " "), text))
+        found.append((name.removeprefix("n_").replace("_", " "), text))
     return found

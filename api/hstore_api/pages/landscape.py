@@ -208,7 +208,7 @@ def _columns(table: pd.DataFrame) -> tuple[str, ...]:
     names = [str(name) for name in table]
     means = [name.removesuffix("_mean") for name in names if name.endswith("_mean")]
     chances = [name for name in names if name.startswith("p_")]
-    return tuple(name for name in (*means, *chances, "score") if _numbers(table, name).notna().any())
+    return tuple(name for name in ("score", *means, *chances) if _numbers(table, name).notna().any())
 
 
 def _numbers(table: pd.DataFrame, name: str) -> pd.Series[float]:

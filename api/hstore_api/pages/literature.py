@@ -49,7 +49,7 @@ def _hydride_values(row: Mapping[str, Any]) -> Iterator[Shown]:
         if _there(row[name]):
             basis = ""
             if name == "h2_capacity_wt_pct":
-                parts = (row["capacity_definition"], row["mass_basis"] and f"per mass of {row['mass_basis']}")
+                parts = (row["capacity_definition"], words.mass_words(row["mass_basis"] or ""))
                 basis = ", ".join(str(part).replace("_", " ") for part in parts if part)
             yield Shown(name, Kind.MEASURED, float(row[name]), basis=basis, **about)
     if _there(row["pressure_bar"]) and _there(row["temperature_k"]):
@@ -92,7 +92,7 @@ def _sorbents() -> Mapping[str, list[Shown]]:
                     Kind.MEASURED,
                     float(row["h2_uptake_wt_pct"]),
                     state=at(float(row["temperature_k"]), float(row["pressure_bar"])),
-                    basis=f"{row['uptake_kind']}, per mass of {row['mass_basis']}".replace("_", " "),
+                    basis=f"{row['uptake_kind']}, {words.mass_words(row['mass_basis'])}".replace("_", " "),
                     **_about(row),
                 )
             )

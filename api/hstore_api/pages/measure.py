@@ -16,14 +16,16 @@ from hstore.records import Visibility
 from hstore.store.measured import MeasurementFilter
 from hstore_api.access import Caller, MeasureCaller, ReadCaller  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.dependencies import ServiceDep, StoreDep  # noqa: TC001 - FastAPI reads annotations
-from hstore_api.lab_writes import access_of, author_of, published
+from hstore_api.lab_writes import access_of, author_of, confirmed, discarded, published
 from hstore_api.measurement_schemas import PublishRequest, SharingQuery
 from hstore_api.pages.forms import SAID, filled
 from hstore_api.pages.rendering import render
 from hstore_api.pages.shown import shown_value
+from hstore_api.schemas import WITHOUT_NUL
 
 if TYPE_CHECKING:
     from hstore.store import Store
+    from hstore.store.lab_records import Held
     from hstore_workflows.measure.verdicts import Taken
 
 router = APIRouter(include_in_schema=False)
@@ -32,6 +34,8 @@ EXAMPLE = """formula,h2_capacity_wt_pct,desorption_enthalpy_kj_per_mol_h2,measur
 LaNi4.7Al0.3,1.34,34.1,2026-11-02,A-17,after five cycles
 """
 """A table to begin with."""
+
+MeasurementId = Annotated[str, Form(max_length=500, pattern=WITHOUT_NUL)]
 
 _LISTED = 100
 _MOST_CHARACTERS = 900_000
@@ -73,10 +77,22 @@ def send(
     return _page(request, caller, service.store, taken=taken)
 
 
+@router.post("/measure/confirm")
+def confirm(caller: MeasureCaller, store: StoreDep, measurement_id: MeasurementId) -> Response:
+    """Store a value of the lab that was held, because it is true."""
+    confirmed(store, store.measured, measurement_id, author_of(caller))
+    return RedirectResponse("/measure#own", HTTPStatus.SEE_OTHER)
+
+
+@router.post("/measure/discard")
+def discard(caller: MeasureCaller, store: StoreDep, measurement_id: MeasurementId) -> Response:
+    """Drop a value of the lab that was held."""
+    discarded(store, store.measured, measurement_id, author_of(caller))
+    return RedirectResponse("/measure#own", HTTPStatus.SEE_OTHER)
+
+
 @router.post("/measure/publish")
-def publish(
-    caller: MeasureCaller, store: StoreDep, measurement_id: Annotated[str, Form(max_length=500)]
-) -> Response:
+def publish(caller: MeasureCaller, store: StoreDep, measurement_id: MeasurementId) -> Response:
     """Let everybody see a measurement of the lab."""
     published(store, store.measured, filled(PublishRequest, ids=(measurement_id,)), author_of(caller))
     return RedirectResponse("/measure#own", HTTPStatus.SEE_OTHER)
@@ -124,10 +140,16 @@ def _page(
         table=table,
         taken=taken,
         own=[(stored, shown_value(stored.measurement.value)) for stored in own],
-        held=store.measured.held(caller.lab_id) if caller.lab_id else [],
+        held=[(row, _formula(row)) for row in store.measured.held(caller.lab_id)] if caller.lab_id else [],
         example=EXAMPLE,
         words=WORDS,
     )
+
+
+def _formula(held: Held) -> str:
+    """Name the material of a value that is held: by its formula where it is new, else by its identifier."""
+    new: dict[str, str] = held.material or {}
+    return new.get("formula") or str(held.record["material_id"])
 
 
 def _day(text: str) -> date | None:

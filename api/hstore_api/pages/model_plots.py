@@ -44,7 +44,8 @@ def residual_plot(name: str, frame: pd.DataFrame) -> Plot:
                 "hoverinfo": "x+name",
             }
         )
-    more = f" The {len(counts) - len(shown)} smallest families are left out." if len(counts) > len(shown) else ""
+    left_out = len(counts) - len(shown)
+    more = f" Families with fewer rows ({left_out}) are left out." if left_out else ""
     return Plot(
         key=f"residual-{_key(name)}",
         title="Errors by family",

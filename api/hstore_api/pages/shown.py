@@ -108,6 +108,8 @@ class PropertyRow:
     """Canonical name."""
     values: tuple[Shown, ...] = field(default=())
     """Values of every kind."""
+    beside: tuple[Shown, ...] = field(default=())
+    """Values of other materials, for which the scale has room."""
 
     def of(self, kind: str) -> list[Shown]:
         """Return the values of one kind."""
@@ -127,7 +129,7 @@ class PropertyRow:
     @cached_property
     def _scale(self) -> tuple[float, float]:
         """Ends of the scale: at least the usual one of the property, and far enough for all values."""
-        numbers = [n for v in self.values for n in (v.value, v.lower, v.upper) if n is not None]
+        numbers = [n for v in (*self.values, *self.beside) for n in (v.value, v.lower, v.upper) if n is not None]
         scaled = [_scaled(self.name, n) for n in (*numbers, *SCALES.get(self.name, ()))]
         low, high = min(scaled), max(scaled)
         return (low, high) if high > low else (low - 0.5, high + 0.5)

@@ -131,8 +131,19 @@ def conditions_words(conditions: Conditions) -> str:
 
 def basis_words(basis: Basis) -> str:
     """Print the definitions a value follows, empty where none was stated."""
-    stated = (basis.capacity_definition, basis.uptake_kind, basis.mass_basis and f"per mass of {basis.mass_basis}")
+    stated = (basis.capacity_definition, basis.uptake_kind, mass_words(basis.mass_basis or ""))
     return ", ".join(part.replace("_", " ") for part in stated if part)
+
+
+def mass_words(mass_basis: str) -> str:
+    """Say of which mass a share is, empty where nothing was said.
+
+    >>> mass_words("hydrogenated_material"), mass_words("unspecified")
+    ('per mass of hydrogenated material', 'mass basis not stated')
+    """
+    if mass_basis == "unspecified":
+        return "mass basis not stated"
+    return f"per mass of {mass_basis.replace('_', ' ')}" if mass_basis else ""
 
 
 def reference_link(reference: str | None) -> str:

@@ -125,7 +125,6 @@ window.hstoreScatter = (function () {
       c.beginPath();
       c.rect(box.left, box.top, box.width, box.height);
       c.clip();
-      this.drawGuides(c, hue, box);
       const order = view.order;
       let drawn = 0;
       for (const marked of [false, true]) {
@@ -141,6 +140,7 @@ window.hstoreScatter = (function () {
         }
       }
       c.globalAlpha = 1;
+      this.drawGuides(c, hue, box);
       this.drawFront(c, hue);
       if (this.brush) this.drawBrush(c, hue, box);
       c.restore();
@@ -176,6 +176,19 @@ window.hstoreScatter = (function () {
       c.restore();
     }
 
+    // words of a guide, readable over points
+    write(c, hue, guide, x, y) {
+      const words = (guide.atLeast ? "≥ " : "≤ ") + guide.words;
+      c.save();
+      c.setLineDash([]);
+      c.strokeStyle = hue.page;
+      c.lineWidth = 4;
+      c.lineJoin = "round";
+      c.strokeText(words, x, y);
+      c.restore();
+      c.fillText(words, x, y);
+    }
+
     drawGuides(c, hue, box) {
       c.strokeStyle = hue.warn;
       c.fillStyle = hue.warn;
@@ -186,13 +199,13 @@ window.hstoreScatter = (function () {
         c.beginPath(); c.moveTo(x, box.top); c.lineTo(x, box.top + box.height); c.stroke();
         const right = x < box.left + box.width / 2;
         c.textAlign = right ? "left" : "right";
-        c.fillText((guide.atLeast ? "≥ " : "≤ ") + guide.words, x + (right ? 5 : -5), box.top + box.height - 5);
+        this.write(c, hue, guide, x + (right ? 5 : -5), box.top + box.height - 5);
       }
       for (const guide of this.view.yGuides) {
         const y = box.top + (1 - this.axes.y.share(guide.value)) * box.height;
         c.beginPath(); c.moveTo(box.left, y); c.lineTo(box.left + box.width, y); c.stroke();
         c.textAlign = "left";
-        c.fillText((guide.atLeast ? "≥ " : "≤ ") + guide.words, box.left + 5, y - 3);
+        this.write(c, hue, guide, box.left + 5, y - 3);
       }
       c.setLineDash([]);
     }
