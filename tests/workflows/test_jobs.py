@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import pytest
 from dbos import DBOS
 from sqlalchemy import make_url, update
+from sqlalchemy.exc import OperationalError
 
 from hstore.errors import InputError, StoreError
 from hstore.jobs import EventLevel, JobState
@@ -300,6 +301,23 @@ def test_a_worker_that_is_busy_with_itself_is_alive(home, store, monkeypatch):
     assert second > first
     time.sleep(0.2)
     assert store.jobs.alive() == set(), "it has said goodbye for good"
+
+
+def test_a_journal_that_is_away_for_a_moment_ends_no_worker(queue, run, job, monkeypatch, caplog):
+    monkeypatch.setattr(worker, "_TEND_S", 0.05)
+    start, away = Worker._start, [1, 2]
+
+    def starting(self, claimed):
+        if away:
+            away.pop()
+            raise OperationalError("SELECT 1", {}, Exception("the server is restarted"))
+        start(self, claimed)
+
+    monkeypatch.setattr(Worker, "_start", starting)
+    job_id = queue(pieces=1)
+    run()
+    assert (job(job_id).state, job(job_id).attempts, away) == (JobState.DONE, 1, [])
+    assert "a round of worker w1 failed; trying again" in caplog.text
 
 
 def test_damaged_models_keep_no_worker_from_its_jobs(home, queue, job, monkeypatch, caplog):

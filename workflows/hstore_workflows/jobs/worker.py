@@ -80,14 +80,17 @@ class Worker:
         self._launch()
         _log.info("worker %s is ready", self._executor_id)
         while not self._stopping.told.is_set():
+            idle, wait_s = False, _POLL_S
             try:
                 idle = self._round()
             except StoreError as error:
                 _log.warning("%s; trying again", error)
-                idle = False
+            except Exception:  # noqa: BLE001 - such as a journal that is away; the job at hand must not end with it
+                _log.exception("a round of worker %s failed; trying again", self._executor_id)
+                wait_s = _TEND_S
             if once and idle:
                 return
-            self._stopping.told.wait(_POLL_S)
+            self._stopping.told.wait(wait_s)
 
     def close(self, *, grace_s: float = 0.0) -> bool:
         """Give back the journal and the store, after waiting for the step at hand.
