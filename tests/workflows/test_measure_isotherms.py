@@ -143,6 +143,14 @@ def table(text):
     return read_isotherms(io.BytesIO(text.encode()))
 
 
+def test_of_two_unlikely_ones_under_one_name_the_second_does_not_take_the_place_of_the_first(store, tell):
+    first, other = [(p, u + 30) for p, u in POINTS], [(p, u + 40) for p, u in POINTS]
+    verdicts = tell(told(first, row_id="a"), told(other, row_id="a"), told(first, row_id="a"))
+    assert [verdict.verdict for verdict in verdicts] == ["held", "rejected", "duplicate"]
+    (held,) = store.isotherms.held("north")
+    assert held.record["points"] == [list(point) for point in first]
+
+
 def test_a_table_may_state_what_its_points_share_above_the_header():
     (one,) = table(
         "# formula: C\n# temperature_c: -196.15\n# uptake_kind: excess\n# a remark\n"

@@ -186,6 +186,8 @@ class _Batch:
     def _before(self, name: str) -> MeasuredIsotherm | None:
         if name in self._isotherms:
             return self._isotherms[name]
+        if name in self._held:
+            return MeasuredIsotherm.model_validate(self._held[name].record)
         stored = self._stored(name)
         return None if stored is None else stored.isotherm
 
