@@ -20,6 +20,15 @@ INSTANT = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
+    make_access_tables()
+    make_job_tables()
+    make_isotherms()
+    make_lab_tables()
+    make_search_tables()
+
+
+def make_access_tables() -> None:
+    """Make what keys, their quotas, the audit log and repeated writes need."""
     op.create_table(
         "api_keys",
         sa.Column("key_id", KEY, nullable=False),
@@ -37,6 +46,17 @@ def upgrade() -> None:
         sa.UniqueConstraint("key_hash", name=op.f("uq_api_keys_key_hash")),
     )
     op.create_index(op.f("ix_api_keys_lab_id"), "api_keys", ["lab_id"])
+    op.create_table(
+        "key_usage",
+        sa.Column("key_id", KEY, nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("what", sa.String(), nullable=False),
+        sa.Column("used", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["key_id"], ["api_keys.key_id"], name=op.f("fk_key_usage_key_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("key_id", "day", "what", name=op.f("pk_key_usage")),
+    )
     op.create_table(
         "audit",
         sa.Column("entry_id", KEY, nullable=False),
@@ -62,6 +82,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("caller", "idempotency_key", name=op.f("pk_idempotency")),
     )
     op.create_index(op.f("ix_idempotency_created_at"), "idempotency", ["created_at"])
+
+
+def make_job_tables() -> None:
+    """Make jobs, their logs and their workers."""
     op.create_table(
         "jobs",
         sa.Column("job_id", KEY, nullable=False),
@@ -91,6 +115,19 @@ def upgrade() -> None:
     op.create_index("ix_jobs_access", "jobs", ["lab_id", "visibility", "embargo_until"])
     op.create_index(op.f("ix_jobs_state_created_at"), "jobs", ["state", "created_at"])
     op.create_table(
+        "job_events",
+        sa.Column("job_id", KEY, nullable=False),
+        sa.Column("sequence", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("at", INSTANT, nullable=False),
+        sa.Column("level", sa.String(), nullable=False),
+        sa.Column("message", sa.String(), nullable=False),
+        sa.Column("progress", sa.Double()),
+        sa.ForeignKeyConstraint(
+            ["job_id"], ["jobs.job_id"], name=op.f("fk_job_events_job_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("job_id", "sequence", name=op.f("pk_job_events")),
+    )
+    op.create_table(
         "workers",
         sa.Column("executor_id", KEY, nullable=False),
         sa.Column("host", sa.String(), nullable=False),
@@ -99,6 +136,10 @@ def upgrade() -> None:
         sa.Column("heartbeat_at", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("executor_id", name=op.f("pk_workers")),
     )
+
+
+def make_isotherms() -> None:
+    """Make the isotherms of labs."""
     op.create_table(
         "isotherms",
         sa.Column("isotherm_id", KEY, nullable=False),
@@ -125,32 +166,6 @@ def upgrade() -> None:
     )
     op.create_index("ix_isotherms_access", "isotherms", ["lab_id", "visibility", "embargo_until"])
     op.create_index(op.f("ix_isotherms_material_id_isotherm_id"), "isotherms", ["material_id", "isotherm_id"])
-    op.create_table(
-        "job_events",
-        sa.Column("job_id", KEY, nullable=False),
-        sa.Column("sequence", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("at", INSTANT, nullable=False),
-        sa.Column("level", sa.String(), nullable=False),
-        sa.Column("message", sa.String(), nullable=False),
-        sa.Column("progress", sa.Double()),
-        sa.ForeignKeyConstraint(
-            ["job_id"], ["jobs.job_id"], name=op.f("fk_job_events_job_id"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("job_id", "sequence", name=op.f("pk_job_events")),
-    )
-    op.create_table(
-        "key_usage",
-        sa.Column("key_id", KEY, nullable=False),
-        sa.Column("day", sa.Date(), nullable=False),
-        sa.Column("what", sa.String(), nullable=False),
-        sa.Column("used", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["key_id"], ["api_keys.key_id"], name=op.f("fk_key_usage_key_id"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("key_id", "day", "what", name=op.f("pk_key_usage")),
-    )
-    make_lab_tables()
-    make_search_tables()
 
 
 def make_lab_tables() -> None:
