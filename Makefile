@@ -41,10 +41,13 @@ bench: $(VENV)/.dev ## Run the benchmarks, JSON into runs/bench
 	@cat runs/bench/predict.json
 	$(BIN)/python benchmarks/campaign.py --json > runs/bench/campaign.json
 	@cat runs/bench/campaign.json
+	$(BIN)/python benchmarks/api.py --minutes $(MINUTES) --json > runs/bench/api.json
+	@cat runs/bench/api.json
 
 .PHONY: soak
-soak: $(VENV)/.dev ## Kill the service, workers and campaigns while they work, on each database
+soak: $(VENV)/.dev ## Ask the service all that its contract allows, and kill it, workers and campaigns at work
 	mkdir -p runs/bench
+	HSTORE_TEST_EXAMPLES=50 $(BIN)/pytest tests/api/test_schemathesis.py
 	$(BIN)/python benchmarks/service_soak.py --writes 200 --jobs 20 --json > runs/bench/service_soak.json; \
 		status=$$?; cat runs/bench/service_soak.json; exit $$status
 	$(BIN)/python benchmarks/campaign_soak.py --minutes $(MINUTES) --json > runs/bench/campaign_soak.json; \

@@ -6,6 +6,8 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from starlette.convertors import StringConvertor, register_url_convertor
+
 from hstore.errors import InputError, UnknownNameError
 from hstore.store.lab_records import Author
 from hstore_api.errors import ForbiddenError, NotFoundError
@@ -27,6 +29,15 @@ if TYPE_CHECKING:
     from hstore.store.lab_records import LabRecords
     from hstore_api.access import Caller
     from hstore_api.measurement_schemas import HeldQuery, IsothermsRequest, MeasurementsRequest, PublishRequest
+
+
+class _RecordConvertor(StringConvertor):
+    """Identifiers of records; ``publish`` is the address of an action."""
+
+    regex = "(?!publish$)[^/]+"
+
+
+register_url_convertor("record", _RecordConvertor())
 
 
 def author_of(caller: Caller) -> Author:

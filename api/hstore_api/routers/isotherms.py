@@ -136,7 +136,7 @@ def publish_isotherms(request: PublishRequest, caller: MeasureCaller, once: Once
 
 
 @router.get(
-    "/{isotherm_id}",
+    "/{isotherm_id:record}",
     response_model=IsothermDetail,
     responses={**declared(_FORMS, "The isotherm."), **NOT_MODIFIED, **problems(404, 406, 422)},
 )

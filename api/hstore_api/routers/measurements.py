@@ -168,7 +168,7 @@ def publish_measurements(request: PublishRequest, caller: MeasureCaller, once: O
     return once.write(request, lambda: Answer(published(store, store.measured, request, author_of(caller))))
 
 
-@router.get("/{measurement_id}", responses=problems(404, 422))
+@router.get("/{measurement_id:record}", responses=problems(404, 422))
 def get_measurement(measurement_id: MeasurementId, store: StoreDep, scope: ScopeDep) -> MeasurementDetail:
     """Return a measurement with its history: what it corrects, what corrects it, when it was published."""
     found = store.measured.get(measurement_id, scope=scope)
