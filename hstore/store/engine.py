@@ -141,10 +141,10 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     # What was acknowledged is there also after the power fails; NORMAL would lose the last commits then, and leave
     # a store that is behind the journal of its jobs. It costs about 2 ms a commit.
     connection.execute("PRAGMA synchronous = FULL")
-    _switch_to_wal(connection)
+    switch_to_wal(connection)
 
 
-def _switch_to_wal(connection: sqlite3.Connection) -> None:
+def switch_to_wal(connection: sqlite3.Connection) -> None:
     """Set write-ahead logging, with patience.
 
     Where several processes switch a file that another program made, SQLite tells some of them at once that it

@@ -230,6 +230,20 @@ def test_a_worker_is_alive_while_it_is_heard_of(store):
     assert [worker.executor_id for worker in store.jobs.workers()] == ["w1", "w2", "w3"]
 
 
+@pytest.mark.postgres
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_worker_whose_clock_is_late_is_alive(store, monkeypatch):
+    class Late(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) - timedelta(minutes=5)
+
+    with monkeypatch.context() as late:
+        late.setattr(store_jobs, "datetime", Late)
+        store.jobs.beat("late", host="there", pid=1, started_at=datetime.now(UTC))
+    assert store.jobs.alive() == {"late"}
+
+
 def test_what_no_worker_knows_of_is_queued_again(store, queue):
     job_id = queue("north").job_id
     store.jobs.claim("w")

@@ -18,7 +18,7 @@ from sqlalchemy import NullPool, create_engine, inspect, text
 from hstore.errors import MissingExtraError, StoreError
 from hstore.records import Scope
 from hstore.store import migration, open_store
-from hstore.store.engine import _switch_to_wal, make_engine
+from hstore.store.engine import make_engine, switch_to_wal
 from hstore.store.schema import Base
 
 EVERYTHING = Scope(everything=True)
@@ -185,10 +185,10 @@ class Contested:
 
 def test_the_switch_to_wal_waits_while_others_switch():
     contested = Contested("database is locked", times=3)
-    _switch_to_wal(contested)
+    switch_to_wal(contested)
     assert contested.left == 0
     with pytest.raises(sqlite3.OperationalError, match="disk I/O error"):
-        _switch_to_wal(Contested("disk I/O error", times=1))
+        switch_to_wal(Contested("disk I/O error", times=1))
 
 
 def test_the_folder_of_a_new_store_is_made(tmp_path):

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import make_url, text
 
+from hstore.store.engine import switch_to_wal
+
 if TYPE_CHECKING:
     from dbos import DBOSConfig
 
@@ -64,7 +66,7 @@ def _place(store: Store) -> tuple[str, str]:
     if engine.dialect.name == "sqlite":
         path = journal_path(Path(str(engine.url.database)))
         with closing(sqlite3.connect(path)) as made:
-            made.execute("PRAGMA journal_mode = WAL")
+            switch_to_wal(made)  # several workers may start at once
         return make_url("sqlite://").set(database=str(path)).render_as_string(), "dbos"
     with store.database.connected("read the schema of") as connection:
         schema: Any = connection.scalar(text("SELECT current_schema()"))
