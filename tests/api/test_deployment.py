@@ -106,6 +106,17 @@ def test_no_service_has_more_rights_than_it_needs(services, recipe, name):
     assert recipe[-3] == "USER 10001:10001"
 
 
+def test_what_is_written_beside_a_read_only_root_has_a_place(services, recipe):
+    places = dict(re.findall(r"(\w+)=(\S+)", " ".join(line for line in recipe if line.startswith("ENV "))))
+    for name in OURS:
+        assert services[name]["tmpfs"] == ["/tmp"]
+        assert services[name]["volumes"] == [f"home:{places['HSTORE_HOME']}"]
+    assert all(places[name].startswith("/tmp/") for name in ("MPLCONFIGDIR", "NUMBA_CACHE_DIR"))
+    assert places["PYTHONDONTWRITEBYTECODE"] == "1"
+    assert {place.partition(":")[0] for place in services["postgres"]["tmpfs"]} == {"/tmp", "/run/postgresql"}
+    assert services["postgres"]["volumes"] == ["postgres:/var/lib/postgresql/data"]
+
+
 def test_only_the_api_is_reached_from_outside_and_from_this_machine_only(services, compose):
     assert [name for name, service in services.items() if "ports" in service] == ["api"]
     assert all(port.startswith("127.0.0.1:") for port in services["api"]["ports"])
