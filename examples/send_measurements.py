@@ -9,6 +9,8 @@ import sys
 
 from hstore_api.client import Client
 
+if len(sys.argv) != 2:
+    sys.exit("give the table: python send_measurements.py FILE.csv")
 with Client.from_environment() as hstore:
     taken = hstore.measurements.send_csv(sys.argv[1])
     for verdict in taken.verdicts:

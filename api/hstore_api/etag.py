@@ -23,9 +23,12 @@ NOT_MODIFIED: dict[int | str, dict[str, Any]] = {
 def answer(
     request: Request, content: bytes, media_type: str, *, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Return bytes with their tag, or status 304 where the caller has them already."""
+    """Return bytes with their tag, or status 304 where the caller has them already.
+
+    That answers depend on who asks is said of all of them, in :mod:`hstore_api.security`.
+    """
     tag = tag_of(content)
-    fixed = {**(headers or {}), "ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept, X-API-Key"}
+    fixed = {**(headers or {}), "ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept"}
     if matches(request.headers.get("if-none-match"), tag):
         return Response(status_code=304, headers=fixed)
     return Response(content, media_type=media_type, headers=fixed)

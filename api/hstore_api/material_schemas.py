@@ -125,8 +125,10 @@ class MaterialValue(Schema):
     """Unit of the numbers."""
     kind: Literal["measured", "computed", "predicted"] = Field(examples=["measured"])
     """How it came to be."""
-    standard_deviation: MaybeNumber
-    """Standard uncertainty."""
+    standard_deviation: Annotated[
+        float | None, quantity("as in `unit`; of a predicted pressure, of its natural logarithm", 0.1)
+    ]
+    """Standard uncertainty; of a predicted pressure, that of its natural logarithm."""
     lower: MaybeNumber
     """Lower end of the 90 % interval."""
     upper: MaybeNumber

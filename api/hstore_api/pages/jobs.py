@@ -17,7 +17,7 @@ from hstore_api.idempotency import Once  # noqa: TC001 - FastAPI reads annotatio
 from hstore_api.job_schemas import JobRequest
 from hstore_api.pages.forms import SAID, filled
 from hstore_api.pages.rendering import is_fragment, render
-from hstore_api.pages.words import label
+from hstore_api.pages.words import label, within
 from hstore_api.routers import jobs as routes
 from hstore_api.routers.jobs import JobId, KindsDep  # noqa: TC001 - FastAPI reads annotations
 
@@ -156,7 +156,7 @@ def _about(job: Job) -> str:
     """Say what a job is about: its target, its model or its property."""
     found = (job.parameters.get(name) for name in ("target", "model"))
     asked = job.parameters.get("property")
-    return next((str(value) for value in found if value), label(str(asked)) if asked else "")
+    return next((str(value) for value in found if value), within(label(str(asked))) if asked else "")
 
 
 def _words(values: dict[str, Any]) -> list[tuple[str, str]]:

@@ -31,7 +31,7 @@ PLACES = (
 )
 """Address -> name in the navigation."""
 
-_HEADERS = {"Cache-Control": "private, no-cache", "Vary": "Accept, Cookie, HX-Request, X-API-Key"}
+_HEADERS = {"Cache-Control": "private, no-cache", "Vary": "Accept, HX-Request"}
 
 
 def render(
