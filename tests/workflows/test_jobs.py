@@ -426,6 +426,19 @@ def test_sigterm_leaves_a_long_step_to_the_next_worker(queue, spawn, run, job):
     assert (done.result, done.executor_id) == ({"chain": CHAIN[:2]}, "w2")
 
 
+def test_a_job_that_takes_worker_after_worker_with_it_is_given_up(queue, spawn, job, monkeypatch):
+    monkeypatch.setenv("TINY_MAX_DEATHS", "2")
+    job_id, following = queue(fail_at=0, kills=True), queue(pieces=1)
+    deaths = 0
+    while not job(job_id).state.final:
+        one = spawn("w1")
+        job(job_id, lambda found, one=one: found.state.final or one.poll() is not None)
+        deaths += one.poll() is not None
+    assert (job(job_id).state, deaths) == (JobState.FAILED, 2)
+    assert "given up after 2 workers died" in job(job_id).error
+    assert job(following, lambda found: found.state.final).state is JobState.DONE
+
+
 def test_a_job_of_an_unknown_kind_fails_and_says_so(store, home, run, job):
     job_id = store.jobs.create("other", {}, access=Access()).job_id
     run()

@@ -29,6 +29,8 @@ class Tiny(Parameters):
     """Piece that raises."""
     exits: bool = False
     """Whether it asks the interpreter to end, in place of an error."""
+    kills: bool = False
+    """Whether it takes its worker with it, in place of an error."""
 
 
 def _begin(work):
@@ -40,6 +42,8 @@ def _grow(work):
     if work.parameters.fail_at == work.piece:
         if work.parameters.exits:
             sys.exit(3)
+        if work.parameters.kills:
+            os.kill(os.getpid(), signal.SIGKILL)
         raise ValueError("broken on purpose")
     so_far = [work.before["begin"], *work.before["grow"]][-1]["value"]
     end = time.monotonic() + work.parameters.seconds
@@ -93,9 +97,10 @@ def drop_journal(database_url):
 def main():
     """Work until told to stop."""
     from hstore.settings import load_settings
-    from hstore_workflows.jobs.worker import Worker
+    from hstore_workflows.jobs import worker as workers
 
-    worker = Worker(load_settings(), {"tiny": TINY}, sys.argv[1])
+    workers.MAX_DEATHS = int(os.environ.get("TINY_MAX_DEATHS", workers.MAX_DEATHS))
+    worker = workers.Worker(load_settings(), {"tiny": TINY}, sys.argv[1])
     signal.signal(signal.SIGTERM, lambda *_: worker.stop())
     worker.run(once="--once" in sys.argv)
     worker.close(grace_s=3)

@@ -128,7 +128,7 @@ class Worker:
         DBOS(config=journal_config(self._store, self._executor_id))
         take_over_logging()
 
-        @DBOS.workflow(name=_WORKFLOW, max_recovery_attempts=MAX_DEATHS)
+        @DBOS.workflow(name=_WORKFLOW, max_recovery_attempts=MAX_DEATHS - 1)
         def job(job_id: str, attempt: int) -> None:
             self._attempt(job_id, attempt)
 
