@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -79,10 +80,16 @@ class Work(Generic[P]):
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file that is there as a whole or not at all, whatever stops the worker; its folder is made."""
+    """Write a file that is there as a whole or not at all, whatever stops the worker; its folder is made.
+
+    It is on the disk before the journal says that its step is done.
+    """
     path.parent.mkdir(exist_ok=True)
     scratch = path.with_name(f".{path.name}.part")
-    scratch.write_text(text, encoding="utf-8")
+    with scratch.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
     scratch.replace(path)
 
 
