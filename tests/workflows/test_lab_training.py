@@ -9,7 +9,6 @@ import pytest
 from hstore.errors import InputError, UnknownNameError
 from hstore.formula import parse_amounts
 from hstore.records import PUBLIC_SCOPE, Access, Conditions, Scope
-from hstore.settings import Settings
 from hstore_models.prediction import Query
 from hstore_models.registry import Registry
 from hstore_models.spec import Spec
@@ -29,11 +28,6 @@ def energies():
         for j, anion in enumerate(("O", "S", "Se"))
     ]
     return pd.DataFrame(rows, columns=["formula", ENERGY])
-
-
-@pytest.fixture
-def settings(tmp_path):
-    return Settings(home=tmp_path / "home", database_url=None, data_mirror=None)
 
 
 @pytest.fixture

@@ -44,8 +44,8 @@ def command(host: str, port: int, *, no_worker: bool, processes: int) -> None:
     """Start the REST service.
 
     The store is HSTORE_DATABASE_URL, or a file in HSTORE_HOME; an empty one is filled with the embedded
-    candidates, whose properties are then predicted by a worker, which is started beside it for all jobs. Everybody
-    who reaches the address may read what is public. Ctrl-C or SIGTERM ends it.
+    candidates, whose properties are then predicted by a worker, which is started beside it for all jobs. What is
+    public is read without a key, except with HSTORE_ENVIRONMENT=production. Ctrl-C or SIGTERM ends it.
     """
     import uvicorn
 
