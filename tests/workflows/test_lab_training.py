@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from hstore.errors import InputError, UnknownNameError
 from hstore.formula import parse_amounts
+from hstore.jobs import JobState
 from hstore.records import PUBLIC_SCOPE, Access, Conditions, Scope
 from hstore_models.prediction import Query
 from hstore_models.registry import Registry
 from hstore_models.spec import Spec
 from hstore_models.training import train
+from hstore_workflows import releases
+from hstore_workflows.jobs.kinds import SHIPPED
+from hstore_workflows.jobs.start import start_job
+from hstore_workflows.jobs.worker import Worker
 from hstore_workflows.lab_training import measurements_table, train_for_lab
+from tests.workflows.tiny_jobs import drop_journal
 
 ENERGY = "activation_energy_ev"
 METALS = ("Li", "Na", "K", "Rb", "Mg", "Ca", "Sr", "Ba", "Al", "Sc", "Y", "La")
@@ -98,13 +107,36 @@ def test_the_same_measurements_give_the_same_version(settings, public, measured)
     assert train_for_lab(settings, measured, "hopping", "north").model_id == first.model_id
 
 
-def test_promotion_is_up_to_the_gate(settings, public, measured, monkeypatch):
-    said = []
-    card = train_for_lab(settings, measured, "hopping", "north", promote=True, say=said.append)
-    in_use = Registry(settings.models_dir).current_id("hopping", "north")
-    better = "\nbetter:" in "\n".join(said)
-    assert in_use == (card.model_id if better else public.card.model_id)
-    assert Registry(settings.models_dir).current_id("hopping", "south") == public.card.model_id
+@pytest.mark.parametrize("better", [True, False])
+def test_promotion_is_up_to_the_gate(settings, public, measured, monkeypatch, better):
+    compare = releases.compare
+    monkeypatch.setattr(releases, "compare", lambda *args, **how: replace(compare(*args, **how), better=better))
+    card = train_for_lab(settings, measured, "hopping", "north", promote=True)
+    registry = Registry(settings.models_dir)
+    assert registry.current_id("hopping", "north") == (card if better else public.card).model_id
+    assert registry.current_id("hopping", "south") == public.card.model_id
+
+
+def test_a_training_job_leaves_the_card_and_says_whether_it_is_in_use(settings, public, measured):
+    settings = settings.model_copy(
+        update={"database_url": measured.database.engine.url.render_as_string(hide_password=False)}
+    )
+    asked = {"model": "hopping", "own_measurements": True}
+    access = Access(lab_id="north", visibility="lab")
+    job_id = start_job(measured, settings, SHIPPED, "train", asked, access=access).job_id
+    worker = Worker(settings, SHIPPED, "w1")
+    try:
+        worker.run(once=True)
+    finally:
+        assert worker.close()
+        drop_journal(settings.database_url)
+    job = measured.jobs.get(job_id, scope=NORTH)
+    assert job.state is JobState.DONE, job.error
+    assert (job.result["model"], job.result["in_use"]) == ("hopping", False)
+    card = json.loads((settings.jobs_dir / job_id / "files" / "card.json").read_text())
+    assert (card["model_id"], card["access"]["lab_id"]) == (job.result["model_id"], "north")
+    told = [event.message for event in measured.jobs.events(job_id, scope=NORTH)]
+    assert any("training hopping with 5 rows" in line for line in told)
 
 
 def test_a_lab_without_measurements_is_told_so_and_nothing_is_trained(settings, public, measured):

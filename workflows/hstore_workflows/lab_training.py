@@ -60,13 +60,11 @@ def train_for_lab(
         DataError: a data set it needs is damaged.
     """
     from hstore_models.registry import Registry
-    from hstore_models.spec import SHIPPED
-    from hstore_models.training import MODELS, ensure, model_of
+    from hstore_models.training import MODELS, ensure
+    from hstore_workflows.train import model_named
 
-    registry = Registry(settings.models_dir)
-    names = {*SHIPPED, *(card.model for card in registry.cards())}
-    model = model_or_property if model_or_property in names else model_of(model_or_property, settings)
-    in_use = registry.usable(model) or ensure(model, settings, say=say)
+    model = model_named(model_or_property, settings)
+    in_use = Registry(settings.models_dir).usable(model) or ensure(model, settings, say=say)
     properties = MODELS.get(model, in_use.card.properties)
     table = measurements_table(store, lab_id, properties)
     if table.empty:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hstore.errors import InputError
+from hstore_models.registry import Registry
 from hstore_models.spec import SHIPPED, read_spec, shipped_spec
 from hstore_models.training import Trained, made_from, model_of, train
 from hstore_models.tuning import tune_spec
@@ -38,6 +39,16 @@ class TrainingRequest:
     """Whether the version is put into use where the gate finds it better."""
 
 
+def model_named(text: str, settings: Settings) -> str:
+    """Return the name of a model, shipped or trained from a spec of the user's own, from its name or a property's.
+
+    Raises:
+        UnknownNameError: it is neither; the message lists the properties that are predicted.
+    """
+    names = {*SHIPPED, *(card.model for card in Registry(settings.models_dir).cards())}
+    return text if text in names else model_of(text, settings)
+
+
 def spec_of(name: str, settings: Settings) -> tuple[Spec, dict[str, pd.DataFrame]]:
     """Return the spec that a property, a model or a path stands for, and the tables that belong to it.
 
@@ -48,7 +59,7 @@ def spec_of(name: str, settings: Settings) -> tuple[Spec, dict[str, pd.DataFrame
     """
     if name.endswith(".toml"):
         return read_spec(Path(name)), {}
-    model = name if name in SHIPPED else model_of(name, settings)
+    model = model_named(name, settings)
     return (shipped_spec(model), {}) if model in SHIPPED else made_from(model, settings)
 
 

@@ -30,11 +30,9 @@ class TrainParameters(Parameters):
 
 
 def _check(asked: TrainParameters, settings: Settings, scope: Scope) -> None:
-    from hstore_models.spec import SHIPPED
-    from hstore_models.training import model_of
+    from hstore_workflows.train import model_named
 
-    if asked.model not in SHIPPED:
-        model_of(asked.model, settings)
+    model_named(asked.model, settings)
     if asked.own_measurements and scope.lab_id is None:
         raise InputError("own_measurements needs a key of a lab; this one has none")
     if asked.promote and not asked.own_measurements:
