@@ -53,6 +53,11 @@ _FEW = 2_000
 _RARE = 20_000
 """Materials of an element up to which its own list is walked."""
 
+_WALK = "SELECT " + ", ".join(
+    f"set_config('enable_{way}', 'off', true)" for way in ("sort", "bitmapscan", "hashjoin", "mergejoin")
+)
+"""Has PostgreSQL walk an index for the rest of a transaction."""
+
 _ESTIMATE_S = 60.0
 _MOST_ESTIMATES = 10_000
 
@@ -271,6 +276,9 @@ class Search:
         self, connection: Connection, asked: _Asked, after: Position | None, *, most: int, skipped: int = 0
     ) -> Sequence[Any]:
         plan = self._plan(connection, asked)
+        if plan.walk not in {"few", "gathered"} and connection.dialect.name == "postgresql":
+            # It takes filters of elements to leave nearly nothing, and would gather all that pass and sort them.
+            connection.exec_driver_sql(_WALK)
         statement = ordered(asked.shape, plan, descending=asked.order.descending, after=after is not None)
         if skipped:
             statement = statement.offset(skipped)

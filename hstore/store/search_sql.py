@@ -203,7 +203,8 @@ def numbers_of(shape: Shape) -> Select[Any]:
     row = MaterialNumberRow
     chosen = row.material_id.in_(bindparam("names", expanding=True))
     within = or_(*(_lookup(shape, place, row) for place in range(len(shape.ranges))))
-    return select(row.material_id, row.name, row.value, row.kind).where(chosen, within)
+    columns: list[Any] = [row.material_id, row.name, row.value, row.kind]
+    return select(*columns).where(chosen, within)
 
 
 def found(shape: Shape, plan: Plan) -> Select[Any]:
@@ -252,9 +253,12 @@ def _filter(name: str, row: Any) -> ColumnElement[bool]:
         return row.words.like(bindparam(name, type_=String()), escape="/")  # type: ignore[no-any-return] # any row
     column = row.n_elements if name.startswith("n_elements") else getattr(row, name)
     value = bindparam(name, type_=column.type)
+    clause: ColumnElement[bool] = column == value
     if name == "n_elements_min":
-        return column >= value  # type: ignore[no-any-return] # any row
-    return column <= value if name == "n_elements_max" else column == value
+        clause = column >= value
+    elif name == "n_elements_max":
+        clause = column <= value
+    return clause
 
 
 def _of_elements(name: str, row: Any) -> Iterator[ColumnElement[bool]]:
@@ -285,7 +289,8 @@ def _kept(shape: Shape, key: Any, *, but: int = -1) -> Iterator[ColumnElement[bo
 def _in_range(shape: Shape, place: int, number: Any, value: Any) -> ColumnElement[bool]:
     """Return the WHERE clause for the numbers within a range that may be seen."""
     bounds = shape.ranges[place]
-    low, high = (bindparam(f"{part}_{place}", type_=Double()) for part in ("low", "high"))
+    low = bindparam(f"low_{place}", type_=Double())
+    high = bindparam(f"high_{place}", type_=Double())
     parts: list[ColumnElement[bool]] = [
         number.name == bindparam(f"name_{place}", type_=String()),
         visible(number, shape.viewer),
@@ -321,7 +326,8 @@ def _by_number(shape: Shape, place: int) -> Select[Any]:
     row = MaterialNumberRow
     within = (_in_range(shape, place, row, row.value), *_filters(shape, row, _REPEATED))
     lookups = (*_kept(shape, row.material_id, but=place), _fits(shape, row.material_id), ~_better(shape, place))
-    return select(row.material_id, row.value).where(*within, *lookups)
+    columns: list[Any] = [row.material_id, row.value]
+    return select(*columns).where(*within, *lookups)
 
 
 def _gathered(shape: Shape, plan: Plan) -> Select[Any]:
