@@ -289,8 +289,8 @@ def _kept(shape: Shape, key: Any, *, but: int = -1) -> Iterator[ColumnElement[bo
 def _in_range(shape: Shape, place: int, number: Any, value: Any) -> ColumnElement[bool]:
     """Return the WHERE clause for the numbers within a range that may be seen."""
     bounds = shape.ranges[place]
-    low = bindparam(f"low_{place}", type_=Double())
-    high = bindparam(f"high_{place}", type_=Double())
+    low: ColumnElement[float] = bindparam(f"low_{place}", type_=Double())
+    high: ColumnElement[float] = bindparam(f"high_{place}", type_=Double())
     parts: list[ColumnElement[bool]] = [
         number.name == bindparam(f"name_{place}", type_=String()),
         visible(number, shape.viewer),
