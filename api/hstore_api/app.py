@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
 
 import hstore
 from hstore.settings import Settings, load_settings
@@ -36,7 +37,7 @@ from hstore_api.routers import (
     screens,
 )
 from hstore_api.security import install_security
-from hstore_api.seeding import Seeding, embedded_candidates
+from hstore_api.seeding import SEEDED_WITHIN_S, Seeding, embedded_candidates
 from hstore_api.stopping import Stopping
 
 if TYPE_CHECKING:
@@ -92,23 +93,25 @@ def _lifespan(settings: Settings, metrics: Metrics) -> Callable[[FastAPI], Abstr
         with open_store(settings.store_url) as store:
             seeding = Seeding(store, partial(embedded_candidates, settings.seed))
             stopping = Stopping()
+            predictor = Predictor(settings, tell=metrics.predicted)
             app.state.service = Service(
                 settings=settings,
                 store=store,
                 seeding=seeding,
-                predictor=Predictor(settings, tell=metrics.predicted),
+                predictor=predictor,
                 metrics=metrics,
                 model_check=ModelCheck(),
                 stopping=stopping,
             )
             seeding.start()
-            app.state.service.predictor.start()
+            predictor.start()
             try:
                 with stopping.by_signal(seeding.give_up):
+                    await run_in_threadpool(seeding.wait, SEEDED_WITHIN_S)
                     yield
             finally:
                 stopping.tell()
-                app.state.service.predictor.stop()
+                predictor.stop()
                 seeding.stop()
 
     return lifespan

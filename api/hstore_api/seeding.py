@@ -1,4 +1,4 @@
-"""Fill an empty store with the embedded candidates, in the background, all or nothing."""
+"""Fill an empty store with the embedded candidates, all or nothing."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 SeedState = Literal["ready", "seeding", "failed"]
 
+SEEDED_WITHIN_S = 60.0
+"""How long a service waits for its store to be full before it listens, s: a fast machine takes ten."""
+
 _PATIENCE_S = 3.0
 _log = logging.getLogger(__name__)
 
@@ -25,7 +28,7 @@ class _StoppedError(Exception):
 
 
 class Seeding:
-    """The filling of one store; the service answers meanwhile.
+    """The filling of one store, in a thread: where it takes long, the service answers meanwhile.
 
     Everything is written in one transaction: a store either has all candidates or, when the service was
     stopped, none, and the next start begins again.

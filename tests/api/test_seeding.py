@@ -1,8 +1,9 @@
-"""The first start: an empty store is filled, all or nothing, while the service answers."""
+"""The first start: an empty store is filled, all or nothing, before the service answers."""
 
 from __future__ import annotations
 
 import threading
+import time
 from itertools import islice
 
 import pytest
@@ -16,7 +17,20 @@ from hstore_api.seeding import Seeding, embedded_candidates
 EVERYTHING = Scope(everything=True)
 
 
-def test_the_service_answers_while_the_store_is_filled(settings, build, monkeypatch):
+def test_the_first_answer_has_all_candidates(settings, build, monkeypatch):
+    def slowly(_seed):
+        for i in range(3):
+            time.sleep(0.2)
+            yield build.material(f"m{i}")
+
+    monkeypatch.setattr(module, "embedded_candidates", slowly)
+    with TestClient(create_app(settings)) as client:
+        assert len(client.get("/v1/materials").json()["items"]) == 3
+        assert client.get("/healthz").json()["materials"] == "ready"
+
+
+def test_a_service_that_is_filled_for_long_answers_meanwhile(settings, build, monkeypatch):
+    monkeypatch.setattr(module, "SEEDED_WITHIN_S", 0.1)
     go_on = threading.Event()
 
     def slowly(_seed):
