@@ -18,6 +18,9 @@ from hstore_workflows.jobs.rows import write_rows
 from hstore_workflows.jobs.seed import PROPERTIES, seed_predictions
 from hstore_workflows.jobs.start import start_job
 from hstore_workflows.jobs.worker import Worker
+from hstore_workflows.sources import materials_project
+from tests.workflows.mp_server import KEY, MPServer, many
+from tests.workflows.optimade_server import OptimadeServer, entry, formula
 
 EVERYTHING = Scope(everything=True)
 NORTH = Access(lab_id="north", visibility="lab")
@@ -60,7 +63,9 @@ def store(settings):
 def do(store, settings):
     """Have a job done, and return it."""
 
-    def run(kind, access=Access(), **parameters):  # noqa: B008 - a frozen record
+    own = settings
+
+    def run(kind, access=Access(), *, settings=own, **parameters):  # noqa: B008 - a frozen record
         job_id = start_job(store, settings, SHIPPED, kind, parameters, access=access).job_id
         worker = Worker(settings, SHIPPED, "w1")
         try:
@@ -169,6 +174,43 @@ def test_structure_types_are_fetched_as_the_labs_own(do, store):
     found = list(store.materials(scope=Scope(lab_id="north")))
     assert all(m.material_id.startswith("north:") and m.access == NORTH for m in found)
     assert list(store.materials(scope=PUBLIC_SCOPE)) == []
+
+
+def test_an_optimade_provider_that_the_operator_allows_is_asked(do, store, settings, monkeypatch):
+    with OptimadeServer([entry(n, formula(n)) for n in range(40)]) as server:
+        allowed = settings.model_copy(update={"fetch_endpoints": (server.url,)})
+        asked = {"source": "optimade", "providers": [server.url], "elements": ["Mg", "H"], "limit": 5}
+        with pytest.raises(UnknownNameError, match="provider"):
+            start_job(store, settings, SHIPPED, "fetch", asked, access=Access())
+        job = do("fetch", settings=allowed, **asked)
+    assert job.state is JobState.DONE, job.error
+    assert (job.result["n_received"], job.result["n_rejected"]) == (5, 0)
+    assert len(list(store.materials(scope=PUBLIC_SCOPE))) == job.result["n_stored"]
+
+
+def test_a_provider_that_delivers_nothing_fails_the_job_and_says_so(do, settings):
+    with OptimadeServer([]) as server:
+        elsewhere = f"{server.url}/elsewhere"
+        allowed = settings.model_copy(update={"fetch_endpoints": (elsewhere,)})
+        job = do("fetch", settings=allowed, source="optimade", providers=[elsewhere], elements=["Mg"])
+    assert job.state is JobState.FAILED
+    assert "no provider delivered anything" in job.error
+
+
+def test_the_materials_project_is_asked_with_the_operators_key(do, store, monkeypatch):
+    monkeypatch.setenv("MP_API_KEY", KEY)
+    access = materials_project.MPAccess
+    with MPServer(many()) as server:
+        monkeypatch.setattr(materials_project, "MPAccess", lambda *own: access(*own, endpoint=server.url))
+        job = do("fetch", NORTH, source="mp", elements=["La", "Ni"], limit=100)
+    assert job.state is JobState.DONE, job.error
+    assert (job.result["n_received"], job.result["n_rejected"]) == (39, 0)
+    found = list(store.materials(scope=Scope(lab_id="north")))
+    assert len(found) == job.result["n_stored"] > 0
+    assert all(m.material_id.startswith("north:mp:") for m in found)
+    told = " ".join(event.message for event in store.jobs.events(job.job_id, scope=EVERYTHING))
+    assert "39 materials announced" in told
+    assert KEY not in told + job.model_dump_json()
 
 
 def test_structures_sent_along_are_stored_and_bad_ones_named(do, store):
