@@ -36,6 +36,9 @@ COMPOSITION_ONLY = "from the composition alone: this model does not look at stru
 HEAD_START_S = 1.0
 """Time after its start in which a service answers before it loads models, s."""
 
+LOADED_WITHIN_S = 5.0
+"""Longest wait of a service that ends for a model that is being loaded, s."""
+
 _NUMBERS = ("mean", "std", "lower", "upper")
 
 _log = logging.getLogger(__name__)
@@ -86,6 +89,7 @@ class Predictor:
         self._training = training or Training(settings)
         self._batches = Batches()
         self._timer: threading.Timer | None = None
+        self._stopping = threading.Event()
         self._few_threads: Any = None
 
     def start(self) -> None:
@@ -100,11 +104,14 @@ class Predictor:
     def stop(self) -> None:
         """End what was started, and leave the numerical libraries as they were found.
 
-        What is being loaded or trained is not waited for.
+        A model that is being loaded ahead of requests is waited for, at most :data:`LOADED_WITHIN_S`: libraries
+        abort a process that ends meanwhile. A training is not waited for.
         """
         self.structures.close()
+        self._stopping.set()
         if self._timer is not None:
             self._timer.cancel()
+            self._timer.join(LOADED_WITHIN_S)
         if self._few_threads is not None:
             self._few_threads.restore_original_limits()
 
@@ -234,6 +241,8 @@ class Predictor:
         from threadpoolctl import threadpool_limits
 
         for name in dict.fromkeys(served.model for served in shipped_properties().values()):
+            if self._stopping.is_set():
+                return
             if self.cards.in_use(name, PUBLIC_SCOPE) is None:
                 if self._settings.environment == "production":
                     self._training.begin(name)

@@ -49,7 +49,9 @@ def app(settings, records):
 @pytest.fixture(scope="session")
 def predictor(trained, loaded):
     """Models that stay loaded from test to test, trained by this process where they are missing."""
-    return Predictor(trained, training=Training(trained, lambda name, _: loaded(name)))
+    made = Predictor(trained, training=Training(trained, lambda name, _: loaded(name)))
+    yield made
+    made.stop()
 
 
 @pytest.fixture

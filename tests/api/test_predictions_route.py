@@ -489,3 +489,20 @@ def test_a_failed_training_is_tried_again(settings):
         training.wait_for("a")
     training.wait_for("a")
     assert next(answers, "asked twice") == "asked twice"
+
+
+def test_a_model_that_is_being_loaded_is_waited_for_and_the_others_are_left(settings, monkeypatch):
+    predictor, began, loaded = Predictor(settings), threading.Event(), []
+
+    def slow(name, _scope):
+        began.set()
+        time.sleep(0.3)
+        loaded.append(name)
+
+    monkeypatch.setattr("hstore_api.predictor.HEAD_START_S", 0.0)
+    monkeypatch.setattr(predictor.cards, "in_use", lambda *_: "some version")
+    monkeypatch.setattr(predictor.models, "serving", slow)
+    predictor.start()
+    assert began.wait(30)
+    predictor.stop()
+    assert len(loaded) == 1
