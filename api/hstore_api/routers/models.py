@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Path, Query
@@ -274,9 +275,13 @@ def _release_for(caller: Caller, *, everybody: bool) -> str | None:
 
 def _told(error: Exception, service: Service) -> str:
     """Return what a caller is told of a refusal: no path of the server and no command of its operator."""
-    lines = [line for line in str(error).splitlines() if str(service.settings.home) not in line]
-    words = " ".join(line.strip() for line in lines if "hstore models promote" not in line)
-    return words.partition("; see: hstore")[0] or "the files of this version are refused; ask the operator"
+    home = str(service.settings.home)
+
+    def is_for_all(part: str) -> bool:
+        return home not in part and "hstore " not in part
+
+    said = ("; ".join(takewhile(is_for_all, line.strip().split("; "))) for line in str(error).splitlines())
+    return " ".join(filter(None, said)) or "the files of this version are refused; ask the operator"
 
 
 def _note(service: Service, caller: Caller, action: str, model: str, entry: Promotion) -> None:
