@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from hstore.records import Kind
 from hstore.thermo import Z_90
-from hstore.units import celsius_from_kelvin
+from hstore.units import celsius_from_kelvin, kelvin_from_celsius
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,56 +31,16 @@ def vant_hoff_plot(predicted: VantHoff | None, measured: Sequence[Shown]) -> Plo
     Returns:
         The plot; None where there is nothing to draw.
     """
-    from hstore_workflows.report.plot import BLUE, ORANGE, Plot, layout, power_ticks, rounded, titled
+    from hstore_workflows.report.plot import Plot, layout, power_ticks, titled
 
-    traces: list[dict[str, Any]] = []
-    if predicted is not None:
-        x = rounded(1000.0 / predicted.temperatures_k)
-        band = Z_90 * predicted.ln_std
-        upper, lower = ((predicted.ln_pressure + sign * band) / _LN_10 for sign in (1, -1))
-        edge = {"type": "scatter", "mode": "lines", "x": x, "line": {"width": 0}, "hoverinfo": "skip"}
-        traces += [
-            {**edge, "y": rounded(upper), "showlegend": False},
-            {**edge, "y": rounded(lower), "fill": "tonexty", "fillcolor": f"{BLUE}33", "name": "90 % interval"},
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "name": "predicted",
-                "x": x,
-                "y": rounded(predicted.ln_pressure / _LN_10),
-                "line": {"color": BLUE, "width": 2.5},
-                "hovertext": _curve_words(predicted),
-                "hoverinfo": "text",
-            },
-        ]
+    traces = [] if predicted is None else _curve(predicted)
     points = _points(measured)
     if points:
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "name": "measured",
-                "x": [1000.0 / t for t, _, _ in points],
-                "y": [y for _, y, _ in points],
-                "hovertext": [said for _, _, said in points],
-                "hoverinfo": "text",
-                "marker": {
-                    "color": ORANGE,
-                    "size": 10,
-                    "symbol": "diamond",
-                    "line": {"color": "#444444", "width": 1},
-                },
-            }
-        )
+        traces.append(_diamonds(points))
     if not traces:
         return None
     xs = [value for trace in traces for value in trace["x"]]
     ys = [value for trace in traces for value in trace["y"] if value is not None]
-    ticks = [t for t in _TICKS_CELSIUS if min(xs) <= 1000.0 / (t + 273.15) <= max(xs)]
-    axis = {
-        "tickvals": [1000.0 / (t + 273.15) for t in ticks],
-        "ticktext": [f"{t} °C".replace("-", "−") for t in ticks],
-    }
     return Plot(
         key="vant-hoff",
         title="Plateau pressure over temperature (van ’t Hoff)",
@@ -88,7 +48,7 @@ def vant_hoff_plot(predicted: VantHoff | None, measured: Sequence[Shown]) -> Plo
         "is straight; it holds some 100 K around measurements and below the critical temperature.",
         data=traces,
         layout=layout(
-            titled("temperature, scale of 1/T", autorange="reversed", **axis),
+            titled("temperature, scale of 1/T", autorange="reversed", **_celsius_ticks(min(xs), max(xs))),
             titled("plateau pressure (bar)", **power_ticks(min(ys), max(ys))),
         ),
         height=_HEIGHT,
@@ -125,6 +85,57 @@ def isotherm_plot(isotherms: Sequence[MeasuredIsotherm]) -> Plot | None:
         layout=layout(titled("pressure (bar)", rangemode="tozero"), titled("uptake (wt%)", rangemode="tozero")),
         height=_HEIGHT,
     )
+
+
+def _curve(predicted: VantHoff) -> list[dict[str, Any]]:
+    """Return the predicted line and its band; x is 1000 K / T, y the decadic logarithm of the pressure."""
+    from hstore_workflows.report.plot import BLUE, rounded
+
+    x = rounded(1000.0 / predicted.temperatures_k)
+    band = Z_90 * predicted.ln_std
+    upper, lower = ((predicted.ln_pressure + sign * band) / _LN_10 for sign in (1, -1))
+    edge = {"type": "scatter", "mode": "lines", "x": x, "line": {"width": 0}, "hoverinfo": "skip"}
+    return [
+        {**edge, "y": rounded(upper), "showlegend": False},
+        {**edge, "y": rounded(lower), "fill": "tonexty", "fillcolor": f"{BLUE}33", "name": "90 % interval"},
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": "predicted",
+            "x": x,
+            "y": rounded(predicted.ln_pressure / _LN_10),
+            "line": {"color": BLUE, "width": 2.5},
+            "hovertext": _curve_words(predicted),
+            "hoverinfo": "text",
+        },
+    ]
+
+
+def _diamonds(points: Sequence[tuple[float, float, str]]) -> dict[str, Any]:
+    """Return the marks of measured plateaux: temperature in K, decadic logarithm of the pressure, words."""
+    from hstore_workflows.report.plot import ORANGE
+
+    line = {"color": "#444444", "width": 1}
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "measured",
+        "x": [1000.0 / t for t, _, _ in points],
+        "y": [y for _, y, _ in points],
+        "hovertext": [said for _, _, said in points],
+        "hoverinfo": "text",
+        "marker": {"color": ORANGE, "size": 10, "symbol": "diamond", "line": line},
+    }
+
+
+def _celsius_ticks(low: float, high: float) -> dict[str, Any]:
+    """Return ticks at round temperatures in °C on an axis of 1000 K / T that reaches from low to high."""
+    places = {celsius: 1000.0 / kelvin_from_celsius(celsius) for celsius in _TICKS_CELSIUS}
+    shown = [celsius for celsius, place in places.items() if low <= place <= high]
+    return {
+        "tickvals": [places[celsius] for celsius in shown],
+        "ticktext": [f"{celsius} °C".replace("-", "−") for celsius in shown],
+    }
 
 
 def _curve_words(predicted: VantHoff) -> list[str]:
