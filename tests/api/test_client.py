@@ -103,7 +103,11 @@ def test_materials_are_walked_page_by_page(public, records, build):
     assert [material.values["lcd_A"].value for material in bounded] == [15.0]
 
 
-def test_materials_as_a_table(public):
+@pytest.mark.parametrize("most", [2, 100_000])
+def test_materials_as_a_table(public, monkeypatch, most):
+    monkeypatch.setattr("hstore_api.routers.materials.MAX_ROWS", most)
+    table = public.materials.frame(elements="La", where=["h2_capacity_wt_pct<0"])
+    assert list(table["material_id"]) == []
     table = public.materials.frame(elements="La")
     assert sorted(table["material_id"]) == ["a/LaNi5", "b/La2Ni10", "c/LaNi4Al"]
 
@@ -357,11 +361,13 @@ def test_odd_retry_after_headers(client_of, given):
         (lambda c: c.measurements.send([{"formula": "LaNi5"}]), True),
         (lambda c: c.jobs.start("screen"), True),
         (lambda c: c.predict("h2_capacity_wt_pct", ["LaNi5"]), True),
-        (lambda c: c.campaigns.propose("c"), False),
+        (lambda c: c.campaigns.propose("c"), True),
+        (lambda c: c.campaigns.tell("c", [{"formula": "LaNi5"}]), True),
+        (lambda c: c.campaigns.begin("c"), False),
         (lambda c: c.keys.create("n", ["read"]), False),
         (lambda c: c.jobs.retry("j"), False),
     ],
-    ids=["get", "measurements", "job", "predict", "propose", "key", "retry"],
+    ids=["get", "measurements", "job", "predict", "propose", "tell", "begin", "key", "retry"],
 )
 def test_only_what_can_be_repeated_is_sent_again_after_a_lost_answer(client_of, call, again):
     lost = httpx2.ReadError("connection lost")

@@ -24,6 +24,7 @@ from hstore_api.campaign_schemas import (
     RowVerdict,
     StopAdvice,
 )
+from hstore_api.client.idempotency import named
 from hstore_api.client.transport import Operation, request_of
 
 if TYPE_CHECKING:
@@ -71,28 +72,53 @@ class Campaigns:
         """Return where a campaign stands, with its experiments."""
         return self._transport.read(CampaignDetail, _GET, names={"name": name})
 
-    def propose(self, name: str, n: int | None = None, **options: Any) -> ProposalsResponse:
-        """Ask for the next experiments, which are noted as under way; not repeated where the answer is lost.
+    def propose(
+        self, name: str, n: int | None = None, *, idempotency_key: str | None = None, **options: Any
+    ) -> ProposalsResponse:
+        """Ask for the next experiments, noted as under way; after a lost answer the same ones come again.
 
         Args:
             name: the campaign.
             n: how many; as many as its batch when not given.
+            idempotency_key: a name of your own for this request, to ask for its answer again from another process.
             **options: ``lab``, ``strategy``.
         """
         asked = {field: value for field, value in {"n": n, **options}.items() if value is not None}
         body = request_of(ProposalRequest, asked)
-        return self._transport.read(ProposalsResponse, _PROPOSE, names={"name": name}, body=body)
+        return self._transport.read(
+            ProposalsResponse,
+            _PROPOSE,
+            names={"name": name},
+            body=body,
+            headers=named(idempotency_key),
+            repeatable=True,
+        )
 
-    def tell(self, name: str, rows: Sequence[Mapping[str, Any]], **options: Any) -> ResultsResponse:
+    def tell(
+        self,
+        name: str,
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        idempotency_key: str | None = None,
+        **options: Any,
+    ) -> ResultsResponse:
         """Send results; every row gets a verdict.
 
         Args:
             name: the campaign.
             rows: one mapping a row, column -> cell.
+            idempotency_key: a name of your own for this write, to send it again from another process.
             **options: ``lab``.
         """
         body = request_of(ResultsRequest, {"rows": [dict(row) for row in rows], **options})
-        return self._transport.read(ResultsResponse, _TELL, names={"name": name}, body=body)
+        return self._transport.read(
+            ResultsResponse,
+            _TELL,
+            names={"name": name},
+            body=body,
+            headers=named(idempotency_key),
+            repeatable=True,
+        )
 
     def correct(self, name: str, number: int, **correction: Any) -> RowVerdict:
         """Correct an experiment; fields of ``CorrectionRequest``."""

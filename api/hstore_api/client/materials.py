@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
 from hstore_api.client.paging import walk
 from hstore_api.client.transport import Operation
@@ -45,15 +46,20 @@ class Materials:
         return walk(ask, limit)
 
     def frame(self, **filters: Any) -> pd.DataFrame:
-        """Return all materials that keep the filters, 100,000 at most, as one table; needs pandas and pyarrow.
+        """Return all materials that keep the filters as one table; needs pandas and pyarrow.
 
         Args:
             **filters: as for :meth:`list`.
         """
         import pandas as pd
 
-        found = self._transport.send(_LIST, query=filters | {"format": "parquet", "all": True})
-        return pd.read_parquet(io.BytesIO(found.content))
+        tables, query = [], filters | {"format": "parquet", "all": True}
+        while True:
+            found = self._transport.send(_LIST, query=query)
+            tables.append(pd.read_parquet(io.BytesIO(found.content)))
+            if "next" not in found.links:  # a table has 100,000 rows at most
+                return pd.concat(tables, ignore_index=True)
+            query["after"] = parse_qs(urlsplit(found.links["next"]["url"]).query)["after"][0]
 
     def get(self, material_id: str) -> MaterialDetail:
         """Return one material with its structure, sources and values."""
