@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from click.testing import CliRunner
@@ -83,6 +84,21 @@ def test_every_operation_declares_its_errors_as_problems(document):
             assert "X-Request-ID" in response["headers"], (name, status)
             if int(status) >= 400:
                 assert list(response["content"]) == ["application/problem+json"], (name, status)
+
+
+def test_every_address_is_in_the_readme(document):
+    """In full, or as what is added to an address before it in the same row."""
+    readme = (contract.CONTRACT.parents[1] / "README.md").read_text(encoding="utf-8")
+    listed = set()
+    for row in re.findall(r"^\| (`/.*?) \|", readme, re.MULTILINE):
+        first, *others = re.findall(r"`([^`]+)`", row)
+        listed |= {
+            first,
+            *others,
+            *(first.rpartition("/")[0] + other for other in others),
+            *(first + o for o in others),
+        }
+    assert set(document["paths"]) - listed == set()
 
 
 def test_operations_have_short_and_unique_names(document):
