@@ -176,7 +176,8 @@ def measure_service(settings: Settings, load: Load) -> dict[str, Any]:
     """Ask searches, then predictions, then both; the first seconds are not counted."""
     with running(service(load.processes), settings, "/healthz") as (port, process):
         for kind, rate in (("searches", load.rate), ("predictions", load.prediction_rate)):
-            ask(port, kind, rate=rate, seconds=_WARM_S, clients=load.clients, seed=load.seed + 100)
+            warm_s = min(_WARM_S, load.seconds)
+            ask(port, kind, rate=rate, seconds=warm_s, clients=load.clients, seed=load.seed + 100)
         searches = ask(
             port, "searches", rate=load.rate, seconds=load.seconds, clients=load.clients, seed=load.seed + 1
         )

@@ -1,16 +1,8 @@
 import json
-import subprocess
-import sys
-from pathlib import Path
-
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "features.py"
 
 
-def test_small_run_compares_equal_values():
-    done = subprocess.run(
-        [sys.executable, SCRIPT, "--structures", "2", "--tiers", "1", "--only", "density", "--json"],
-        capture_output=True, text=True, check=False, timeout=240,
-    )  # fmt: skip
+def test_small_run_compares_equal_values(benchmark):
+    done = benchmark("features", "--structures", "2", "--tiers", "1", "--only", "density", "--json")
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout)
     density = figures["featurizers"]["density"]

@@ -1,19 +1,8 @@
 import json
-import subprocess
-import sys
-from pathlib import Path
-
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "magpie.py"
 
 
-def run(*arguments):
-    return subprocess.run(
-        [sys.executable, SCRIPT, *arguments], capture_output=True, text=True, check=False, timeout=120
-    )
-
-
-def test_small_run_prints_agreeing_figures():
-    done = run("--rows", "3000", "--sample", "20", "--json")
+def test_small_run_prints_agreeing_figures(benchmark):
+    done = benchmark("magpie", "--rows", "3000", "--sample", "20", "--json")
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout)
     assert figures["max_abs_difference"] == 0.0
@@ -24,7 +13,7 @@ def test_small_run_prints_agreeing_figures():
     assert set(figures["versions"]) == {"hstore", "matminer", "numpy", "pymatgen"}
 
 
-def test_rows_must_be_positive():
-    done = run("--rows", "0")
+def test_rows_must_be_positive(benchmark):
+    done = benchmark("magpie", "--rows", "0")
     assert done.returncode == 2
     assert "at least 1" in done.stderr

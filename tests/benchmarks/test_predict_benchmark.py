@@ -1,27 +1,12 @@
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 from hstore_models.training import MODELS
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "predict.py"
 
-
-def run(home, *arguments):
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("HSTORE_")}
-    return subprocess.run(
-        [sys.executable, SCRIPT, *arguments],
-        capture_output=True, text=True, check=False, timeout=300, env=environment | {"HSTORE_HOME": str(home)},
-    )  # fmt: skip
-
-
-def test_small_run_times_one_and_many_and_agrees_with_its_peer(trained, loaded):
+def test_small_run_times_one_and_many_and_agrees_with_its_peer(benchmark, trained, loaded):
     loaded("hydride_capacity")
-    done = run(
-        trained.home, "--only", "hydride_capacity", "--rows", "500", "--single", "10", "--trees", "60", "--json"
-    )
+    sizes = ("--rows", "500", "--single", "10", "--trees", "60")
+    done = benchmark("predict", "--only", "hydride_capacity", *sizes, "--json", home=trained.home)
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout)
     assert figures["data"] == "embedded"
@@ -34,7 +19,7 @@ def test_small_run_times_one_and_many_and_agrees_with_its_peer(trained, loaded):
     assert set(figures["versions"]) == {"hstore", "numpy", "numba", "scikit-learn"}
 
 
-def test_rows_must_be_positive(tmp_path):
-    done = run(tmp_path, "--rows", "0")
+def test_rows_must_be_positive(benchmark):
+    done = benchmark("predict", "--rows", "0")
     assert done.returncode == 2
     assert "at least 1" in done.stderr

@@ -1,0 +1,26 @@
+"""How tests run a benchmark: as a user does, apart from the settings of whoever runs the tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def benchmark(tmp_path):
+    """Run a benchmark by its name; HSTORE_HOME is an empty folder unless given."""
+
+    def run(name, *arguments, home=tmp_path):
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("HSTORE_")}
+        return subprocess.run(
+            [sys.executable, FOLDER / f"{name}.py", *arguments],
+            capture_output=True, text=True, check=False, timeout=500, env=environment | {"HSTORE_HOME": str(home)},
+        )  # fmt: skip
+
+    return run
