@@ -19,7 +19,7 @@ def test_small_run_asks_without_error_and_agrees_with_its_peer(benchmark, traine
     same, others = figures["peer"]["pages_with_the_same_entries"], figures["peer"]["pages_with_others"]
     assert same + others == 14
     assert same >= 10
-    assert figures["peer"]["library_to_v1"] > 1
+    assert figures["peer"]["library_to_v1"] > 0
 
 
 def test_rates_must_be_positive(benchmark):
