@@ -88,6 +88,13 @@ window.hstore = (function () {
     if (copy) navigator.clipboard.writeText(copy.dataset.copy).then(() => notice("Copied."), () => notice("The browser does not allow copying."));
     if (event.target.closest("#theme")) nextTheme();
   });
+  // A form that writes is sent once, however often its button is pressed; it is new again when one comes back to it.
+  document.addEventListener("submit", function (event) {
+    if (event.target.method !== "post") return;
+    if (event.target.dataset.sent) event.preventDefault();
+    event.target.dataset.sent = "yes";
+  });
+  window.addEventListener("pageshow", () => document.querySelectorAll("form[data-sent]").forEach((form) => delete form.dataset.sent));
   document.addEventListener("change", function (event) {
     if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
   });
