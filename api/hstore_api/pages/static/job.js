@@ -19,7 +19,12 @@
   }
 
   function poll() {
-    setTimeout(() => refresh().then((over) => { if (!over) poll(); }, poll), POLL_MS);
+    setTimeout(follow, POLL_MS);
+  }
+
+  // looks again and again until the job is over, also where one look fails
+  function follow() {
+    refresh().then((over) => { if (!over) poll(); }, poll);
   }
 
   function toEnd() {
@@ -45,7 +50,7 @@
     document.getElementById("job-badge").textContent = job.state;
     if (["done", "failed", "cancelled"].includes(job.state)) {
       stream.close();
-      refresh();
+      follow();
     }
   });
   stream.addEventListener("error", function () {
