@@ -7,6 +7,7 @@ kept for a minute; they decide how long a search takes, never what it finds.
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -58,6 +59,7 @@ _WALK = "SELECT " + ", ".join(
 )
 """Has PostgreSQL walk an index for the rest of a transaction."""
 
+_AT_A_TIME = 3
 _ESTIMATE_S = 60.0
 _MOST_ESTIMATES = 10_000
 
@@ -170,6 +172,8 @@ class Search:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._estimates: dict[Any, tuple[float, int]] = {}
+        # Threads take turns in the interpreter: many at a time slow one another down to half of what a few do.
+        self._turns = threading.BoundedSemaphore(_AT_A_TIME)
 
     def page(
         self,
@@ -201,7 +205,7 @@ class Search:
         if limit < 1:
             raise InputError(f"limit must be at least 1, got {limit}")
         asked = _Asked(wanted, order, scope)
-        with self._database.connected("search materials in") as connection:
+        with self._turns, self._database.connected("search materials in") as connection:
             hits = self._hits(connection, asked, after, most=limit + 1)
             names = [hit[0] for hit in hits[:limit]]
             rows = _rows(connection, names, tuple(columns), scope)
@@ -241,7 +245,7 @@ class Search:
     def count(self, wanted: Wanted, *, scope: Scope, order: Order = Order(), most: int = MOST_COUNTED) -> int:
         """Count what :meth:`page` would find, page after page, up to ``most``."""
         asked = _Asked(wanted, order, scope)
-        with self._database.connected("count materials in") as connection:
+        with self._turns, self._database.connected("count materials in") as connection:
             plan = self._plan(connection, asked)
             return connection.scalar(counted(asked.shape, plan), asked.values | {"most": most}) or 0
 
