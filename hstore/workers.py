@@ -41,6 +41,7 @@ _ANSWER_SECONDS = 0.02
 """Answers of quick items travel together; one waits no longer than this, once its worker is free to send it."""
 _CAUSE_CHARACTERS = 300
 _MIB = 1024 * 1024
+_WORKER = "hstore-worker"
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,18 @@ class Outcome(Generic[R]):
 
 
 def default_workers() -> int:
-    """Return the number of cores this process may use."""
+    """Return the number of cores this process may use; one in a worker, which is one of several."""
+    if multiprocessing.current_process().name == _WORKER:
+        return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def peak_memory_mib() -> float:
+    """Return the largest resident memory of this process so far, MiB."""
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (_MIB if sys.platform == "darwin" else 1024)
 
 
 @dataclass
@@ -203,7 +214,7 @@ class Crew(Generic[T, R]):
             target=_serve,
             args=(theirs, current, self._function, self._limits, self._preload),
             daemon=True,
-            name="hstore-worker",
+            name=_WORKER,
         )
         process.start()
         theirs.close()

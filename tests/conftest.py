@@ -168,7 +168,7 @@ def parse_command(monkeypatch):
         command, context = main, click.Context(main, info_name="hstore")
         while isinstance(command, click.Group):
             assert words, f"{line!r} stops at a group of commands"
-            name, command = words[0], command.get_command(context, words.pop(0))
+            name, command, words = command.resolve_command(context, words)
             assert command, f"{line!r}: no command {name!r}"
             context = click.Context(command, parent=context, info_name=name)
         for parameter in command.params:

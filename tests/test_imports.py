@@ -25,14 +25,17 @@ FOLDERS = {
 ORDER = list(FOLDERS)
 
 _BASE = ["numpy", "pydantic", "pydantic_settings", "sqlalchemy.orm", "sqlalchemy.dialects.sqlite", "sqlite3"]
+_TABLES = [*_BASE, "pandas", "click", "requests"]
 PRELOADED = {
     ("hstore",): _BASE,
-    ("hstore_data", "hstore_models", "hstore_workflows", "hstore_api"): [
-        *_BASE, "pandas", "click", "requests", "fastapi", "prometheus_client", "limits.strategies", "itsdangerous",
-        "secure", "httpx2", "jinja2", "lark", "optimade.models", "starlette.middleware.sessions",
+    ("hstore_data", "hstore_models", "hstore_workflows"): _TABLES,
+    ("hstore_api",): [
+        *_TABLES, "fastapi", "prometheus_client", "limits.strategies", "itsdangerous", "secure", "httpx2",
+        "jinja2", "lark", "optimade.models", "starlette.middleware.sessions",
+        "hstore.store", "hstore_models.registry", "hstore_workflows.campaign.story", "hstore_workflows.jobs.kinds",
     ],
 }  # fmt: skip
-"""Packages -> libraries that their modules may load, imported once before the children start."""
+"""Packages -> what their modules may load, libraries and lower layers, imported once before the children start."""
 
 ON_DEMAND = {
     "CoolProp", "ase", "baybe", "botorch", "gpytorch",

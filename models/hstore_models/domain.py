@@ -41,7 +41,12 @@ class Domain:
             spread: spread of the ensemble for each row, in the unit of ``spread_limit``, shape ``(n,)``.
             conditions: column -> value of each row, shape ``(n,)``; NaN means not stated and is not judged.
         """
-        notes = [self._element_reason(row) for row in amounts]
+        known: dict[tuple[str, ...], list[str]] = {}  # pools hold few sets of elements many times
+        notes = []
+        for elements in map(tuple, amounts):
+            if elements not in known:
+                known[elements] = self._element_reason(elements)
+            notes.append(list(known[elements]))
         for column, values in (conditions or {}).items():
             low, high = self.ranges.get(column, (-np.inf, np.inf))
             for row in np.flatnonzero(self._outside(column, values)):
@@ -68,9 +73,9 @@ class Domain:
         margin = 1e-9 * max(abs(low), abs(high), 1.0)
         return np.asarray((values < low - margin) | (values > high + margin))
 
-    def _element_reason(self, amounts: dict[str, float]) -> list[str]:
-        unseen = [el for el in amounts if self.element_rows.get(el, 0) == 0 and el != "H"]
-        rare = [el for el in amounts if 0 < self.element_rows.get(el, 0) < MIN_ROWS_PER_ELEMENT and el != "H"]
+    def _element_reason(self, elements: Sequence[str]) -> list[str]:
+        unseen = [el for el in elements if self.element_rows.get(el, 0) == 0 and el != "H"]
+        rare = [el for el in elements if 0 < self.element_rows.get(el, 0) < MIN_ROWS_PER_ELEMENT and el != "H"]
         notes = [f"no training material contains {', '.join(unseen)}"] if unseen else []
         if rare:
             seen = ", ".join(f"{el} ({self.element_rows[el]})" for el in rare)

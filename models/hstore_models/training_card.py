@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import platform
-import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hstore.errors import InputError
 from hstore.records import Access, Visibility
+from hstore.workers import peak_memory_mib
 from hstore_models.baselines import baselines
 from hstore_models.card import AddedRowsNote, ModelCard
 from hstore_models.noise import noise_floor
@@ -84,7 +84,7 @@ def make_card(
         versions={},
         python=platform.python_version(),
         wall_time_s=0.0,
-        peak_memory_mib=_peak_memory_mib(),
+        peak_memory_mib=round(peak_memory_mib(), 1),
         access=_access(data.labs),
         labs=data.labs,
     )
@@ -132,10 +132,3 @@ def _domain_words(model: PropertyModel) -> str:
     elements = [el for el, rows in model.domain.element_rows.items() if rows and el != "H"]
     ranges = [f"{name} {low:g} to {high:g}" for name, (low, high) in model.domain.ranges.items()]
     return "; ".join(filter(None, [f"elements {' '.join(elements)}" if elements else "", *ranges]))
-
-
-def _peak_memory_mib() -> float:
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (1024.0 * 1024.0 if sys.platform == "darwin" else 1024.0), 1)

@@ -260,14 +260,16 @@ with multiprocessing.get_context("fork").Pool(4) as pool:
 """
 
 
-def test_processes_at_once_never_propose_the_same(campaign):
+def test_processes_at_once_never_propose_the_same(settings, screen):
+    """The strategy is a quick one, for what keeps processes apart is around all of them."""
+    story.begin(settings, "alloys", screen, COMMON, keep_outside=True, strategy="random")
     done = subprocess.run(
         [sys.executable, "-c", FOUR_AT_ONCE], capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
     seen = [material for batch in json.loads(done.stdout) for material in batch]
     assert len(seen) == len(set(seen)) == 18
-    with open_ledger(campaign, "alloys") as ledger:
+    with open_ledger(settings, "alloys") as ledger:
         entries = ledger.entries()
     assert sorted(e.material_id for e in entries) == sorted(seen)
     assert [e.number for e in entries] == list(range(18))

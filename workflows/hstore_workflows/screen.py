@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-import resource
 import shutil
-import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
@@ -20,12 +18,15 @@ import pandas as pd
 
 from hstore.errors import InputError
 from hstore.objective import pareto_front
+from hstore.workers import peak_memory_mib
 from hstore_models.training import ensure
 from hstore_models.training_data import CURATED_SETS, PUBLIC_SETS
 from hstore_workflows.scoring import MODELS_OF_KIND, score_chunk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from numpy.typing import NDArray
 
     from hstore.settings import Settings
     from hstore_data.table import RejectedRow
@@ -116,7 +117,7 @@ def run_screen(
         "training": round(trained - started, 2),
         "screening": round(time.perf_counter() - trained, 2),
     }
-    manifest["peak_memory_mib"] = round(_peak_memory_mib(), 1)
+    manifest["peak_memory_mib"] = round(peak_memory_mib(), 1)
     return ScreenResult(target, candidates, pool.rejects, models, _sanity(models), manifest)
 
 
@@ -134,15 +135,19 @@ def _beside(results: pd.DataFrame, own: pd.DataFrame) -> pd.DataFrame:
 
 def rank(candidates: pd.DataFrame, target: Target) -> pd.DataFrame:
     """Order candidates by score, ties by identifier, and mark the Pareto front of believed candidates."""
-    x, y = PARETO_AXES[target.kind]
-    believed = candidates["in_domain"].to_numpy()
-    objectives = candidates[[x, y]].to_numpy(dtype=float)
-    objectives[:, [column in _SMALLER_IS_BETTER for column in (x, y)]] *= -1.0
-    candidates["pareto"] = pareto_front(np.where(believed[:, None], objectives, np.nan))
+    candidates["pareto"] = pareto_front(objectives_of(candidates, target.kind))
     ordered = candidates.sort_values(["score", "material_id"], ascending=[False, True], kind="stable")
     ordered = ordered.reset_index(drop=True)
     ordered.insert(0, "rank", np.arange(1, len(ordered) + 1))
     return ordered
+
+
+def objectives_of(candidates: pd.DataFrame, kind: str) -> NDArray[np.float64]:
+    """Return the two columns of :data:`PARETO_AXES`, both to be maximized, NaN outside the domain, ``(n, 2)``."""
+    axes = PARETO_AXES[kind]
+    objectives = candidates[list(axes)].to_numpy(dtype=float)
+    objectives[:, [column in _SMALLER_IS_BETTER for column in axes]] *= -1.0
+    return np.where(candidates["in_domain"].to_numpy()[:, None], objectives, np.nan)
 
 
 def write_screen(result: ScreenResult, folder: Path) -> None:
@@ -232,9 +237,3 @@ def _sanity(models: dict[str, LoadedModel]) -> pd.DataFrame:
     """Held-out predictions of the curated rows, which are the materials a reader knows."""
     frames = [loaded.held_out[loaded.held_out["source"] == CURATED_SETS[name]] for name, loaded in models.items()]
     return pd.concat(frames, ignore_index=True)
-
-
-def _peak_memory_mib() -> float:
-    """Largest resident memory of this process so far, MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)

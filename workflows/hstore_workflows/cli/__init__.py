@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _COMMANDS = {
     "backup": "Copy store, campaigns and models into one file.",
+    "batch": "Screen any number of candidates in shards that are done once.",
     "campaign": "Propose the next experiments and take results back.",
     "data": "List, show, pull and check the data sets.",
     "describe": "Compute descriptors of structure or formula files.",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -62,13 +62,12 @@ def safety_notes(amounts: Mapping[str, float]) -> list[str]:
     Args:
         amounts: amount of each element, any unit.
     """
-    notes = [entry.note for entry in load_safety() if amounts.keys() & set(entry.elements)]
-    return notes + _gas_notes(amounts)
+    return [*_notes_on(tuple(amounts)).safety, *_gas_notes(amounts)]
 
 
 def is_discounted(amounts: Mapping[str, float]) -> bool:
     """Tell whether a composition holds an element that no one would build a store or battery of."""
-    return any(entry.discount and amounts.keys() & set(entry.elements) for entry in load_safety())
+    return _notes_on(tuple(amounts)).discounted
 
 
 def cost_notes(amounts: Mapping[str, float]) -> list[str]:
@@ -77,8 +76,28 @@ def cost_notes(amounts: Mapping[str, float]) -> list[str]:
     Args:
         amounts: amount of each element, any unit.
     """
-    found = ((entry.note, [element for element in amounts if element in entry.elements]) for entry in load_costs())
-    return [f"{note}: {', '.join(elements)}" for note, elements in found if elements]
+    return list(_notes_on(tuple(amounts)).cost)
+
+
+@dataclass(frozen=True)
+class _Notes:
+    """Remarks that depend on which elements there are, and not on how much of each."""
+
+    safety: tuple[str, ...]
+    discounted: bool
+    cost: tuple[str, ...]
+
+
+@lru_cache(maxsize=100_000)
+def _notes_on(elements: tuple[str, ...]) -> _Notes:
+    """Return the remarks on some elements, in their order; pools hold few sets of elements many times."""
+    hazards = [entry for entry in load_safety() if not set(elements).isdisjoint(entry.elements)]
+    shares = ((entry.note, [symbol for symbol in elements if symbol in entry.elements]) for entry in load_costs())
+    return _Notes(
+        tuple(entry.note for entry in hazards),
+        any(entry.discount for entry in hazards),
+        tuple(f"{note}: {', '.join(found)}" for note, found in shares if found),
+    )
 
 
 def _gas_notes(amounts: Mapping[str, float]) -> list[str]:

@@ -1,0 +1,97 @@
+"""What a batch would take, from a sample of it that is measured here."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from hstore_models.registry import Registry
+from hstore_workflows.batch.plan import planned_source
+from hstore_workflows.batch.shard import score_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hstore.settings import Settings
+    from hstore_workflows.batch.plan import Plan
+    from hstore_workflows.batch.site import Site
+
+SAMPLE_ROWS = 4_000
+"""Most candidates of the sample."""
+
+_STRETCHES = 4
+_BYTES_PER_VALUE = 8
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a batch would take."""
+
+    candidates: int
+    """Candidates of the plan."""
+    shards: int
+    """Shards of the plan."""
+    sample: int
+    """Candidates that were measured."""
+    candidates_per_core_s: float
+    """Candidates that one core does in a second, here."""
+    core_hours: float
+    """Time of one core for all candidates, h."""
+    hours: float
+    """Time at the site, if it did nothing else and had cores like this one, h."""
+    result_gib: float
+    """Upper bound of the size of the results, before compression, GiB."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the estimate as plain JSON."""
+        return asdict(self)
+
+    def lines(self) -> Iterator[str]:
+        """Yield the estimate in words."""
+        yield f"{self.candidates:,} candidates in {self.shards:,} shards"
+        yield (
+            f"{self.candidates_per_core_s:,.0f} candidates/s a core, measured on {self.sample:,} of them: "
+            f"{self.core_hours:.2g} core-hours, {self.hours:.2g} h at the site"
+        )
+        yield f"at most {self.result_gib:.2g} GiB of results before compression"
+
+
+def estimate(plan: Plan, site: Site, settings: Settings) -> Estimate:
+    """Measure some candidates of a batch, on one thread, and say what all would take.
+
+    The candidates come from several places of the source, for its ends are seldom like its middle.
+    """
+    source = planned_source(plan)
+    registry = Registry(settings.models_dir)
+    models = {name: registry.load(name, model_id) for name, model_id in plan.models.items()}
+    size = max(1, min(SAMPLE_ROWS, plan.rows) // _STRETCHES)
+    starts = sorted({int(place * (plan.rows - size) / max(1, _STRETCHES - 1)) for place in range(_STRETCHES)})
+    with threadpool_limits(1):
+        score_rows(plan, models, source.read(starts[0], starts[0] + min(size, 100)), starts[0], {})  # compiles
+        started = time.perf_counter()
+        frames = [score_rows(plan, models, source.read(s, s + size), s, {})[0] for s in starts]
+        taken_s = time.perf_counter() - started
+    scored = pd.concat(frames)
+    sample = size * len(starts)
+    rate = sample / taken_s
+    core_hours = plan.rows / rate / 3600
+    return Estimate(
+        candidates=plan.rows,
+        shards=plan.n_shards,
+        sample=sample,
+        candidates_per_core_s=rate,
+        core_hours=core_hours,
+        hours=core_hours / site.processes,
+        result_gib=plan.rows * _bytes_of_row(scored) / 2**30,
+    )
+
+
+def _bytes_of_row(scored: pd.DataFrame) -> float:
+    """Return what a row takes before compression: numbers, and texts with the place where they end."""
+    texts = scored.select_dtypes("object")
+    letters = sum(float(texts[name].astype(str).str.len().mean()) for name in texts)
+    return _BYTES_PER_VALUE * scored.shape[1] + letters

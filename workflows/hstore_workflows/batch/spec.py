@@ -1,0 +1,123 @@
+"""What a batch screens, read from TOML."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from hstore.elements import ATOMIC_MASS_G_PER_MOL
+from hstore.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAX_SITE_COMPOSITIONS = 2_000_000
+"""Most compositions of one site of a grid; those of several sites multiply."""
+
+
+class Part(BaseModel):
+    """A part of a file that a user writes: frozen, and no unknown field."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+P = TypeVar("P", bound=Part)
+
+
+class GridSite(Part):
+    """One site of a grid: some of its elements share it, in steps."""
+
+    elements: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Symbols that may share the site."""
+    choose: Annotated[int, Field(ge=1, le=6)] = 1
+    """How many of them do."""
+    total: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    """Atoms on the site in one formula unit."""
+    step: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    """Smallest amount, and the difference between two; ``total`` is a multiple of it."""
+
+    @model_validator(mode="after")
+    def _can_be_shared(self) -> GridSite:
+        unknown = [symbol for symbol in self.elements if symbol not in ATOMIC_MASS_G_PER_MOL]
+        if unknown:
+            raise ValueError(f"unknown elements {', '.join(unknown)}")
+        if len(set(self.elements)) < len(self.elements):
+            raise ValueError("an element stands twice")
+        if self.choose > len(self.elements):
+            raise ValueError(f"choose is {self.choose}, but there are only {len(self.elements)} elements")
+        steps = self.total / self.step
+        if abs(steps - round(steps)) > 1e-6:
+            raise ValueError(f"total {self.total:g} is not a multiple of step {self.step:g}")
+        if self.choose > round(steps):
+            raise ValueError(f"{self.choose} elements need at least {self.choose} steps, got {round(steps)}")
+        return self
+
+
+class GridSource(Part):
+    """All compositions of some sites, numbered and never listed."""
+
+    kind: Literal["grid"]
+    """``grid``."""
+    sites: Annotated[tuple[GridSite, ...], Field(min_length=1, max_length=6)]
+    """The sites; every composition of one goes with every one of the others."""
+
+
+class FilesSource(Part):
+    """Tables of candidates, with the columns that ``hstore predict`` reads."""
+
+    kind: Literal["files"]
+    """``files``."""
+    files: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Parquet or CSV files, or patterns such as ``pools/*.parquet``, from the folder of the specification."""
+
+
+class Batch(Part):
+    """What a batch screens."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+    """Name of the run, and of its folder where none is given."""
+    target: str
+    """A shipped target, or a TOML file with one, from the folder of the specification."""
+    source: GridSource | FilesSource = Field(discriminator="kind")
+    """The candidates."""
+    shard_rows: Annotated[int, Field(ge=1, le=10_000_000)] = 50_000
+    """Candidates of a shard, which is done as a whole or again."""
+    chunk_rows: Annotated[int, Field(ge=1, le=100_000)] = 4_000
+    """Candidates predicted together; bounds the memory of a worker."""
+    top: Annotated[int, Field(ge=1, le=1_000_000)] = 1_000
+    """Candidates of the ranked list."""
+    tries: Annotated[int, Field(ge=1, le=20)] = 3
+    """How often a shard is tried before the candidates that break it are looked for."""
+    shard_minutes: Annotated[float, Field(gt=0, le=10_000)] = 60.0
+    """Longest time of a shard, min; one that takes longer is tried again."""
+    memory_mib: Annotated[int, Field(ge=64, le=1_000_000)] = 2_048
+    """Memory a worker may take beyond its libraries, MiB."""
+
+
+def load_batch(path: Path) -> Batch:
+    """Read a specification.
+
+    Raises:
+        InputError: there is no such file, it is not TOML, or a field is missing, unknown or out of range.
+    """
+    return read_part(Batch, path, "batch")
+
+
+def read_part(kind: type[P], path: Path, word: str) -> P:
+    """Read a part from a TOML file.
+
+    Raises:
+        InputError: as for :func:`load_batch`.
+    """
+    try:
+        return kind.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise InputError(f"{word} file {path} cannot be read ({error.strerror}); give a TOML file") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not valid TOML: {error}; correct the file") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or word
+        raise InputError(f"{path}: {place}: {first['msg']}, got {first['input']!r:.80}") from error
