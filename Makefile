@@ -5,6 +5,7 @@ BIN    := $(VENV)/bin
 OUT    ?= runs/onboard
 PORT   ?= 8000
 MINUTES ?= 5
+TESTERS ?= $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
 
 
 .PHONY: help
@@ -18,8 +19,8 @@ screen: $(VENV)/.default ## Rank candidates for onboard storage on embedded data
 	$(BIN)/hstore screen onboard --out $(OUT)
 
 .PHONY: test
-test: $(VENV)/.dev ## Run the test suite, one process per core
-	$(BIN)/pytest -n auto --dist loadfile
+test: $(VENV)/.dev ## Run the test suite, two processes per core, for half of the time is waiting
+	$(BIN)/pytest -n $(TESTERS) --dist loadfile
 
 .PHONY: lint
 lint: $(VENV)/.dev ## Check style, types, layers, cards and the API contract
@@ -43,6 +44,8 @@ bench: $(VENV)/.dev ## Run the benchmarks, JSON into runs/bench
 	@cat runs/bench/campaign.json
 	$(BIN)/python benchmarks/api.py --minutes $(MINUTES) --json > runs/bench/api.json
 	@cat runs/bench/api.json
+	$(BIN)/python benchmarks/batch.py --json > runs/bench/batch.json
+	@cat runs/bench/batch.json
 
 .PHONY: soak
 soak: $(VENV)/.dev ## Ask the service all that its contract allows, and kill it, workers and campaigns at work

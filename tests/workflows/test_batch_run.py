@@ -43,7 +43,7 @@ kind = "files"
 files = ["pool.csv"]
 """
 RESULTS = ("top.csv", "top.parquet", "pareto.csv", "pareto.parquet", "rejected.csv", "summary.json")
-TWO = Site(kind="local", workers=2)
+ONE, TWO = Site(kind="local", workers=1), Site(kind="local", workers=2)
 BAD = {3: "not a formula", 44: "H2"}
 
 
@@ -58,10 +58,7 @@ def formulas():
 @pytest.fixture
 def spec(tmp_path, formulas):
     """A specification beside its table."""
-    pd.DataFrame({"formula": formulas}).to_csv(tmp_path / "pool.csv", index=False)
-    path = tmp_path / "ab5.toml"
-    path.write_text(SPEC)
-    return path
+    return write_spec(tmp_path, formulas)
 
 
 @pytest.fixture
@@ -81,15 +78,24 @@ def planned(spec, settings, tmp_path):
     return plan, folder
 
 
-@pytest.fixture
-def undisturbed(spec, settings, tmp_path):
+@pytest.fixture(scope="module")
+def undisturbed(formulas, trained, loaded, tmp_path_factory):
     """The results of a run that nothing disturbed, by name."""
-    folder = tmp_path / "undisturbed"
-    plan = make_plan(spec, folder, settings)
+    for name in ("hydride_capacity", "hydride_thermodynamics"):
+        loaded(name)
+    beside = tmp_path_factory.mktemp("undisturbed")
+    spec, folder = write_spec(beside, formulas), beside / "run"
+    plan = make_plan(spec, folder, trained)
     keep_plan(plan, folder)
-    Run(plan, folder, settings, Site(kind="local", workers=1))()
+    Run(plan, folder, trained, TWO)()
     collect(plan, folder)
     return results(folder)
+
+
+def write_spec(folder, formulas):
+    pd.DataFrame({"formula": formulas}).to_csv(folder / "pool.csv", index=False)
+    (folder / "ab5.toml").write_text(SPEC)
+    return folder / "ab5.toml"
 
 
 def results(folder):
@@ -130,7 +136,7 @@ def test_it_is_the_plain_way_in_shards(planned, settings, loaded, formulas):
 def test_shards_that_fail_once_are_tried_again(planned, settings, undisturbed):
     plan, folder = planned
     told = []
-    Run(plan, folder, settings, TWO, lambda number, why: told.append((number, why)), breaking_shards.flaky)()
+    Run(plan, folder, settings, ONE, lambda number, why: told.append((number, why)), breaking_shards.flaky)()
     collect(plan, folder)
     assert results(folder) == undisturbed
     assert {number for number, why in told if "signal 9" in why} == {0, 1, 2, 3}
@@ -139,7 +145,7 @@ def test_shards_that_fail_once_are_tried_again(planned, settings, undisturbed):
 
 def test_candidates_that_break_it_are_found_and_the_rest_is_done(planned, settings):
     plan, folder = planned
-    state = Run(plan, folder, settings, TWO, do=breaking_shards.with_poison)()
+    state = Run(plan, folder, settings, ONE, do=breaking_shards.with_poison)()
     assert (state.missing, state.candidates, state.rejected) == ([], 96, 4)
     collect(plan, folder)
     rejected = pd.read_csv(folder / "rejected.csv").set_index("candidate")["cause"]
@@ -151,14 +157,14 @@ def test_candidates_that_break_it_are_found_and_the_rest_is_done(planned, settin
 def test_a_fault_that_no_candidate_has_stops_that_shard_alone(planned, settings, undisturbed):
     plan, folder = planned
     with pytest.raises(ShardError, match=r"shard 1 failed 2 times and no candidate .*No space left"):
-        Run(plan, folder, settings, TWO, do=breaking_shards.on_a_full_disk)()
+        Run(plan, folder, settings, ONE, do=breaking_shards.on_a_full_disk)()
     state = standing(plan, folder)
     assert state.missing == [1]
     assert "No space left" in state.failures[1]
     with pytest.raises(ShardError, match=r"1 of 4 shards are not done \(shard 1: .*No space left"):
         collect(plan, folder)
     before = records(plan, folder)
-    Run(plan, folder, settings, TWO)()
+    Run(plan, folder, settings, ONE)()
     assert before.items() <= records(plan, folder).items(), "no finished shard was done again"
     collect(plan, folder)
     assert results(folder) == undisturbed
@@ -166,7 +172,7 @@ def test_a_fault_that_no_candidate_has_stops_that_shard_alone(planned, settings,
 
 def test_damaged_and_lost_files_are_done_again(planned, settings, undisturbed):
     plan, folder = planned
-    Run(plan, folder, settings, TWO)()
+    Run(plan, folder, settings, ONE)()
     files = [record_path(folder, plan, number).with_suffix(".parquet") for number in range(4)]
     content = bytearray(files[0].read_bytes())
     content[len(content) // 2] ^= 1  # of the same size: only a thorough look finds it
@@ -177,7 +183,7 @@ def test_damaged_and_lost_files_are_done_again(planned, settings, undisturbed):
     with pytest.raises(ShardError, match="3 of 4 shards are not done"):
         collect(plan, folder)
     kept = records(plan, folder)[record_path(folder, plan, 1).name]
-    Run(plan, folder, settings, TWO)()
+    Run(plan, folder, settings, ONE)()
     assert records(plan, folder)[record_path(folder, plan, 1).name] == kept
     collect(plan, folder)
     assert results(folder) == undisturbed
@@ -202,10 +208,10 @@ def test_only_one_process_runs_a_batch(planned, settings):
 
     def again(_number, _why):
         with pytest.raises(ShardError, match=f"process {os.getpid()} runs"):
-            Run(plan, folder, settings, TWO)()
+            Run(plan, folder, settings, ONE)()
         seen.append(True)
 
-    Run(plan, folder, settings, TWO, again)()
+    Run(plan, folder, settings, ONE, again)()
     assert seen
 
 
