@@ -5,7 +5,6 @@ BIN    := $(VENV)/bin
 OUT    ?= runs/onboard
 PORT   ?= 8000
 MINUTES ?= 5
-TESTERS ?= $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
 
 
 .PHONY: help
@@ -19,8 +18,8 @@ screen: $(VENV)/.default ## Rank candidates for onboard storage on embedded data
 	$(BIN)/hstore screen onboard --out $(OUT)
 
 .PHONY: test
-test: $(VENV)/.dev ## Run the test suite, two processes per core, for half of the time is waiting
-	$(BIN)/pytest -n $(TESTERS) --dist loadfile
+test: $(VENV)/.dev ## Run the test suite, one process per core
+	$(BIN)/pytest -n auto --dist loadfile
 
 .PHONY: lint
 lint: $(VENV)/.dev ## Check style, types, layers, cards and the API contract
