@@ -126,7 +126,8 @@ def ask(port: int, kind: str, *, rate: float, seconds: float, clients: int, seed
     options = {"port": port, "ask": kind, "rate": rate, "seconds": seconds, "clients": clients, "seed": seed}
     words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     done = subprocess.run([sys.executable, str(script), *words], capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)  # type: ignore[no-any-return] # as load.py prints it
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 def memory_mib(parent: psutil.Process) -> float:

@@ -143,6 +143,20 @@ def test_shards_that_fail_once_are_tried_again(planned, settings, undisturbed):
     assert {json.loads(record)["attempt"] for record in records(plan, folder).values()} == {2}
 
 
+def test_chunks_and_shards_without_a_usable_row_are_done(spec, settings, tmp_path):
+    rows = ["rubbish"] * 35 + ["LaNi5", "TiFe"] + ["H2"] * 30  # the first shard and some chunks have none
+    for content, answered in ((rows, 2), (["rubbish"] * 40, 0)):
+        pd.DataFrame({"formula": content}).to_csv(tmp_path / "pool.csv", index=False)
+        folder = tmp_path / f"run-{answered}"
+        plan = make_plan(spec, folder, settings)
+        keep_plan(plan, folder)
+        state = Run(plan, folder, settings, ONE)()
+        assert (state.missing, state.candidates, state.rejected) == ([], answered, len(content) - answered)
+        found = collect(plan, folder)
+        assert set(found.top["candidate"]) == set(range(35, 35 + answered))
+        assert len(pd.read_csv(folder / "rejected.csv")) == len(content) - answered
+
+
 def test_candidates_that_break_it_are_found_and_the_rest_is_done(planned, settings):
     plan, folder = planned
     state = Run(plan, folder, settings, ONE, do=breaking_shards.with_poison)()

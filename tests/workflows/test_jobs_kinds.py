@@ -65,7 +65,7 @@ def do(store, settings):
 
     own = settings
 
-    def run(kind, access=Access(), *, settings=own, **parameters):  # noqa: B008 - a frozen record
+    def run(kind, access=Access(), *, settings=own, **parameters):  # noqa: B008 - frozen, so one for all calls is safe
         job_id = start_job(store, settings, SHIPPED, kind, parameters, access=access).job_id
         worker = Worker(settings, SHIPPED, "w1")
         try:

@@ -56,7 +56,9 @@ def collect(plan: Plan, folder: Path) -> Collected:
             f"run: hstore batch resume {folder}"
         )
     dones = [state.done[number] for number in range(plan.n_shards)]
-    files = [folder / SHARDS / _answers(done) for done in dones]
+    files = [
+        folder / SHARDS / name for done in dones for name in done.sha256 if not name.endswith(REJECTED_ENDING)
+    ]
     best, front = _best(plan, files)
     top = _rows(files, best)
     top.insert(0, "rank", np.arange(1, len(top) + 1))
@@ -77,26 +79,21 @@ def collect(plan: Plan, folder: Path) -> Collected:
     return found
 
 
-def _answers(done: Done) -> str:
-    """Return the name of the file with the answers of a shard."""
-    return next(name for name in done.sha256 if not name.endswith(REJECTED_ENDING))
-
-
 def _best(plan: Plan, files: Iterable[Path]) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """Return the places (shard, row) of the best candidates in order, and of the front."""
+    """Return the places (file, row) of the best candidates in order, and of the front."""
     import pyarrow.parquet as pq
 
     axes = PARETO_AXES[plan.target.kind]
-    held: NDArray[np.float64] = np.empty((0, 3))  # score, shard, row
-    edge: NDArray[np.float64] = np.empty((0, 4))  # two objectives, shard, row
-    for shard, path in enumerate(files):
+    held: NDArray[np.float64] = np.empty((0, 3))  # score, file, row
+    edge: NDArray[np.float64] = np.empty((0, 4))  # two objectives, file, row
+    for number, path in enumerate(files):
         frame = pq.read_table(path, columns=list({"score", "in_domain", *axes})).to_pandas()
         rows = np.arange(len(frame), dtype=float)
-        here = np.column_stack([frame["score"].fillna(-1.0), np.full(len(frame), shard), rows])
+        here = np.column_stack([frame["score"].fillna(-1.0), np.full(len(frame), number), rows])
         held = _largest(np.vstack([held, here]), plan.batch.top)
         goals = objectives_of(frame, plan.target.kind)
         own = pareto_front(goals)
-        edge = np.vstack([edge, np.column_stack([goals, np.full(len(frame), shard), rows])[own]])
+        edge = np.vstack([edge, np.column_stack([goals, np.full(len(frame), number), rows])[own]])
         edge = edge[pareto_front(edge[:, :2])]
     order = np.lexsort((edge[:, 3], edge[:, 2], -edge[:, 0]))
     return _places(held[:, 1:]), _places(edge[order][:, 2:])
@@ -109,7 +106,7 @@ def _largest(held: NDArray[np.float64], count: int) -> NDArray[np.float64]:
 
 
 def _places(pairs: NDArray[np.float64]) -> list[tuple[int, int]]:
-    return [(int(shard), int(row)) for shard, row in pairs]
+    return [(int(number), int(row)) for number, row in pairs]
 
 
 def _rows(files: list[Path], places: list[tuple[int, int]]) -> pd.DataFrame:
@@ -117,13 +114,13 @@ def _rows(files: list[Path], places: list[tuple[int, int]]) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
     parts: list[pd.DataFrame] = []
-    for number in sorted({shard for shard, _ in places}):
-        order = [place for place, (shard, _) in enumerate(places) if shard == number]
+    for number in sorted({found for found, _ in places}):
+        order = [place for place, (found, _) in enumerate(places) if found == number]
         part: pd.DataFrame = pq.read_table(files[number]).take([places[place][1] for place in order]).to_pandas()
         parts.append(part.set_axis(order))
     if not parts:
-        nothing: pd.DataFrame = pq.read_table(files[0]).slice(0, 0).to_pandas()
-        return nothing
+        columns = pq.read_schema(files[0]).names if files else ["candidate", "score"]
+        return pd.DataFrame(columns=columns)
     return pd.concat(parts).sort_index().reset_index(drop=True)
 
 

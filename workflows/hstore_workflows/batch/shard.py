@@ -188,21 +188,25 @@ def _write(
     stem = _stem(plan, shard.number)
     if task.poisoned:  # a straggler that knows of none of them writes other files
         stem += f"-{hashlib.sha256(repr(task.poisoned).encode()).hexdigest()[:8]}"
-    files = [folder / f"{stem}.parquet"]
+    files: list[Path] = []
     candidates, rejects = 0, []
-    with first_of(files[0]) as scratch, ExitStack() as stack:
+    with ExitStack() as stack:
         writer = None
         for scored, rejected in _chunks(plan, source, models, task, shard.start, shard.stop):
+            rejects.append(rejected)
+            if scored.empty:
+                continue
             table = pa.Table.from_pandas(scored, preserve_index=False).replace_schema_metadata()
             if writer is None:
+                files.append(folder / f"{stem}.parquet")
+                scratch = stack.enter_context(first_of(files[0]))
                 writer = stack.enter_context(pq.ParquetWriter(scratch, table.schema, compression="zstd"))
             writer.write_table(table.cast(writer.schema))
             candidates += len(scored)
-            rejects.append(rejected)
     rejected = pd.concat(rejects, ignore_index=True)
     if len(rejected):
         files.append(folder / f"{stem}{REJECTED_ENDING}")
-        with first_of(files[1]) as scratch:
+        with first_of(files[-1]) as scratch:
             rejected.to_parquet(scratch, index=False)
     return files, candidates, len(rejected)
 
@@ -229,8 +233,8 @@ def score_rows(
         poisoned: candidates not to ask about -> cause.
 
     Returns:
-        Those with an answer (``candidate``, ``material_id`` and ``name`` where given, ``formula``, and the columns
-        of :func:`hstore_workflows.scoring.score_chunk`), and the others (:data:`REJECTED_COLUMNS`).
+        Those answered (``candidate``, ``material_id`` and ``name`` where given, ``formula``, and, where there
+        is any, what :func:`hstore_workflows.scoring.score_chunk` adds), and the others (:data:`REJECTED_COLUMNS`).
     """
     numbers = np.arange(begin, begin + len(rows))
     broken = np.isin(numbers, list(poisoned))
@@ -241,12 +245,16 @@ def score_rows(
     for name in (*_PASSED, "formula"):
         if name in frame:
             identity[name] = frame[name].fillna("").astype(str)
-    scored = score_chunk(plan.target, Query.of(table.amounts, frame.drop(columns="row")), models)
     rejects = [(int(places[reject.row - 1]), reject.formula, reject.cause) for reject in table.rejects]
     rejects += [(number, _formula(rows, number - begin), poisoned[number]) for number in numbers[broken].tolist()]
     rejected = pd.DataFrame(sorted(rejects), columns=list(REJECTED_COLUMNS))
     rejected = rejected.astype({"candidate": "int64", "formula": "object", "cause": "object"})
-    return pd.concat([identity, scored], axis=1), rejected
+    if frame.empty:
+        return identity, rejected
+    scored = score_chunk(plan.target, Query.of(table.amounts, frame.drop(columns="row")), models)
+    answers = pd.concat([identity, scored], axis=1)
+    # Texts are of one type in every chunk, also where all of one are missing.
+    return answers.astype(dict.fromkeys(answers.select_dtypes("object"), "string")), rejected
 
 
 def _formula(rows: pd.DataFrame, place: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -54,7 +55,11 @@ _site = click.option("--site", default="local", show_default=True, help="A shipp
 @click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
 @_site
 @click.option("--out", "folder", type=click.Path(path_type=Path), help="Folder of the run.  [default: runs/NAME]")
-@click.option("--dry-run", is_flag=True, help="Say what would be done and what it would take; do nothing.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Say what it would take; nothing but missing models is made.",
+)
 @_json
 def run(path: Path, site: str, folder: Path | None, *, dry_run: bool, as_json: bool) -> None:
     """Plan a batch, do its shards and collect them; the word `run` may be left out."""
@@ -65,11 +70,16 @@ def run(path: Path, site: str, folder: Path | None, *, dry_run: bool, as_json: b
 
     settings, where = load_settings(), load_site(site)
     folder = folder or Path("runs") / load_batch(path).name
-    plan = make_plan(path, folder, settings, say=lambda line: click.echo(line, err=True))
+
+    def say(line: str) -> None:
+        click.echo(line, err=True)
+
     if dry_run:
-        found = estimate(plan, where, settings)
+        with TemporaryDirectory(prefix="hstore-batch-") as scratch:
+            found = estimate(make_plan(path, Path(scratch), settings, say=say), where, settings)
         click.echo(json.dumps(found.as_json()) if as_json else "\n".join(found.lines()))
         return
+    plan = make_plan(path, folder, settings, say=say)
     keep_plan(plan, folder)
     _do(plan, folder, where, as_json=as_json)
 

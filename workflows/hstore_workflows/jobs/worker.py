@@ -147,7 +147,7 @@ class Worker:
                 job = patiently(lambda: adopt(job_id, attempt, self._executor_id), job_id)
                 if job is not None:
                     self._run(job)
-        except BaseException:
+        except BaseException:  # also what is no Exception, such as an exit; it goes on behind this
             self._broken_off.add(job_id)  # for where the journal cannot note it either
             raise
         finally:
@@ -295,8 +295,8 @@ def _recover(executor_ids: Collection[str]) -> None:
     """Let any worker go on with what the journal holds as being done by workers that are dead."""
     from dbos import DBOS
 
-    # DBOS calls this internal; it is what its own service calls, and nothing public takes identifiers.
-    DBOS._recover_pending_workflows(sorted(executor_ids))  # noqa: SLF001 - see above
+    # What the service of DBOS itself calls.
+    DBOS._recover_pending_workflows(sorted(executor_ids))  # noqa: SLF001 - nothing public takes identifiers
 
 
 def _workflow_id(job: Job) -> str:
