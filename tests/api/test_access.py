@@ -136,7 +136,7 @@ def test_a_key_is_made_shown_once_listed_and_revoked(client, records, guarded, k
     kept = b"".join(path.read_bytes() for path in guarded.settings.home.rglob("*") if path.is_file())
     for place in (listed.content, audit.content, kept):
         assert new["key"].encode() not in place
-        assert new["key"].rpartition("_")[2].encode() not in place
+        assert new["key"].split("_", 2)[2].encode() not in place
     for _ in range(2):
         ended = client.delete(f"/v1/keys/{new['key_id']}", headers=admin)
         assert ended.json()["revoked_at"] is not None

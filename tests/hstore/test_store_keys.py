@@ -37,7 +37,7 @@ def test_what_is_kept_does_not_give_the_key_away(store):
     with store.database.connected("read keys from") as connection:
         (row,) = connection.execute(text("SELECT * FROM api_keys"))
     assert secret not in str(row)
-    assert secret.rpartition("_")[2] not in str(row)
+    assert secret.split("_", 2)[2] not in str(row)
     assert secret.startswith(f"hsk_{kept.key_id}_")
     assert len(secret.removeprefix(f"hsk_{kept.key_id}_")) == 43  # 256 bits
 
