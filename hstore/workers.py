@@ -8,6 +8,7 @@ the caller stays lean. Only a window of items is in flight, so memory does not g
 
 from __future__ import annotations
 
+import faulthandler
 import importlib
 import multiprocessing
 import os
@@ -17,6 +18,7 @@ import time
 from collections import deque
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
@@ -154,10 +156,14 @@ class Crew(Generic[T, R]):
         """End all workers."""
         self.close()
 
-    def map(self, items: Iterable[T]) -> Iterator[Outcome[R]]:
-        """Apply the function to every item; outcomes come in the order of the items.
+    def map(self, items: Iterable[T], *, in_order: bool = True) -> Iterator[Outcome[R]]:
+        """Apply the function to every item.
 
         Items are taken as workers become free. Read one pass to its end before the next begins.
+
+        Args:
+            items: any number.
+            in_order: whether outcomes come in the order of the items; else as soon as they are there.
 
         Raises:
             HstoreError: a worker cannot start, for example because the function cannot be imported.
@@ -176,8 +182,10 @@ class Crew(Generic[T, R]):
                     self._waiting.append(following)
                     taken += 1
             self._hand_out()
-            while emitted in self._finished:
-                yield self._finished.pop(emitted)
+            for index in range(emitted, taken) if in_order else sorted(self._finished):
+                if index not in self._finished:
+                    break
+                yield self._finished.pop(index)
                 emitted += 1
             if emitted < taken:
                 self._listen()
@@ -331,11 +339,7 @@ def _serve(
     """Worker side: take pieces and answer them until the caller goes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller decides what an interrupt means
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    for name in preload:
-        with suppress(ImportError):  # an optional package; the function says so itself
-            importlib.import_module(name)
-    _one_thread()
-    _limit_memory(limits.memory_mib)
+    _prepare(preload, limits.memory_mib)
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the caller has gone
         connection.send([])
         while True:
@@ -364,6 +368,46 @@ def _answer(function: Callable[[Any], Any], index: int, item: Any) -> tuple[int,
     except Exception as error:  # noqa: BLE001 - whatever the function raises is the item's cause, not our end
         text = " ".join(str(error).split())[:_CAUSE_CHARACTERS]
         return index, None, f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def attempt(
+    function: Callable[[T], R], item: T, limits: Limits, preload: tuple[str, ...] = ()
+) -> tuple[R | None, str]:
+    """Do one item in this process, a worker that another scheduler runs; return what :class:`Outcome` holds.
+
+    An item that takes too long is stopped, and where it cannot be, the process ends a little later. The limit of
+    memory counts from the first call in a process. For the main thread.
+    """
+    _prepare_once(preload, limits.memory_mib)
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        raise TooSlowError
+
+    signal.signal(signal.SIGALRM, stop)
+    try:
+        faulthandler.dump_traceback_later(limits.seconds + _GRACE_SECONDS, exit=True)  # where code in C goes on
+        signal.setitimer(signal.ITIMER_REAL, limits.seconds)
+        _, value, cause = _answer(function, 0, item)
+    except TooSlowError:
+        return None, f"took longer than {limits.seconds:g} s and was stopped"
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        faulthandler.cancel_dump_traceback_later()
+    return value, cause
+
+
+@cache
+def _prepare_once(preload: tuple[str, ...], memory_mib: int) -> None:
+    _prepare(preload, memory_mib)
+
+
+def _prepare(preload: tuple[str, ...], memory_mib: int) -> None:
+    """Load libraries, and bound what is taken from then on."""
+    for name in preload:
+        with suppress(ImportError):  # an optional package; the function says so itself
+            importlib.import_module(name)
+    _one_thread()
+    _limit_memory(memory_mib)
 
 
 def _one_thread() -> None:

@@ -2,7 +2,10 @@
 
 import functools
 import importlib
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -94,3 +97,35 @@ def test_settings_that_cannot_be_are_refused(tasks, settings):
         list(run(tasks.misbehave, [1], **settings))
     with pytest.raises(InputError, match="above 0"):
         Limits(seconds=0)
+
+
+ATTEMPT = """
+import json, sys
+from hstore.workers import Limits, attempt
+from worker_tasks import misbehave
+for item in json.loads(sys.argv[1]):
+    print(json.dumps(attempt(misbehave, item, Limits(seconds=1.0, memory_mib=512))), flush=True)
+"""
+
+
+def attempted(items):
+    """Do items in a process of another scheduler; return what it printed and its status."""
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    command = [sys.executable, "-c", ATTEMPT, json.dumps(items)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    return [tuple(json.loads(line)) for line in done.stdout.splitlines()], done.returncode
+
+
+def test_in_a_worker_of_another_scheduler_the_same_limits_hold():
+    answers, status = attempted([1, "raise", "hang", "spin", "eat", 2])
+    assert status == 0
+    assert answers == [
+        (1, ""),
+        (None, "ValueError: no good"),
+        (None, "took longer than 1 s and was stopped"),
+        (None, "took longer than 1 s and was stopped"),
+        (None, "needed more memory than its limit"),
+        (2, ""),
+    ]
+    answers, status = attempted([1, "grind", 2])
+    assert (answers, status) == ([(1, "")], 1), "code in C that never returns ends with its process"

@@ -1,5 +1,6 @@
 """What the tests of worker processes run; a module of its own, for the workers import it by name."""
 
+import itertools
 import os
 import signal
 import time
@@ -20,6 +21,8 @@ def misbehave(item):
         case "spin":
             while True:
                 pass
+        case "grind":
+            return sum(itertools.repeat(1, 10**12))
         case "eat":
             return len(bytearray(4 << 30))
     return item

@@ -22,7 +22,7 @@ from hstore_workflows.batch.collecting import collect
 from hstore_workflows.batch.plan import keep_plan, make_plan, read_plan
 from hstore_workflows.batch.running import Run
 from hstore_workflows.batch.shard import SHARDS, Task, do_shard, record_path
-from hstore_workflows.batch.site import Site, load_site
+from hstore_workflows.batch.site import LocalSite, load_site
 from hstore_workflows.batch.standing import ShardError, standing
 from hstore_workflows.scoring import score_chunk
 from hstore_workflows.screen import objectives_of
@@ -43,7 +43,7 @@ kind = "files"
 files = ["pool.csv"]
 """
 RESULTS = ("top.csv", "top.parquet", "pareto.csv", "pareto.parquet", "rejected.csv", "summary.json")
-ONE, TWO = Site(kind="local", workers=1), Site(kind="local", workers=2)
+ONE, TWO = LocalSite(kind="local", workers=1), LocalSite(kind="local", workers=2)
 BAD = {3: "not a formula", 44: "H2"}
 
 

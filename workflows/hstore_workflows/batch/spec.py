@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from hstore.elements import ATOMIC_MASS_G_PER_MOL
 from hstore.errors import InputError
@@ -23,7 +23,7 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
-P = TypeVar("P", bound=Part)
+P = TypeVar("P")
 
 
 class GridSite(Part):
@@ -102,17 +102,22 @@ def load_batch(path: Path) -> Batch:
     Raises:
         InputError: there is no such file, it is not TOML, or a field is missing, unknown or out of range.
     """
-    return read_part(Batch, path, "batch")
+    return read_part(TypeAdapter(Batch), path, "batch")
 
 
-def read_part(kind: type[P], path: Path, word: str) -> P:
+def read_part(form: TypeAdapter[P], path: Path, word: str) -> P:
     """Read a part from a TOML file.
+
+    Args:
+        form: what the file holds.
+        path: the file.
+        word: what it is called in errors.
 
     Raises:
         InputError: as for :func:`load_batch`.
     """
     try:
-        return kind.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return form.validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise InputError(f"{word} file {path} cannot be read ({error.strerror}); give a TOML file") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hstore.errors import HstoreError
+from hstore_workflows.batch.journal import events
 from hstore_workflows.batch.shard import SHARDS, damaged, read_record, record_path
 
 if TYPE_CHECKING:
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 
 class ShardError(HstoreError):
     """Shards are missing, damaged, or could not be done."""
-
-
-FAILURES = "failures.jsonl"
-"""File with the shards that failed and why, one JSON object a line."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +78,8 @@ def standing(plan: Plan, folder: Path, *, thoroughly: bool = False) -> Standing:
             wrong[number] = fault
         else:
             found[number] = done
-    failures = {number: why for number, why in _failures(folder).items() if number not in found}
+    failed = {event["shard"]: event["why"] for event in events(folder) if event["event"] == "failed"}
+    failures = {number: why for number, why in failed.items() if number not in found}
     return Standing(found, wrong, plan.n_shards, failures)
 
 
@@ -92,23 +89,3 @@ def discard(plan: Plan, folder: Path, number: int) -> None:
     record.unlink(missing_ok=True)
     for path in (folder / SHARDS).glob(f"{record.stem}*"):
         path.unlink(missing_ok=True)
-
-
-def note_failure(folder: Path, number: int, attempt: int, why: str) -> None:
-    """Write down that a try failed."""
-    line = json.dumps({"shard": number, "attempt": attempt, "why": why})
-    with (folder / FAILURES).open("a", encoding="utf-8") as stream:
-        stream.write(line + "\n")
-
-
-def _failures(folder: Path) -> dict[int, str]:
-    path = folder / FAILURES
-    if not path.is_file():
-        return {}
-    entries: list[dict[str, object]] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            entries.append(json.loads(line))
-        except ValueError:  # the last line of a driver that was killed
-            continue
-    return {int(str(entry["shard"])): str(entry["why"]) for entry in entries}
