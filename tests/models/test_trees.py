@@ -101,6 +101,28 @@ def test_importances_are_those_of_the_forest(fitted, name):
     assert trees.importances.argmax() in {0, 2}
 
 
+@pytest.mark.parametrize("name", [*FORESTS, "HistGradientBoostingRegressor"])
+@pytest.mark.parametrize("kept", [0, 1, 63, 64, 65, 300])
+def test_answers_are_those_of_the_nodes_one_after_the_other(fitted, rows, name, kept):
+    """Also for values on a threshold, without end, of either zero, and missing where none was in training."""
+    trees, unseen = pack(fitted[name]), rows[0][:kept].copy()
+    thresholds = trees.nodes[trees.nodes["feature"] == 0]["threshold"]
+    unseen[::2, 0] = np.resize(thresholds, len(unseen[::2]))
+    unseen[1::5, 1], unseen[2::5, 1], unseen[3::5, 1], unseen[4::5, 1] = np.nan, np.inf, -np.inf, -0.0
+    expected = np.full((kept, len(trees.roots)), trees.base)
+    for row, values in enumerate(unseen.astype(np.float32)):
+        for tree, root in enumerate(trees.roots):
+            node = trees.nodes[root]
+            while node["feature"] >= 0:
+                value = values[node["feature"]]
+                side = "missing" if np.isnan(value) else "right" if value > node["threshold"] else "left"
+                node = trees.nodes[node[side]]
+            expected[row, tree] += node["threshold"]
+    answer = expected.sum(axis=1) if trees.summed else expected.mean(axis=1)
+    answer -= trees.base * (len(trees.roots) - 1) if trees.summed else 0.0
+    np.testing.assert_allclose(trees.predict(unseen)[0], answer, rtol=1e-12, atol=1e-12)
+
+
 def test_nodes_of_all_trees_stand_one_after_the_other(fitted):
     forest = fitted["RandomForestRegressor"]
     trees = pack(forest)
