@@ -15,6 +15,7 @@ from hstore.errors import FormulaError, InputError
 from hstore.formula import ParsedFormula, parse_formula
 from hstore.units import ZERO_CELSIUS_K
 from hstore_data.table import RejectedRow
+from hstore_models.features.plain_formulas import read_plain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -152,17 +153,22 @@ def check_table(frame: pd.DataFrame, *, formulas: bool = True, temperatures: boo
     notes: list[str] = []
     rejects: list[RejectedRow] = []
     usable = np.zeros(len(frame), dtype=bool)
-    for place, (formula, cause) in enumerate(zip(text, causes, strict=True)):
-        try:
-            parsed = host_formula(formula) if formulas else ParsedFormula({})
-        except FormulaError as error:
-            cause = str(error)  # noqa: PLW2901 - an unreadable formula is the better cause
+    texts: list[str] = text.tolist()
+    plain = read_plain(texts).rows() if formulas else [{} for _ in texts]
+    for place, (formula, found, cause) in enumerate(zip(texts, plain, causes, strict=True)):
+        noted = ""
+        if formulas and (not found or found.keys() == {"H"}):
+            try:
+                parsed = host_formula(formula)
+                found, noted = parsed.amounts, "; ".join(parsed.notes)  # noqa: PLW2901 - read only where needed
+            except FormulaError as error:
+                cause = str(error)  # noqa: PLW2901 - an unreadable formula is the better cause
         if cause:
             rejects.append(RejectedRow(place + 1, _shortened(formula), cause))
             continue
         usable[place] = True
-        amounts.append(parsed.amounts)
-        notes.append("; ".join(parsed.notes))
+        amounts.append(found)
+        notes.append(noted)
     kept = frame.assign(**numbers)[usable].reset_index(drop=True)
     if column and column != "formula":
         kept["formula"] = kept[column]

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from hstore.elements import ATOMIC_MASS_G_PER_MOL
 from hstore.errors import FormulaError, InputError
 from hstore.formula import formula_text, parse_amounts
+from hstore_models.features.plain_formulas import MIN_AMOUNT, read_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -33,9 +34,6 @@ ATOMIC_NUMBER: dict[str, int] = {symbol: z for z, symbol in enumerate(SYMBOLS) i
 
 _FEW_ROWS = 16
 """Rows up to which the steps of Python cost more than the sums."""
-
-MIN_AMOUNT = 1e-8
-"""Smallest amount per formula unit that counts as present, as in pymatgen's ``Composition``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,29 +65,39 @@ class CompositionBatch:
             FormulaError: a row is empty, names an unknown element or holds an amount that is not a finite
                 number of at least ``MIN_AMOUNT``; the message says which row.
         """
-        for index, row in enumerate(amounts):
-            cause = _defect(row)
-            if cause:
-                raise FormulaError(f"row {index} ({dict(row)!r}): {cause}")
-        return _pad(amounts)
+        counts = np.fromiter(map(len, amounts), dtype=np.intp, count=len(amounts))
+        numbers = [ATOMIC_NUMBER.get(symbol, 0) for symbol in chain.from_iterable(amounts)]
+        given = np.array(list(chain.from_iterable(row.values() for row in amounts)), dtype=np.float64)
+        if not (counts.all() and all(numbers) and ((given >= MIN_AMOUNT) & (given < np.inf)).all()):
+            for index, row in enumerate(amounts):
+                cause = _defect(row)
+                if cause:
+                    raise FormulaError(f"row {index} ({dict(row)!r}): {cause}")
+        return _padded(counts, np.array(numbers, dtype=np.intp), given)
 
     @classmethod
     def from_formulas(cls, formulas: Sequence[str]) -> tuple[CompositionBatch, list[RejectedFormula]]:
         """Read formulas into a batch of those which could be read, in order, and the list of the others."""
-        rows: list[dict[str, float]] = []
+        plain = read_plain(formulas)
+        others: dict[int, dict[str, float]] = {}
         rejected: list[RejectedFormula] = []
-        for index, formula in enumerate(formulas):
+        for index in np.flatnonzero(plain.counts == 0).tolist():
             try:
-                row = parse_amounts(formula)
+                row = parse_amounts(formulas[index])
             except FormulaError as error:
-                rejected.append(RejectedFormula(index, str(formula), str(error)))
+                rejected.append(RejectedFormula(index, str(formulas[index]), str(error)))
                 continue
             cause = _defect(row)
             if cause:
-                rejected.append(RejectedFormula(index, formula, cause))
+                rejected.append(RejectedFormula(index, formulas[index], cause))
             else:
-                rows.append(row)
-        return _pad(rows), rejected
+                others[index] = row
+        widest = max(map(len, others.values()), default=1)
+        batch = _padded(plain.counts, plain.atomic_numbers, plain.amounts, least=widest)
+        for index, row in others.items():
+            batch.atomic_numbers[index, : len(row)] = [ATOMIC_NUMBER[symbol] for symbol in row]
+            batch.amounts[index, : len(row)] = list(row.values())
+        return (batch.take(batch.present[:, 0]) if rejected else batch), rejected
 
     def __len__(self) -> int:
         """Return the number of materials, n."""
@@ -129,6 +137,8 @@ class CompositionBatch:
     def without(self, symbols: Iterable[str]) -> CompositionBatch:
         """Return the batch with some elements taken out; rows of nothing else become empty rows."""
         gone = self.contains(symbols)
+        if not gone.any():
+            return self
         order = np.argsort(gone | ~self.present, axis=1, kind="stable")
         numbers = np.take_along_axis(np.where(gone, 0, self.atomic_numbers), order, axis=1)
         amounts = np.take_along_axis(np.where(gone, 0.0, self.amounts), order, axis=1)
@@ -209,12 +219,10 @@ def _defect(row: Mapping[str, float]) -> str:
     return ""
 
 
-def _pad(rows: Sequence[Mapping[str, float]]) -> CompositionBatch:
-    counts = np.fromiter((len(row) for row in rows), dtype=np.intp, count=len(rows))
-    width = int(counts.max(initial=1))
+def _padded(counts: IntArray, numbers: IntArray, amounts: FloatArray, *, least: int = 1) -> CompositionBatch:
+    """Make rows, of at least a width, of elements that stand one after the other."""
+    width = max(least, int(counts.max(initial=1)))
     present = np.arange(width) < counts[:, None]
-    numbers = np.zeros((len(rows), width), dtype=np.intp)
-    amounts = np.zeros((len(rows), width))
-    numbers[present] = [ATOMIC_NUMBER[symbol] for symbol in chain.from_iterable(rows)]
-    amounts[present] = list(chain.from_iterable(row.values() for row in rows))
-    return CompositionBatch(numbers, amounts)
+    batch = CompositionBatch(np.zeros(present.shape, dtype=np.intp), np.zeros(present.shape))
+    batch.atomic_numbers[present], batch.amounts[present] = numbers, amounts
+    return batch

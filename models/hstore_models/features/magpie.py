@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hstore_models.compiled import compiled
 from hstore_models.features.elemental import elemental_table
 
 if TYPE_CHECKING:
@@ -34,9 +35,10 @@ STATISTICS: tuple[str, ...] = ("minimum", "maximum", "range", "mean", "avg_dev",
 MAGPIE_NAMES: tuple[str, ...] = tuple(f"MagpieData {stat} {name}" for name in PROPERTIES for stat in STATISTICS)
 """The 132 names, equal to matminer's ``ElementProperty.from_preset("magpie").feature_labels()``."""
 
-_CHUNK_ROWS = 1024
-"""Rows at a time; their intermediate arrays fit into the cache of a core, which doubles the speed."""
 _PAIRWISE_FROM = 8
+"""Elements from which on numpy, and so matminer, adds in another order than from left to right."""
+_REL, _ABS = 1e-5, 1e-8
+"""Tolerances of ``numpy.isclose``."""
 
 
 def magpie_features(batch: CompositionBatch) -> FloatArray:
@@ -51,34 +53,52 @@ def magpie_features(batch: CompositionBatch) -> FloatArray:
     Raises:
         DataError: matminer's elemental data files are missing or not in the expected layout.
     """
-    table = elemental_table(PROPERTIES)
     values = np.full((len(batch), len(PROPERTIES), len(STATISTICS)), np.nan)
-    for count in np.unique(batch.counts[batch.counts > 0]):
-        rows = np.flatnonzero(batch.counts == count)
-        for start in range(0, len(rows), _CHUNK_ROWS):
-            chunk = rows[start : start + _CHUNK_ROWS]
-            values[chunk] = _statistics(table, batch.atomic_numbers[chunk, :count], batch.amounts[chunk, :count])
+    table = elemental_table(PROPERTIES)
+    compiled(_describe)(table, batch.atomic_numbers, batch.amounts, np.asarray(batch.counts), values)
     return values.reshape(len(batch), len(MAGPIE_NAMES))
 
 
-def _statistics(table: FloatArray, numbers: IntArray, amounts: FloatArray) -> FloatArray:
-    """Compute shape (rows, 22, 6) from rows which all have the same number of elements."""
-    data = table[numbers]
-    weights = amounts[:, :, None]
-    total = _sum(weights)
-    mean = _sum(data * weights) / total
-    deviation = _sum(np.abs(data - mean[:, None, :]) * weights) / total
-    lowest, highest = data.min(axis=1), data.max(axis=1)
-    most = np.isclose(amounts, amounts.max(axis=1, keepdims=True))
-    mode = np.where(most[:, :, None], data, np.inf).min(axis=1)
-    return np.stack([lowest, highest, highest - lowest, mean, deviation, mode], axis=2)
-
-
-def _sum(terms: FloatArray) -> FloatArray:
-    """Sum shape (rows, elements, columns) over elements in the order numpy sums a vector.
-
-    Vectors of eight and more are summed pairwise, and only along a contiguous last axis.
-    """
-    if terms.shape[1] < _PAIRWISE_FROM:
-        return np.asarray(terms.sum(axis=1))
-    return np.asarray(np.ascontiguousarray(terms.swapaxes(1, 2)).sum(axis=-1))
+def _describe(  # noqa: C901, PLR0912 - compiled: one nest of loops
+    table: FloatArray, numbers: IntArray, amounts: FloatArray, counts: IntArray, values: FloatArray
+) -> None:  # pragma: no cover - runs compiled
+    """Fill the statistics of each property, shape ``(n, properties, statistics)``."""
+    properties = table.shape[1]
+    sums = np.empty(1 + 2 * properties)  # of the weights, of each property, of its deviations
+    terms, lanes = np.empty(numbers.shape[1]), np.empty(_PAIRWISE_FROM)
+    for row in range(len(counts)):
+        count = counts[row]
+        if count == 0:
+            continue
+        for step in range(len(sums)):
+            column = (step - 1) % properties
+            for place in range(count):
+                weight, value = amounts[row, place], table[numbers[row, place], column]
+                if step == 0:
+                    terms[place] = weight
+                elif step <= properties:
+                    terms[place] = value * weight
+                else:
+                    terms[place] = abs(value - sums[1 + column] / sums[0]) * weight
+            rest, total = 0, 0.0
+            if count >= _PAIRWISE_FROM:
+                rest = count - count % _PAIRWISE_FROM
+                lanes[:] = terms[:_PAIRWISE_FROM]
+                for place in range(_PAIRWISE_FROM, rest):
+                    lanes[place % _PAIRWISE_FROM] += terms[place]
+                total = ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])) + (
+                    (lanes[4] + lanes[5]) + (lanes[6] + lanes[7])
+                )
+            for place in range(rest, count):
+                total += terms[place]
+            sums[step] = total
+        most = amounts[row, :count].max()
+        for column in range(properties):
+            lowest, highest, mode = np.inf, -np.inf, np.inf
+            for place in range(count):
+                value = table[numbers[row, place], column]
+                lowest, highest = min(lowest, value), max(highest, value)
+                if abs(amounts[row, place] - most) <= _ABS + _REL * most:
+                    mode = min(mode, value)
+            mean, deviation = sums[1 + column] / sums[0], sums[1 + properties + column] / sums[0]
+            values[row, column] = (lowest, highest, highest - lowest, mean, deviation, mode)
