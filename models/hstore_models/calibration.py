@@ -141,12 +141,11 @@ class Calibration:
 
     def of_families(self, families: Sequence[str] | NDArray[Any]) -> FloatArray:
         """Return the product of the factors of the families of each row, shape ``(n,)``."""
-        names, place = np.unique(np.asarray(families, dtype=str), return_inverse=True)
-        factors = [
-            float(np.prod([self.family_factors.get(part, 1.0) for part in name.split(JOINT)]))
-            for name in names.tolist()
-        ]
-        return np.asarray(factors)[place]
+        factors = {
+            name: float(np.prod([self.family_factors.get(part, 1.0) for part in name.split(JOINT)]))
+            for name in set(families)
+        }
+        return np.array([factors[name] for name in families], dtype=np.float64)
 
 
 def reach_to_values(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -41,19 +41,20 @@ class Domain:
             spread: spread of the ensemble for each row, in the unit of ``spread_limit``, shape ``(n,)``.
             conditions: column -> value of each row, shape ``(n,)``; NaN means not stated and is not judged.
         """
-        known: dict[tuple[str, ...], list[str]] = {}  # pools hold few sets of elements many times
-        notes = []
-        for elements in map(tuple, amounts):
-            if elements not in known:
-                known[elements] = self._element_reason(elements)
-            notes.append(list(known[elements]))
+        found = [""] * len(amounts)
+
+        def add(row: int, note: str) -> None:
+            found[row] = f"{found[row]}; {note}" if found[row] else note
+
+        for row in np.flatnonzero(_holding_rare(amounts, self.element_rows)).tolist():
+            found[row] = self._element_reason(amounts[row])
         for column, values in (conditions or {}).items():
             low, high = self.ranges.get(column, (-np.inf, np.inf))
-            for row in np.flatnonzero(self._outside(column, values)):
-                notes[row].append(f"{column} {values[row]:g} outside {low:g} to {high:g}")
-        for row in np.flatnonzero(spread > self.spread_limit):
-            notes[row].append("unlike the training materials (the learners disagree)")
-        return ["; ".join(note) for note in notes]
+            for row in np.flatnonzero(self._outside(column, values)).tolist():
+                add(row, f"{column} {values[row]:g} outside {low:g} to {high:g}")
+        for row in np.flatnonzero(spread > self.spread_limit).tolist():
+            add(row, "unlike the training materials (the learners disagree)")
+        return found
 
     def strange(
         self, amounts: Sequence[dict[str, float]], conditions: dict[str, NDArray[np.float64]] | None = None
@@ -73,14 +74,14 @@ class Domain:
         margin = 1e-9 * max(abs(low), abs(high), 1.0)
         return np.asarray((values < low - margin) | (values > high + margin))
 
-    def _element_reason(self, elements: Sequence[str]) -> list[str]:
+    def _element_reason(self, elements: Iterable[str]) -> str:
         unseen = [el for el in elements if self.element_rows.get(el, 0) == 0 and el != "H"]
         rare = [el for el in elements if 0 < self.element_rows.get(el, 0) < MIN_ROWS_PER_ELEMENT and el != "H"]
         notes = [f"no training material contains {', '.join(unseen)}"] if unseen else []
         if rare:
             seen = ", ".join(f"{el} ({self.element_rows[el]})" for el in rare)
             notes.append(f"few training materials contain {seen}")
-        return notes
+        return "; ".join(notes)
 
 
 def domain_of(

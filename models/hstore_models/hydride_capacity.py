@@ -92,20 +92,21 @@ class HydrideCapacity:
         """
         inputs = assemble(query, self.features, self.columns, host=True, defaults=CAPACITY_DEFAULTS)
         mean, spread = self.ensemble.mean_and_spread(inputs.values)
-        hosts = [host_amounts(a) for a in query.amounts]
         stated = {"temperature_k": query.column("temperature_k")}
-        classes, strange = alloy_families(query), self.domain.strange(hosts, stated)
+        classes, strange = alloy_families(query), self.domain.strange(query.amounts, stated)
         reach = self.ensemble.calibration.reach(spread, mean, classes, strange)
-        reasons = self.domain.reasons(hosts, spread, stated)
-        unseen = self.hydride_domain.reasons(hosts, np.zeros(len(hosts)))
-        for row, amounts in enumerate(query.amounts):
-            if "H" in amounts:
-                share, uncertainty = self.release[anion_class(amounts)]
-                stoichiometric = stoichiometric_capacity_wt_pct(amounts)
-                widened = self.ensemble.calibration.strange_factor if unseen[row] else 1.0
-                mean[row] = share * stoichiometric
-                reach.put(row, Reach.normal(np.asarray(widened * uncertainty * stoichiometric)))
-                reasons[row] = unseen[row]
+        reasons = self.domain.reasons(query.amounts, spread, stated)
+        rows = np.flatnonzero(query.hydrogen)
+        if len(rows):
+            hydrides = [query.amounts[row] for row in rows.tolist()]
+            unseen = self.hydride_domain.reasons(hydrides, np.zeros(len(rows)))
+            share, uncertainty = np.array([self.release[name] for name in query.anions[rows].tolist()]).T
+            stoichiometric = np.array([stoichiometric_capacity_wt_pct(amounts) for amounts in hydrides])
+            widened = np.where([reason != "" for reason in unseen], self.ensemble.calibration.strange_factor, 1.0)
+            mean[rows] = share * stoichiometric
+            reach.put(rows, Reach.normal(widened * uncertainty * stoichiometric))
+            for row, reason in zip(rows.tolist(), unseen, strict=True):
+                reasons[row] = reason
         return interval_predictions(property_name, mean, reach, reasons, low=0.0)
 
 

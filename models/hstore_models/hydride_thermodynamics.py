@@ -134,7 +134,7 @@ class HydrideThermodynamics:
         answers = [self.ensembles[target].mean_and_spread(values) for target in TARGETS]
         settled, remaining = project(self.ensembles, answers, self.correlation)
         classes = alloy_families(query)
-        strange = self.domain.strange([host_amounts(a) for a in query.amounts])
+        strange = self.domain.strange(query.amounts)
         reach = {
             target: self.calibrations[target].reach(remaining[:, i], settled[:, i], classes, strange)
             for i, target in enumerate(TARGETS)
@@ -151,7 +151,7 @@ class HydrideThermodynamics:
 
     def reasons(self, query: Query) -> list[str]:
         """Say for each row why it is outside the domain; empty text inside."""
-        return self.domain.reasons([host_amounts(a) for a in query.amounts], self.state(query).strangeness)
+        return self.domain.reasons(query.amounts, self.state(query).strangeness)
 
     @property
     def main(self) -> Ensemble:

@@ -35,6 +35,10 @@ def alloy_families(query: Query) -> list[str]:
     Returns:
         Names joined by ``|``, as :class:`~hstore_models.calibration.Calibration` takes them.
     """
+    return query.remembered(alloy_families, lambda: _families(query))
+
+
+def _families(query: Query) -> list[str]:
     inferred = infer_alloy_class(query.host)
     column = next((name for name in _STATED_CLASS if name in query.frame), None)
     if column is None:

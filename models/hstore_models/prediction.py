@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from hstore.pairing import host_amounts
-from hstore_models.features.composition import CompositionBatch
+from hstore.pairing import anion_class, host_amounts
+from hstore_models.features.composition import CompositionBatch, row_sum
 from hstore_models.features.table import FeatureTable, featurize
-from hstore_models.representation import molecular_hydrogen_ratio
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -57,13 +56,34 @@ class Query:
 
     @cached_property
     def host(self) -> CompositionBatch:
-        """Compositions without their hydrogen, by which alloys and their hydrides are one material."""
-        return CompositionBatch.from_amounts([host_amounts(a) for a in self.amounts])
+        """Compositions without their hydrogen, by which alloys and their hydrides are one material.
+
+        Raises:
+            InputError: a row is hydrogen only.
+        """
+        found = self.composition.without(["H"])
+        for row in np.flatnonzero(found.counts == 0).tolist():
+            host_amounts(self.amounts[row])
+        return found
 
     @cached_property
     def molecular_hydrogen(self) -> NDArray[np.float64]:
         """H atoms per other atom where they belong to a molecular anion, else 0, shape ``(n,)``."""
-        return np.array([molecular_hydrogen_ratio(a) for a in self.amounts])
+        return np.where(self.anions != "", self.hydrogen / row_sum(self.host.amounts), 0.0)
+
+    @cached_property
+    def hydrogen(self) -> NDArray[np.float64]:
+        """Amount of hydrogen in the formula of each row, shape ``(n,)``."""
+        whole = self.composition
+        return row_sum(np.where(whole.contains(["H"]), whole.amounts, 0.0))
+
+    @cached_property
+    def anions(self) -> NDArray[np.str_]:
+        """Class of the anion that holds the hydrogen (:func:`hstore.pairing.anion_class`), shape ``(n,)``."""
+        found = np.full(len(self), "", dtype="<U16")
+        for row in np.flatnonzero(self.hydrogen).tolist():
+            found[row] = anion_class(self.amounts[row])
+        return found
 
     def features(self, groups: tuple[str, ...], *, host: bool) -> FeatureTable:
         """Return the features of the whole compositions or of the hosts, computed once."""

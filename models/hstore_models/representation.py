@@ -17,9 +17,9 @@ from hstore.formula import molar_mass_g_per_mol
 from hstore.pairing import ALKALI, SALT_FORMERS, anion_class, host_amounts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
+
+    from hstore_models.prediction import Query
 
 HYDROGEN_VOLUME_A3 = 2.9
 """Volume that an absorbed hydrogen atom adds to a metal, cubic angstrom."""
@@ -57,28 +57,29 @@ def releasable_share(amounts: dict[str, float]) -> float:
     return max(0.0, 1.0 - kept / amounts["H"])
 
 
-def hydride_density_g_per_l(
-    amounts: Sequence[dict[str, float]], capacity_wt_pct: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def hydride_density_g_per_l(query: Query, capacity_wt_pct: NDArray[np.float64]) -> NDArray[np.float64]:
     """Estimate the mass of H2 per volume of hydrogenated metal, g/L, shape ``(n,)``.
 
     The host's volume is the sum of the elements' atomic volumes (Magpie's computed ground states, Zen's law);
     each absorbed H atom adds 2.9 cubic angstrom (H. Peisl, in Hydrogen in Metals I, 1978,
     doi 10.1007/3540087052_42). Good to about a tenth for metallic hydrides and MgH2; NaN where it does not
     hold: molecular anions, salts of the alkali and heavier alkaline-earth metals, gaseous elements.
+
+    Args:
+        query: the n materials.
+        capacity_wt_pct: their hydrogen, wt% of the hydrogenated material, shape ``(n,)``.
     """
-    from hstore_models.features.composition import ATOMIC_NUMBER
+    from hstore_models.features.composition import row_sum
     from hstore_models.features.elemental import elemental_column
 
-    volumes = elemental_column("GSvolume_pa")
-    density = np.full(len(amounts), np.nan)
-    for row, (amount, wt_pct) in enumerate(zip(amounts, capacity_wt_pct, strict=True)):
-        host = host_amounts(amount)
-        salt = sum(n for el, n in host.items() if el in SALT_FORMERS) > 0.5 * sum(host.values())
-        if anion_class(amount) or salt or host.keys() & GASES or not 0 <= wt_pct < 100:
-            continue
-        hydrogen_g = molar_mass_g_per_mol(host) * wt_pct / (100.0 - wt_pct)
-        atoms = hydrogen_g / ATOMIC_MASS_G_PER_MOL["H"]
-        volume_a3 = sum(n * volumes[ATOMIC_NUMBER[el]] for el, n in host.items()) + atoms * HYDROGEN_VOLUME_A3
-        density[row] = 1000.0 * hydrogen_g / (volume_a3 * CM3_PER_MOL_PER_A3)
-    return density
+    host = query.host
+    masses = np.array([0.0, *ATOMIC_MASS_G_PER_MOL.values()])[host.atomic_numbers]
+    volumes = np.where(host.present, elemental_column("GSvolume_pa")[host.atomic_numbers], 0.0)
+    salt = row_sum(np.where(host.contains(sorted(SALT_FORMERS)), host.amounts, 0.0))
+    holds = (query.anions == "") & (salt <= 0.5 * row_sum(host.amounts))
+    holds &= ~host.contains(sorted(GASES)).any(axis=1) & (capacity_wt_pct >= 0) & (capacity_wt_pct < 100)
+    wt_pct = np.where(holds, capacity_wt_pct, np.nan)
+    hydrogen_g = row_sum(host.amounts * masses) * wt_pct / (100.0 - wt_pct)
+    atoms = hydrogen_g / ATOMIC_MASS_G_PER_MOL["H"]
+    volume_a3 = row_sum(host.amounts * volumes) + atoms * HYDROGEN_VOLUME_A3
+    return np.asarray(1000.0 * hydrogen_g / (volume_a3 * CM3_PER_MOL_PER_A3))

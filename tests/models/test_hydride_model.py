@@ -146,10 +146,10 @@ def test_hydrogen_alone_has_no_host():
 )
 def test_hydrogen_density_is_near_the_crystallographic_one(formula, wt_pct, g_per_l):
     """Densities from the lattice parameters of LaNi5H6, MgH2 and TiFeH2, within 15 %."""
-    density = hydride_density_g_per_l([parse_amounts(formula)], np.array([wt_pct]))
+    density = hydride_density_g_per_l(ask(formula), np.array([wt_pct]))
     assert density[0] == pytest.approx(g_per_l, rel=0.15)
 
 
 def test_hydrogen_density_is_unknown_where_the_estimate_does_not_hold():
-    densities = hydride_density_g_per_l([parse_amounts(f) for f in ("LiBH4", "CaH2")], np.array([18.0, 4.8]))
+    densities = hydride_density_g_per_l(ask("LiBH4", "CaH2"), np.array([18.0, 4.8]))
     assert np.isnan(densities).all()

@@ -10,6 +10,7 @@ from hstore.formula import parse_amounts
 from hstore_models.prediction import Query
 from hstore_workflows import scoring
 from hstore_workflows.scoring import MODELS_OF_KIND, score_chunk
+from hstore_workflows.sources.enumeration.hazards import cost_notes, safety_notes
 from hstore_workflows.target import FAMILIES_OF_KIND, load_target
 
 ALLOYS = ["LaNi5", "TiFe", "Mg2Ni", "MgH2", "Ti0.5Zr0.5Mn2", "NaAlH4", "LiBH4", "TiVCrNb", "PuNi5", "LaNi4.5Cd0.5"]
@@ -58,6 +59,20 @@ def test_order_and_company_do_not_change_a_score(score):
     reverse = score(target, ALLOYS[::-1])[::-1].reset_index(drop=True)
     pd.testing.assert_frame_equal(together, reverse, rtol=1e-12)
     pd.testing.assert_frame_equal(together.iloc[:1], score(target, ALLOYS[:1]), rtol=1e-12)
+
+
+def test_the_words_of_many_rows_are_those_of_each(score):
+    rows = [*ALLOYS, "Zn(BH4)2", "LiNH2", "LiPd", "PuNi5", "TlBH4", "CoNi5La"]
+    frame = score(load_target("onboard"), rows)
+    for formula, safety, cost in zip(rows, frame["safety"], frame["cost"], strict=True):
+        amounts = parse_amounts(formula)
+        assert safety == "; ".join(safety_notes(amounts))
+        assert cost == "; ".join(cost_notes(amounts))
+        told = score(load_target("onboard"), [formula])
+        assert (
+            told["domain_reason"].tolist()
+            == frame["domain_reason"][frame.index[rows.index(formula)] :][:1].tolist()
+        )
 
 
 def test_a_hydride_scores_as_its_alloy(score):

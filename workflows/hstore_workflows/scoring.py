@@ -16,10 +16,10 @@ from hstore_models.hydride_capacity import HydrideCapacity
 from hstore_models.hydride_thermodynamics import HydrideThermodynamics, pressure_predictions
 from hstore_models.representation import hydride_density_g_per_l, releasable_share
 from hstore_models.sorbent import SWING, SorbentUptake
-from hstore_workflows.sources.enumeration.hazards import cost_notes, is_discounted, safety_notes
+from hstore_workflows.sources.enumeration.hazards import remarks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -55,12 +55,13 @@ def score_chunk(target: Target, query: Query, models: Mapping[str, LoadedModel])
     """
     score = {"hydride": _score_hydrides, "sorbent": _score_sorbents, "electrolyte": _score_electrolytes}
     frame = score[target.kind](target, query, models)
-    frame["safety"] = ["; ".join(safety_notes(a)) if a else "" for a in query.amounts]
-    frame["cost"] = ["; ".join(cost_notes(a)) if a else "" for a in query.amounts]
+    found = [remarks(amounts) for amounts in query.amounts]
+    frame["safety"] = ["; ".join(entry.safety) for entry in found]
+    frame["cost"] = ["; ".join(entry.cost) for entry in found]
     frame["score"] = (
         frame["score"]
         * np.where(frame["in_domain"], 1.0, OUT_OF_DOMAIN_FACTOR)
-        * np.where([is_discounted(a) for a in query.amounts], HAZARD_FACTOR, 1.0)
+        * np.where([entry.discounted for entry in found], HAZARD_FACTOR, 1.0)
     )
     return frame
 
@@ -90,7 +91,7 @@ def _score_hydrides(target: Target, query: Query, models: Mapping[str, LoadedMod
         )
     )
     needed_wt_pct, needed_g_per_l = target.capacity_requirement()
-    density = hydride_density_g_per_l(query.amounts, capacity.mean)
+    density = hydride_density_g_per_l(query, capacity.mean)
     columns["h2_density_g_per_l_mean"] = density
     columns["p_window"] = window
     columns["p_capacity"] = probability_at_least(capacity.mean, capacity.std, needed_wt_pct)
@@ -106,7 +107,9 @@ def _score_hydrides(target: Target, query: Query, models: Mapping[str, LoadedMod
 
 def _releasable(capacity: Predictions, query: Query) -> Predictions:
     """Leave out the hydrogen that molecular anions leave behind in salt-like hydrides."""
-    share = np.array([releasable_share(a) for a in query.amounts])
+    share = np.ones(len(query))
+    for row in np.flatnonzero(query.anions != "").tolist():
+        share[row] = releasable_share(query.amounts[row])
     parts = {part: getattr(capacity, part) * share for part in ("mean", "std", "lower", "upper")}
     return replace(capacity, **parts)
 
@@ -183,6 +186,11 @@ def _framed(columns: dict[str, NDArray[np.float64]], judged: list[Predictions]) 
     """Make the frame; a candidate is in the domain when all judged predictions are."""
     frame = pd.DataFrame(columns)
     frame["in_domain"] = np.all([p.in_domain for p in judged], axis=0)
-    rows = ("; ".join(filter(None, row)).split("; ") for row in zip(*(p.reason for p in judged), strict=True))
-    frame["domain_reason"] = ["; ".join(dict.fromkeys(reasons)) for reasons in rows]
+    rows = zip(*(p.reason.tolist() for p in judged), strict=True)
+    frame["domain_reason"] = [_together(row) if any(row) else "" for row in rows]
     return frame
+
+
+def _together(reasons: Iterable[str]) -> str:
+    """Join reasons, each said once."""
+    return "; ".join(dict.fromkeys("; ".join(filter(None, reasons)).split("; ")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
@@ -198,6 +199,7 @@ def load_target(name_or_path: str) -> Target:
     return target
 
 
+@cache
 def _doe_target(year: str) -> SystemTarget:
     from hstore_data.curated import curated_table
 

@@ -6,7 +6,7 @@ Hazards of elements stand in the curated table ``element_supply``; classes of su
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _NONMETALS = frozenset({"H", "B", "C", "N", "O", "F", "P", "S", "Cl", "Se", "Br", "I", "Si", "Te"})
+_GAS_FORMERS = frozenset({"B", "N", "S"})
+"""Elements of the anions that can release toxic gases."""
 _BOROHYDRIDE_H_PER_B = 3.0
 """Hydrogen per boron from which boron sits in BH4-; closo-borates have about one."""
 
@@ -62,12 +64,12 @@ def safety_notes(amounts: Mapping[str, float]) -> list[str]:
     Args:
         amounts: amount of each element, any unit.
     """
-    return [*_notes_on(tuple(amounts)).safety, *_gas_notes(amounts)]
+    return list(remarks(amounts).safety)
 
 
 def is_discounted(amounts: Mapping[str, float]) -> bool:
     """Tell whether a composition holds an element that no one would build a store or battery of."""
-    return _notes_on(tuple(amounts)).discounted
+    return remarks(amounts).discounted
 
 
 def cost_notes(amounts: Mapping[str, float]) -> list[str]:
@@ -76,24 +78,44 @@ def cost_notes(amounts: Mapping[str, float]) -> list[str]:
     Args:
         amounts: amount of each element, any unit.
     """
-    return list(_notes_on(tuple(amounts)).cost)
+    return list(remarks(amounts).cost)
 
 
 @dataclass(frozen=True)
-class _Notes:
-    """Remarks that depend on which elements there are, and not on how much of each."""
+class Remarks:
+    """All remarks on one composition."""
 
     safety: tuple[str, ...]
+    """What to know before handling it."""
     discounted: bool
+    """Whether it holds an element that no one would build a store or battery of."""
     cost: tuple[str, ...]
+    """Which elements are precious or under supply risk."""
+
+
+def remarks(amounts: Mapping[str, float]) -> Remarks:
+    """Return all remarks on a composition at once.
+
+    Args:
+        amounts: amount of each element, any unit.
+    """
+    found = _remarks_on(tuple(filter(_remarkable().__contains__, amounts)))
+    gases = _gas_notes(amounts)
+    return replace(found, safety=(*found.safety, *gases)) if gases else found
+
+
+@cache
+def _remarkable() -> frozenset[str]:
+    """Return the elements that there is any remark on."""
+    return frozenset(symbol for entry in (*load_safety(), *load_costs()) for symbol in entry.elements)
 
 
 @lru_cache(maxsize=100_000)
-def _notes_on(elements: tuple[str, ...]) -> _Notes:
+def _remarks_on(elements: tuple[str, ...]) -> Remarks:
     """Return the remarks on some elements, in their order; pools hold few sets of elements many times."""
     hazards = [entry for entry in load_safety() if not set(elements).isdisjoint(entry.elements)]
     shares = ((entry.note, [symbol for symbol in elements if symbol in entry.elements]) for entry in load_costs())
-    return _Notes(
+    return Remarks(
         tuple(entry.note for entry in hazards),
         any(entry.discount for entry in hazards),
         tuple(f"{note}: {', '.join(found)}" for note, found in shares if found),
@@ -106,6 +128,8 @@ def _gas_notes(amounts: Mapping[str, float]) -> list[str]:
     B2H6 from borohydrides of electronegative cations (Welchman and Thonhauser, arXiv:1704.07884), NH3 from amides,
     H2S from sulfides and moisture (Yersak et al. 2022, doi:10.3389/fenrg.2022.882508).
     """
+    if _GAS_FORMERS.isdisjoint(amounts):
+        return []
     notes = []
     metals = {element: amount for element, amount in amounts.items() if element not in _NONMETALS}
     hydrogen, boron = amounts.get("H", 0.0), amounts.get("B", 0.0)
