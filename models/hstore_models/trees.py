@@ -31,6 +31,8 @@ _ROWS_TOGETHER = 64
 _STEPS = 4
 """Steps of a row before it is seen whether it has arrived."""
 _MOST, _LEAST = np.int32(2**31 - 1), np.int32(-(2**31))
+_INFINITE = int(np.float32(np.inf).view(np.int32))
+"""Bits of infinity; those of NaN are above it, the sign left out."""
 
 
 NODE = np.dtype(
@@ -71,9 +73,9 @@ class Trees:
         walk, paths = compiled(_walk), self._paths
 
         def fill(part: slice) -> None:
-            keys = _keys(features[part])
-            values = np.empty((len(keys), len(paths.roots)))
-            walk(keys, *paths, values)
+            rows = np.ascontiguousarray(features[part], dtype=np.float32)
+            values = np.empty((len(rows), len(paths.roots)))
+            walk(rows.view(np.int32), *paths, values)
             mean[part], spread[part] = self._settle(values)
 
         parts = [slice(i, i + _ROWS_AT_ONCE) for i in range(0, len(features), _ROWS_AT_ONCE)]
@@ -109,12 +111,13 @@ class Trees:
         )
 
     def _settle(self, values: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Turn the values of the trees, shape ``(n, trees)``, into the answer and its spread."""
+        """Turn the values of the trees, shape ``(n, trees)``, into the answer and its spread; they are sorted."""
         if self.summed:
             return values.sum(axis=1), np.zeros(len(values))
         cut = int(self.trim * values.shape[1])
-        kept = np.sort(values, axis=1)[:, cut : values.shape[1] - cut] if cut else values
-        return kept.mean(axis=1), values.std(axis=1)
+        if cut:
+            values.sort(axis=1)
+        return values[:, cut : values.shape[1] - cut].mean(axis=1), values.std(axis=1)
 
 
 class _Paths(NamedTuple):
@@ -127,7 +130,7 @@ class _Paths(NamedTuple):
     limits: NDArray[np.int32]
     """Key of the threshold up to which rows go left, shape ``(nodes,)``; the largest there is at a leaf."""
     columns: NDArray[np.uint32]
-    """Column of :func:`_keys` that is looked at."""
+    """Twice the column that is looked at, and one more where rows without the value go right."""
     left: NDArray[np.uint32]
     """The left child; the right one is next to it."""
     values: FloatArray
@@ -142,16 +145,8 @@ def _order(values: NDArray[np.float32]) -> NDArray[np.int32]:
     return np.asarray(bits ^ ((bits >> 31) & _MOST))
 
 
-def _keys(features: FloatArray) -> NDArray[np.int32]:
-    """Return each feature twice as a whole number, shape ``(n, 2 d)``: with NaN as the least, then as the most."""
-    rows = np.asarray(features, dtype=np.float32)
-    keys, missing = _order(rows), np.isnan(rows)
-    both = np.where(missing, _LEAST, keys), np.where(missing, _MOST, keys)
-    return np.stack(both, axis=2).reshape(len(rows), 2 * rows.shape[1])
-
-
-def _walk(
-    keys: NDArray[np.int32],
+def _walk(  # noqa: C901, PLR0912 - compiled: one nest of loops
+    bits: NDArray[np.int32],
     limits: NDArray[np.int32],
     columns: NDArray[np.uint32],
     left: NDArray[np.uint32],
@@ -159,26 +154,49 @@ def _walk(
     roots: NDArray[np.uint32],
     values: FloatArray,
 ) -> None:  # pragma: no cover - runs compiled
-    """Write the value of each tree for each row, shape ``(n, trees)``."""
-    # A step waits for memory, and which way it goes cannot be foretold. So each row takes some steps without a
-    # jump, while the next ones begin theirs already; those that have arrived are left out of the next round.
-    row_keys, width = keys.ravel(), keys.shape[1]
+    """Write the value of each tree for each row, shape ``(n, trees)``; rows are the bits of 32-bit floats."""
+    # A step waits for memory, and which way it goes cannot be foretold. So four rows at a time take some steps
+    # without a jump; those that have arrived are left out of the next round.
+    width = 2 * bits.shape[1]
+    keys = np.empty(_ROWS_TOGETHER * width, np.int32)
     rows = np.empty(_ROWS_TOGETHER, np.uint32)
     places = np.empty(_ROWS_TOGETHER, np.uint32)
-    for start in range(0, len(keys), _ROWS_TOGETHER):
-        together = min(_ROWS_TOGETHER, len(keys) - start)
+    for start in range(0, len(bits), _ROWS_TOGETHER):
+        together = min(_ROWS_TOGETHER, len(bits) - start)
+        for row in range(together):
+            for column in range(bits.shape[1]):
+                given = bits[start + row, column]
+                low = high = given ^ ((given >> 31) & _MOST)
+                if given & _MOST > _INFINITE:
+                    low, high = _LEAST, _MOST  # missing
+                elif given == _LEAST:
+                    low = high = 0  # negative zero
+                keys[row * width + 2 * column], keys[row * width + 2 * column + 1] = low, high
         for tree in range(len(roots)):
-            for spot in range(together):
-                rows[spot], places[spot] = start + spot, roots[tree]
+            for row in range(together):
+                rows[row], places[row] = row, roots[tree]
             walking = together
             while walking:
                 still = 0
+                fours = walking - walking % 4
+                for spot in range(0, fours, 4):
+                    a, b, c, d = places[spot], places[spot + 1], places[spot + 2], places[spot + 3]
+                    of_a, of_b = np.uint64(rows[spot] * width), np.uint64(rows[spot + 1] * width)
+                    of_c, of_d = np.uint64(rows[spot + 2] * width), np.uint64(rows[spot + 3] * width)
+                    for _ in range(_STEPS):
+                        a = left[a] + np.uint32(keys[of_a + columns[a]] > limits[a])
+                        b = left[b] + np.uint32(keys[of_b + columns[b]] > limits[b])
+                        c = left[c] + np.uint32(keys[of_c + columns[c]] > limits[c])
+                        d = left[d] + np.uint32(keys[of_d + columns[d]] > limits[d])
+                    places[spot], places[spot + 1], places[spot + 2], places[spot + 3] = a, b, c, d
+                for spot in range(fours, walking):
+                    a, of_a = places[spot], np.uint64(rows[spot] * width)
+                    for _ in range(_STEPS):
+                        a = left[a] + np.uint32(keys[of_a + columns[a]] > limits[a])
+                    places[spot] = a
                 for spot in range(walking):
                     row, place = rows[spot], places[spot]
-                    first = np.uint64(row * width)
-                    for _ in range(_STEPS):
-                        place = left[place] + np.uint32(row_keys[first + columns[place]] > limits[place])
-                    values[row, tree] = leaf_values[place]
+                    values[start + row, tree] = leaf_values[place]
                     rows[still], places[still] = row, place
                     still += left[place] != place
                 walking = still
