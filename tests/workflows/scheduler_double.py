@@ -36,30 +36,31 @@ def cancel(folder, job):
     """End a job and what it started."""
     if running(folder, job):
         os.killpg(int((folder / f"{job}.pid").read_text()), signal.SIGKILL)
+    return f"job {job} ended"
 
 
 def answer(folder, command, *words):
     """Return what the scheduler would print."""
     jobs = [word for word in words if word.isdigit()]
-    if command == "qsub":
-        return str(submit(folder, words[-1]))
-    if command == "qstat":
-        return json.dumps({"Jobs": {job: {"job_state": "R" if running(folder, job) else "F"} for job in jobs}})
-    if command == "bsub":
-        script = folder / "from-standard-input.sh"
-        script.write_text(sys.stdin.read())
-        return f"Job <{submit(folder, script)}> is submitted to queue <normal>."
-    if command == "bjobs":
-        return "\n".join(f"{job} {'RUN' if running(folder, job) else 'DONE'}" for job in jobs)
-    if (command, words[0]) == ("flux", "batch"):
-        return str(submit(folder, words[-1]))
-    if (command, words[0]) == ("flux", "jobs"):
-        return "\n".join(f"{job} {'RUN ' if running(folder, job) else 'INACTIVE COMPLETED'}" for job in jobs)
-    if command in {"qdel", "bkill"} or (command, words[0]) == ("flux", "cancel"):
-        for job in jobs:
-            cancel(folder, job)
-        return ""
-    return sys.exit(f"unknown command {command} {words}")
+    states = {job: running(folder, job) for job in jobs}
+    match [command, *words[:1]]:
+        case ["bsub"]:
+            script = folder / "from-standard-input.sh"
+            script.write_text(sys.stdin.read())
+            said = f"Job <{submit(folder, script)}> is submitted to queue <normal>."
+        case ["qsub", *_] | ["flux", "batch"]:
+            said = str(submit(folder, words[-1]))
+        case ["qstat", *_]:
+            said = json.dumps({"Jobs": {job: {"job_state": "R" if runs else "F"} for job, runs in states.items()}})
+        case ["bjobs", *_]:
+            said = "\n".join(f"{job} {'RUN' if runs else 'DONE'}" for job, runs in states.items())
+        case ["flux", "jobs"]:
+            said = "\n".join(f"{job} {'RUN ' if runs else 'INACTIVE COMPLETED'}" for job, runs in states.items())
+        case ["qdel" | "bkill", *_] | ["flux", "cancel"]:
+            said = " ".join(cancel(folder, job) for job in jobs)
+        case _:
+            sys.exit(f"unknown command {command} {words}")
+    return said
 
 
 if __name__ == "__main__":

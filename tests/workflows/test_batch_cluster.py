@@ -65,7 +65,8 @@ def test_work_comes_back_from_every_scheduler(kind, schedulers, tmp_path):
             {"queue": "batch", "account": "h2", "qos": "low", "constraint": "haswell", "memory_gib_per_node": 64,
              "walltime": "12:30:00", "nodes_per_block": 4, "cores_per_node": 32},
             ["#SBATCH --partition=batch", "#SBATCH --account=h2", "#SBATCH --qos=low",
-             "#SBATCH --constraint=haswell", "#SBATCH --mem=64g", "#SBATCH --time=750", "#SBATCH --nodes=4", "#SBATCH --cpus-per-task=32",
+             "#SBATCH --constraint=haswell", "#SBATCH --mem=64g", "#SBATCH --time=750",
+             "#SBATCH --nodes=4", "#SBATCH --cpus-per-task=32",
              "#SBATCH --exclusive", "srun "],
         ),
         (

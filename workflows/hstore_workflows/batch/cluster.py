@@ -7,6 +7,7 @@ the driver and take one item each. Blocks end at their walltime and are asked fo
 from __future__ import annotations
 
 import importlib.util
+import logging
 import shutil
 import sys
 from collections import Counter
@@ -104,6 +105,9 @@ class Cluster(Generic[T, R]):
     def close(self) -> None:
         """Give all blocks back; what was not finished is forgotten."""
         if self._kernel is not None:
+            if self._executor.bad_state_is_set:  # then Parsl leaves the blocks as they are
+                provider = self._executor.provider
+                provider.cancel([job for job, block in provider.resources.items() if not block["status"].terminal])
             self._kernel.cleanup()
             self._kernel = None
 
@@ -181,6 +185,7 @@ class Cluster(Generic[T, R]):
                 f"{_SCHEDULER[self._site.kind]} is not here; a batch for site {self._site.kind} is started on a "
                 "machine that may submit jobs"
             )
+        logging.getLogger("parsl").setLevel(logging.WARNING)  # it tells every step of every item
         self._executor = self._made()
         config = parsl.Config(
             executors=[self._executor],
@@ -188,7 +193,7 @@ class Cluster(Generic[T, R]):
             strategy="simple",
             strategy_period=min(5.0, self._site.poll_s),
             retries=0,
-            initialize_logging=False,  # a line for every step of every item; what nodes say is kept
+            initialize_logging=False,
             usage_tracking=0,
         )
         self._kernel = parsl.DataFlowKernel(config)
@@ -227,12 +232,12 @@ class Cluster(Generic[T, R]):
         allowed = _BARREN_BLOCKS * (self._site.max_blocks if self._worked else 1)
         if barren >= allowed and not executor.connected_managers():
             last = ended[-1]
-            words = str(last.message or last.stderr_summary or last.stdout_summary or "nothing").split()
+            said = " ".join(filter(None, [last.stderr_summary, last.stdout_summary])) or last.message or "nothing"
             executor.set_bad_state_and_fail_all(
                 HstoreError(
                     f"{barren} blocks ended one after the other and no shard was done; the last said: "
-                    f"{' '.join(words)[-_SAID_CHARACTERS:]}; see {self._folder / LOGS}, correct the site (setup, "
-                    "python, address, walltime), and resume"
+                    f"{' '.join(said.split())[-_SAID_CHARACTERS:]}; see {self._folder / LOGS}, correct the site "
+                    "(setup, python, address, walltime), and resume"
                 )
             )
 

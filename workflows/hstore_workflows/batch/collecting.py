@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from hstore.objective import pareto_front
-from hstore_workflows.batch.shard import REJECTED_COLUMNS, REJECTED_ENDING, SHARDS, Done, record_path
+from hstore_workflows.batch.shard import REJECTED_ENDING, SHARDS, Done, record_path
 from hstore_workflows.batch.standing import ShardError, standing
+from hstore_workflows.batch.work import REJECTED_COLUMNS
 from hstore_workflows.screen import PARETO_AXES, objectives_of
 
 if TYPE_CHECKING:
@@ -37,6 +38,24 @@ class Collected:
     """Candidates inside the domain that no other beats in both of :data:`PARETO_AXES`."""
     summary: dict[str, Any]
     """Counts and the plan, without times and places: the same for two runs of one plan."""
+    ranked: Ranked
+    """Where the candidates are."""
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Where candidates are in the files of the shards, to read more of them than the ranked list has."""
+
+    files: list[Path]
+    """Files of the shards."""
+    rows: list[int]
+    """Rows of each."""
+    best: list[tuple[int, int]]
+    """Places (file, row) of the best candidates, in order."""
+
+    def frame(self, places: list[tuple[int, int]]) -> pd.DataFrame:
+        """Read candidates at places, in their order."""
+        return _rows(self.files, places)
 
 
 def collect(plan: Plan, folder: Path) -> Collected:
@@ -59,8 +78,9 @@ def collect(plan: Plan, folder: Path) -> Collected:
     files = [
         folder / SHARDS / name for done in dones for name in done.sha256 if not name.endswith(REJECTED_ENDING)
     ]
-    best, front = _best(plan, files)
-    top = _rows(files, best)
+    reserve = max([plan.batch.top, *(2 * stage.take for stage in plan.batch.stages[:1])])
+    best, front = _best(plan, files, reserve)
+    top = _rows(files, best[: plan.batch.top])
     top.insert(0, "rank", np.arange(1, len(top) + 1))
     pareto = _rows(files, front)
     decided = plan.as_json()
@@ -74,23 +94,27 @@ def collect(plan: Plan, folder: Path) -> Collected:
         "top": len(top),
         "pareto": len(pareto),
     }
-    found = Collected(top, pareto, summary)
+    counts = [done.candidates for done in dones if done.candidates]
+    found = Collected(top, pareto, summary, Ranked(files, counts, best))
     _write(found, folder, plan, dones)
     return found
 
 
-def _best(plan: Plan, files: Iterable[Path]) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+def _best(plan: Plan, files: Iterable[Path], count: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
     """Return the places (file, row) of the best candidates in order, and of the front."""
     import pyarrow.parquet as pq
 
-    axes = PARETO_AXES[plan.target.kind]
+    # What a function answers has a score and no objectives that are known here.
+    axes = {"in_domain", *PARETO_AXES[plan.target.kind]} if plan.batch.work is None else set()
     held: NDArray[np.float64] = np.empty((0, 3))  # score, file, row
     edge: NDArray[np.float64] = np.empty((0, 4))  # two objectives, file, row
     for number, path in enumerate(files):
-        frame = pq.read_table(path, columns=list({"score", "in_domain", *axes})).to_pandas()
+        frame = pq.read_table(path, columns=["score", *sorted(axes - {"score"})]).to_pandas()
         rows = np.arange(len(frame), dtype=float)
         here = np.column_stack([frame["score"].fillna(-1.0), np.full(len(frame), number), rows])
-        held = _largest(np.vstack([held, here]), plan.batch.top)
+        held = _largest(np.vstack([held, here]), count)
+        if not axes:
+            continue
         goals = objectives_of(frame, plan.target.kind)
         own = pareto_front(goals)
         edge = np.vstack([edge, np.column_stack([goals, np.full(len(frame), number), rows])[own]])

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hstore.errors import InputError
+from hstore_data.catalog import file_sha256
 from hstore_models.training import ensure
 from hstore_workflows.batch.source import open_source, reopen_source
 from hstore_workflows.batch.spec import Batch, load_batch
 from hstore_workflows.batch.whole import write_first
+from hstore_workflows.batch.work import function_of
 from hstore_workflows.scoring import MODELS_OF_KIND
 from hstore_workflows.target import Target, load_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from hstore.settings import Settings
     from hstore_workflows.batch.source import Source
@@ -61,10 +65,12 @@ class Plan:
     versions: dict[str, str]
     """Library -> version."""
 
-    @property
+    @cached_property
     def plan_id(self) -> str:
         """Digest of all that decides the result."""
         deciding = {**self.as_json(), "format": FORMAT}
+        # What is asked of the best later decides nothing here.
+        deciding["batch"] = {key: value for key, value in deciding["batch"].items() if key != "stages"}
         deciding["source"] = {key: value for key, value in self.source.items() if key != "files"}
         return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -105,9 +111,25 @@ def make_plan(
     beside = path.resolve().parent
     target = load_target(str(beside / batch.target) if batch.target.endswith(".toml") else batch.target)
     source, fingerprint = open_source(batch.source, beside, folder / "source")
-    models = {name: ensure(name, settings, say=say).card.model_id for name in MODELS_OF_KIND[target.kind]}
+    for stage in batch.stages:
+        function_of(stage)  # found out before anything is paid for
+    names = MODELS_OF_KIND[target.kind] if batch.work is None else ()
+    models = {name: ensure(name, settings, say=say).card.model_id for name in names}
+    return Plan(batch, target, models, fingerprint, len(source), versions_for(batch))
+
+
+def versions_for(batch: Batch) -> dict[str, str]:
+    """Return the versions of what decides the result: libraries, and the code of a function.
+
+    Raises:
+        InputError: the function cannot be imported.
+    """
     versions = {name: version(name) for name in _LIBRARIES}
-    return Plan(batch, target, models, fingerprint, len(source), versions)
+    if batch.work is not None:
+        function = function_of(batch.work)
+        code = inspect.getsourcefile(function)
+        versions[batch.work.function] = file_sha256(Path(code))[:16] if code else "built in"
+    return versions
 
 
 def keep_plan(plan: Plan, folder: Path) -> None:
@@ -123,12 +145,16 @@ def keep_plan(plan: Plan, folder: Path) -> None:
             raise InputError(
                 f"{folder} holds another run ({changed} changed); give another folder with --out, or delete it"
             )
+        if held.batch.stages != plan.batch.stages:
+            scratch = folder / f".{PLAN_FILE}.part"
+            scratch.write_text(_text(plan), encoding="utf-8")
+            scratch.replace(folder / PLAN_FILE)
         return
     foreign = [entry.name for entry in folder.iterdir() if entry.name != "source"] if folder.is_dir() else []
     if foreign:
         raise InputError(f"{folder} is not empty and holds no run ({foreign[0]}); give another folder with --out")
     folder.mkdir(parents=True, exist_ok=True)
-    write_first(folder / PLAN_FILE, json.dumps(plan.as_json(), indent=1, sort_keys=True) + "\n")
+    write_first(folder / PLAN_FILE, _text(plan))
 
 
 def read_plan(folder: Path) -> Plan:
@@ -160,6 +186,10 @@ def planned_source(plan: Plan) -> Source:
     if len(source) != plan.rows:
         raise InputError(f"the candidates were {plan.rows:,} when planned and are {len(source):,}; plan again")
     return source
+
+
+def _text(plan: Plan) -> str:
+    return json.dumps(plan.as_json(), indent=1, sort_keys=True) + "\n"
 
 
 def _differences(held: dict[str, Any], given: dict[str, Any], path: str = "") -> list[str]:

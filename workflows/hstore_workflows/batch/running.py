@@ -6,7 +6,7 @@ import fcntl
 import os
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hstore.errors import HstoreError
 from hstore.workers import Crew, Limits
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MAX_POISONED = 100
 """Most candidates of a shard that may break it; more of them are a fault of something else."""
 
-Hands = Crew[Task, bool] | Cluster[Task, bool]
+Hands = Crew[Task, Any] | Cluster[Task, Any]
 """Whoever does shards: processes of this machine, or nodes of a cluster."""
 
 _LOCK = ".running"
@@ -49,7 +49,7 @@ class Run:
     """Where it is done."""
     tell: Callable[[int, str], None] = lambda _number, _why: None
     """Told each shard when it is done (with an empty text) or has failed (with the cause)."""
-    do: Callable[[Task], bool] = do_shard
+    do: Callable[[Task], Any] = do_shard
     """Does a shard, in a worker."""
     say: Callable[[str], None] = lambda _line: None
     """Told in one line what becomes of blocks of a cluster."""
@@ -71,6 +71,25 @@ class Run:
             for task in tasks:
                 self._without_poison(crew, task, failed[task.number])
             return standing(self.plan, self.folder)
+
+    def timed(self) -> list[float]:
+        """Ask about each candidate alone without writing anything; :attr:`do` returns how long it took, s.
+
+        One that fails counts with the time it was allowed.
+        """
+        probes = [
+            Task(
+                str(self.folder),
+                str(self.settings.home),
+                number // self.plan.batch.shard_rows,
+                probe=(number, number + 1),
+            )
+            for number in range(self.plan.rows)
+        ]
+        with self._hands() as crew:
+            outcomes = list(crew.map(probes, in_order=False))
+        allowed_s = _limits(self.plan).seconds
+        return [allowed_s if outcome.cause else float(outcome.value or 0.0) for outcome in outcomes]
 
     @contextmanager
     def _written_down(self) -> Iterator[Standing]:
@@ -174,9 +193,9 @@ def _cluster(
     plan: Plan,
     site: ClusterSite,
     folder: Path,
-    do: Callable[[Task], bool],
+    do: Callable[[Task], Any],
     say: Callable[[str], None] = lambda _: None,
-) -> Cluster[Task, bool]:
+) -> Cluster[Task, Any]:
     wanted = -(-plan.n_shards // (site.nodes_per_block * site.workers_per_node))
     return Cluster(do, site=site, folder=folder, limits=_limits(plan), preload=_PRELOAD, blocks=wanted, say=say)
 

@@ -22,6 +22,7 @@ from hstore_models.prediction import Query
 from hstore_models.registry import Registry
 from hstore_workflows.batch.plan import planned_source, read_plan
 from hstore_workflows.batch.whole import first_of, write_first
+from hstore_workflows.batch.work import IDENTITY, rejected_frame, work_rows
 from hstore_workflows.scoring import score_chunk
 from hstore_workflows.tables import check_table
 
@@ -35,13 +36,8 @@ if TYPE_CHECKING:
 SHARDS = "shards"
 """Folder of the shards in the folder of a run."""
 
-REJECTED_COLUMNS = ("candidate", "formula", "cause")
-"""Columns of the candidates that cannot be used."""
-
 REJECTED_ENDING = "-rejected.parquet"
 """How the name of the file ends that holds them; there is none where all could be used."""
-
-_PASSED = ("material_id", "name")
 
 
 @dataclass(frozen=True)
@@ -106,7 +102,7 @@ def do_shard(task: Task) -> bool:
     from datetime import UTC, datetime
 
     folder = Path(task.folder)
-    plan, source, models = _opened(task.folder, task.home)
+    plan, source, models = opened(task.folder, task.home)
     shard = plan.shard(task.number)
     if task.probe is not None:
         for _ in _chunks(plan, source, models, task, *task.probe):
@@ -171,7 +167,7 @@ def _stem(plan: Plan, number: int) -> str:
 
 
 @cache
-def _opened(folder: str, home: str) -> tuple[Plan, Source, dict[str, LoadedModel]]:
+def opened(folder: str, home: str) -> tuple[Plan, Source, dict[str, LoadedModel]]:
     """Open what a worker needs once, whatever the number of its shards."""
     plan, registry = read_plan(Path(folder)), Registry(Settings(home=Path(home)).models_dir)
     models = {name: registry.load(name, model_id) for name, model_id in plan.models.items()}
@@ -215,9 +211,13 @@ def _chunks(
     plan: Plan, source: Source, models: dict[str, LoadedModel], task: Task, start: int, stop: int
 ) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
     """Yield the scored candidates and the rejected ones, a chunk at a time."""
-    step = plan.batch.chunk_rows
+    step, poisoned = plan.batch.chunk_rows, dict(task.poisoned)
     for begin in range(start, stop, step):
-        yield score_rows(plan, models, source.read(begin, min(begin + step, stop)), begin, dict(task.poisoned))
+        rows = source.read(begin, min(begin + step, stop))
+        if plan.batch.work is not None:
+            yield work_rows(plan.batch.work, rows, begin, poisoned)
+        else:
+            yield score_rows(plan, models, rows, begin, poisoned)
 
 
 def score_rows(
@@ -234,7 +234,8 @@ def score_rows(
 
     Returns:
         Those answered (``candidate``, ``material_id`` and ``name`` where given, ``formula``, and, where there
-        is any, what :func:`hstore_workflows.scoring.score_chunk` adds), and the others (:data:`REJECTED_COLUMNS`).
+        is any, what :func:`hstore_workflows.scoring.score_chunk` adds), and the others, with
+        :data:`hstore_workflows.batch.work.REJECTED_COLUMNS`.
     """
     numbers = np.arange(begin, begin + len(rows))
     broken = np.isin(numbers, list(poisoned))
@@ -242,13 +243,12 @@ def score_rows(
     places = numbers[~broken]
     frame = table.frame
     identity = pd.DataFrame({"candidate": places[frame["row"].to_numpy() - 1]})
-    for name in (*_PASSED, "formula"):
+    for name in IDENTITY:
         if name in frame:
             identity[name] = frame[name].fillna("").astype(str)
     rejects = [(int(places[reject.row - 1]), reject.formula, reject.cause) for reject in table.rejects]
     rejects += [(number, _formula(rows, number - begin), poisoned[number]) for number in numbers[broken].tolist()]
-    rejected = pd.DataFrame(sorted(rejects), columns=list(REJECTED_COLUMNS))
-    rejected = rejected.astype({"candidate": "int64", "formula": "object", "cause": "object"})
+    rejected = rejected_frame(rejects)
     if frame.empty:
         return identity, rejected
     scored = score_chunk(plan.target, Query.of(table.amounts, frame.drop(columns="row")), models)

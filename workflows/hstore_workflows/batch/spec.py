@@ -73,6 +73,40 @@ class FilesSource(Part):
     """Parquet or CSV files, or patterns such as ``pools/*.parquet``, from the folder of the specification."""
 
 
+class Work(Part):
+    """What is asked of each candidate instead of the models of the target: a function.
+
+    It is called with a dictionary of the candidate's columns, and with ``arguments``, and returns a dictionary of
+    numbers and texts, among them ``score`` (higher is better). What it raises is the cause why a candidate is
+    rejected.
+    """
+
+    function: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+    """Where it is: ``package.module:name``."""
+    arguments: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    """What it is called with beside the candidate."""
+
+
+class Stage(Work):
+    """A stage of a funnel: work that is asked of the best of the stage before."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+    """Name of the stage, and of its folder."""
+    take: Annotated[int, Field(ge=1, le=1_000_000)]
+    """Candidates taken from the stage before: its best ones."""
+    budget_core_hours: Annotated[float | None, Field(gt=0)] = None
+    """Fewer are taken where so many would take longer, measured on the first ones; h."""
+    audit: Annotated[int, Field(ge=0, le=10_000)] = 50
+    """Candidates asked about beside them, to see what the stage before has cut: half from just below the cut, half
+    from all others."""
+    minutes: Annotated[float, Field(gt=0, le=100_000)] = 10.0
+    """Longest time of one candidate, min; one that takes longer is rejected."""
+    memory_mib: Annotated[int, Field(ge=64, le=1_000_000)] = 4_096
+    """Memory one candidate may take beyond the libraries, MiB; one that takes more is rejected."""
+    shard_rows: Annotated[int, Field(ge=1, le=100_000)] = 1
+    """Candidates of a shard: more than one where each takes seconds at most."""
+
+
 class Batch(Part):
     """What a batch screens."""
 
@@ -94,6 +128,20 @@ class Batch(Part):
     """Longest time of a shard, min; one that takes longer is tried again."""
     memory_mib: Annotated[int, Field(ge=64, le=1_000_000)] = 2_048
     """Memory a worker may take beyond its libraries, MiB."""
+    work: Work | None = None
+    """What is asked of each candidate; the models of the target when None."""
+    stages: tuple[Stage, ...] = ()
+    """What is asked of the best, from cheap to expensive; each stage is given the best of the one before."""
+
+    @model_validator(mode="after")
+    def _goes_down(self) -> Batch:
+        names = [stage.name for stage in self.stages]
+        if len(set(names)) < len(names):
+            raise ValueError("a name of a stage stands twice")
+        takes = [stage.take for stage in self.stages]
+        if takes != sorted(takes, reverse=True):
+            raise ValueError(f"a funnel gets narrower; its stages take {', '.join(map(str, takes))}")
+        return self
 
 
 def load_batch(path: Path) -> Batch:
