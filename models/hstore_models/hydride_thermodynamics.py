@@ -151,7 +151,8 @@ class HydrideThermodynamics:
 
     def reasons(self, query: Query) -> list[str]:
         """Say for each row why it is outside the domain; empty text inside."""
-        return self.domain.reasons(query.amounts, self.state(query).strangeness)
+        strangeness = self.state(query).strangeness
+        return query.remembered(self.domain, lambda: self.domain.reasons(query.amounts, strangeness))
 
     @property
     def main(self) -> Ensemble:
