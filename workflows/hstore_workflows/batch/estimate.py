@@ -66,10 +66,9 @@ def estimate(plan: Plan, site: Site, settings: Settings) -> Estimate:
     The candidates come from several places of the source, for its ends are seldom like its middle.
     """
     source = planned_source(plan)
+    starts, size = sample_starts(plan.rows)
     registry = Registry(settings.models_dir)
     models = {name: registry.load(name, model_id) for name, model_id in plan.models.items()}
-    size = max(1, min(SAMPLE_ROWS, plan.rows) // _STRETCHES)
-    starts = sorted({int(place * (plan.rows - size) / max(1, _STRETCHES - 1)) for place in range(_STRETCHES)})
     with threadpool_limits(1):
         score_rows(plan, models, source.read(starts[0], starts[0] + min(size, 100)), starts[0], {})  # compiles
         started = time.perf_counter()
@@ -88,6 +87,13 @@ def estimate(plan: Plan, site: Site, settings: Settings) -> Estimate:
         hours=core_hours / site.processes,
         result_gib=plan.rows * _bytes_of_row(scored) / 2**30,
     )
+
+
+def sample_starts(rows: int) -> tuple[list[int], int]:
+    """Return where the stretches of a sample begin among some candidates, and how many candidates one has."""
+    size = max(1, min(SAMPLE_ROWS, rows) // _STRETCHES)
+    starts = {int(place * (rows - size) / max(1, _STRETCHES - 1)) for place in range(_STRETCHES)}
+    return sorted(starts), size
 
 
 def _bytes_of_row(scored: pd.DataFrame) -> float:

@@ -126,6 +126,60 @@ def collect_command(folder: Path, *, as_json: bool) -> None:
     _print(collect(plan, folder), folder, as_json=as_json)
 
 
+@command.command(
+    "simulate", epilog="Example: hstore batch simulate alloys.toml --site slurm --candidates 1e10 --seed 0 --json"
+)
+@click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
+@_site
+@click.option(
+    "--candidates", type=float, help="So many candidates like these, such as 1e10.  [default: as planned]"
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the first simulated run."
+)
+@click.option("--runs", type=click.IntRange(1, 1000), default=10, show_default=True, help="Simulated runs.")
+@click.option(
+    "--assumptions", type=click.Path(path_type=Path), help="A TOML file with what is known of your cluster."
+)
+@click.option(
+    "--assume", multiple=True, metavar="NAME=VALUE", help="One of them, such as queue_wait_h=4; repeatable."
+)
+@click.option("--rates", type=click.Path(path_type=Path), help="Take the rates of an earlier forecast (--json).")
+@click.option("--sensitivity", is_flag=True, help="Say what half and twice of each assumed behaviour would do.")
+@_json
+def simulate(
+    path: Path,
+    site: str,
+    candidates: float | None,
+    seed: int,
+    runs: int,
+    assumptions: Path | None,
+    assume: tuple[str, ...],
+    rates: Path | None,
+    *,
+    sensitivity: bool,
+    as_json: bool,
+) -> None:
+    """Say what a batch would cost at a site, and which limits it meets first; nothing is asked of a scheduler."""
+    from hstore_workflows.batch.forecast import at_site
+    from hstore_workflows.batch.limits import load_assumptions
+    from hstore_workflows.batch.site import load_site
+
+    found = at_site(
+        path,
+        load_site(site),
+        load_settings(),
+        load_assumptions(assumptions, assume),
+        candidates=candidates,
+        seed=seed,
+        runs=runs,
+        vary=sensitivity,
+        measured=rates,
+        say=lambda line: click.echo(line, err=True),
+    )
+    click.echo(json.dumps(found.as_json()) if as_json else "\n".join(found.lines()))
+
+
 def _do(plan: Plan, folder: Path, site: Site, *, as_json: bool) -> None:
     from hstore_workflows.batch.collecting import collect
     from hstore_workflows.batch.running import Run
