@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +20,7 @@ from hstore_models.sorbent import SWING, SorbentUptake
 from hstore_workflows.sources.enumeration.hazards import remarks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
@@ -191,6 +192,7 @@ def _framed(columns: dict[str, NDArray[np.float64]], judged: list[Predictions]) 
     return frame
 
 
-def _together(reasons: Iterable[str]) -> str:
-    """Join reasons, each said once."""
+@lru_cache(maxsize=10_000)
+def _together(reasons: tuple[str, ...]) -> str:
+    """Join reasons, each said once; many rows have the same."""
     return "; ".join(dict.fromkeys("; ".join(filter(None, reasons)).split("; ")))

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from hstore.elements import ATOMIC_MASS_G_PER_MOL
 from hstore.errors import FormulaError, InputError
 from hstore.formula import formula_text, parse_amounts
+from hstore_models.compiled import compiled
 from hstore_models.features.plain_formulas import MIN_AMOUNT, read_plain
 
 if TYPE_CHECKING:
@@ -199,7 +200,21 @@ def weighted_mean(weights: FloatArray, values: FloatArray) -> FloatArray:
     Returns:
         Means of shape (n,); NaN where all weights are zero, or where an element of positive weight is NaN.
     """
-    return divide(row_sum(np.where(weights > 0, weights * values, 0.0)), row_sum(weights))
+    means = np.empty(len(weights))
+    compiled(_average)(np.ascontiguousarray(weights), np.ascontiguousarray(values), means)
+    return means
+
+
+def _average(
+    weights: FloatArray, values: FloatArray, means: FloatArray
+) -> None:  # pragma: no cover - runs compiled
+    for row in range(len(weights)):
+        total, weight = 0.0, 0.0
+        for column in range(weights.shape[1]):
+            if weights[row, column] > 0:
+                total += weights[row, column] * values[row, column]
+            weight += weights[row, column]
+        means[row] = total / weight if weight != 0 else np.nan
 
 
 def weighted_deviation(weights: FloatArray, values: FloatArray) -> FloatArray:
