@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import IO, TYPE_CHECKING
 
 from hstore.errors import HstoreError, InputError
@@ -48,16 +49,24 @@ class _Columns:
     temperature: str
 
 
-def read_isotherms(stream: IO[bytes], *, most: int = MOST_ISOTHERMS) -> list[ToldIsotherm | Unusable]:
+def read_isotherms(
+    stream: IO[bytes], *, most: int = MOST_ISOTHERMS, unless_stated: Mapping[str, str] = MappingProxyType({})
+) -> list[ToldIsotherm | Unusable]:
     """Read the isotherms of a table.
 
     Lines such as ``# formula: LaNi5`` above the header hold for all. Rows that agree in all words and in their
     temperature are points of one isotherm; one with a point that cannot be read is refused as a whole.
 
+    Args:
+        stream: the table, CSV.
+        most: most isotherms of one table.
+        unless_stated: words that hold where the table does not state them.
+
     Raises:
         InputError: it is no CSV, has no columns for pressure, uptake and temperature, or too many isotherms.
     """
-    stated, table = _above(stream)
+    above, table = _above(stream)
+    stated = {**unless_stated, **above}
     check_csv(table)
     groups: dict[tuple[str, ...], list[dict[str, str]]] = {}
     columns: _Columns | None = None
