@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hstore.settings import Settings
     from hstore_workflows.batch.plan import Plan
     from hstore_workflows.batch.site import Site
+    from hstore_workflows.batch.spec import Stage
 
 SAMPLE_ROWS = 4_000
 """Most candidates of the sample."""
@@ -45,6 +46,8 @@ class Estimate:
     """Time at the site, if it did nothing else and had cores like this one, h."""
     result_gib: float
     """Upper bound of the size of the results, before compression, GiB."""
+    stages: dict[str, float]
+    """Stage of the funnel -> most it can take, core-hours: its candidates each at its limit, or its budget."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the estimate as plain JSON."""
@@ -58,6 +61,8 @@ class Estimate:
             f"{self.core_hours:.2g} core-hours, {self.hours:.2g} h at the site"
         )
         yield f"at most {self.result_gib:.2g} GiB of results before compression"
+        for name, hours in self.stages.items():
+            yield f"then stage {name}: at most {hours:.3g} core-hours"
 
 
 def estimate(plan: Plan, site: Site, settings: Settings) -> Estimate:
@@ -85,8 +90,14 @@ def estimate(plan: Plan, site: Site, settings: Settings) -> Estimate:
         candidates_per_core_s=rate,
         core_hours=core_hours,
         hours=core_hours / site.processes,
+        stages={stage.name: _most_core_hours(stage) for stage in plan.batch.stages},
         result_gib=plan.rows * _bytes_of_row(scored) / 2**30,
     )
+
+
+def _most_core_hours(stage: Stage) -> float:
+    limit = (stage.take + stage.audit) * stage.minutes / 60
+    return min(limit, stage.budget_core_hours or limit)
 
 
 def sample_starts(rows: int) -> tuple[list[int], int]:

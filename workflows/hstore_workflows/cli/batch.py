@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import sys
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -12,15 +15,21 @@ import click
 from hstore.settings import load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hstore_workflows.batch.collecting import Collected
+    from hstore_workflows.batch.funnel import StageReport
     from hstore_workflows.batch.plan import Plan
     from hstore_workflows.batch.site import Site
     from hstore_workflows.batch.standing import Standing
+    from hstore_workflows.batch.watching import Watch
 
 _EPILOG = """\b
 Examples:
   hstore batch alloys.toml --dry-run
   hstore batch alloys.toml --site local --out runs/alloys
+  hstore batch site slurm > my-cluster.toml
+  hstore batch alloys.toml --site my-cluster.toml --out runs/alloys
   hstore batch status runs/alloys
   hstore batch resume runs/alloys
   hstore batch collect runs/alloys
@@ -58,14 +67,15 @@ _site = click.option("--site", default="local", show_default=True, help="A shipp
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Say what it would take; nothing but missing models is made.",
+    help="Say what it would take and print what a scheduler would get; nothing but missing models is made.",
 )
 @_json
 def run(path: Path, site: str, folder: Path | None, *, dry_run: bool, as_json: bool) -> None:
     """Plan a batch, do its shards and collect them; the word `run` may be left out."""
     from hstore_workflows.batch.estimate import estimate
     from hstore_workflows.batch.plan import keep_plan, make_plan
-    from hstore_workflows.batch.site import load_site
+    from hstore_workflows.batch.running import submit_script
+    from hstore_workflows.batch.site import LocalSite, load_site
     from hstore_workflows.batch.spec import load_batch
 
     settings, where = load_settings(), load_site(site)
@@ -76,8 +86,13 @@ def run(path: Path, site: str, folder: Path | None, *, dry_run: bool, as_json: b
 
     if dry_run:
         with TemporaryDirectory(prefix="hstore-batch-") as scratch:
-            found = estimate(make_plan(path, Path(scratch), settings, say=say), where, settings)
-        click.echo(json.dumps(found.as_json()) if as_json else "\n".join(found.lines()))
+            plan = make_plan(path, Path(scratch), settings, say=say)
+            found = estimate(plan, where, settings)
+        script = "" if isinstance(where, LocalSite) else submit_script(plan, where, folder)
+        if as_json:
+            click.echo(json.dumps(found.as_json() | {"submit_script": script}))
+        else:
+            click.echo("\n".join([*found.lines(), *(["", script.rstrip()] if script else [])]))
         return
     plan = make_plan(path, folder, settings, say=say)
     keep_plan(plan, folder)
@@ -98,20 +113,45 @@ def resume(folder: Path, site: str, *, as_json: bool) -> None:
 
 @command.command("status", epilog="Example: hstore batch status runs/alloys --json")
 @_folder
+@click.option(
+    "--watch",
+    "every_s",
+    type=click.FloatRange(min=1),
+    metavar="SECONDS",
+    help="Look again so often, until the run ends.",
+)
 @_json
-def status(folder: Path, *, as_json: bool) -> None:
-    """Say how far a run has come; nothing is changed, and it may be running."""
+def status(folder: Path, *, every_s: float | None, as_json: bool) -> None:
+    """Say how far a run has come and which machines do it; nothing is changed, and it may be running."""
+    from hstore_workflows.batch.funnel import stage_folders
     from hstore_workflows.batch.plan import read_plan
     from hstore_workflows.batch.standing import standing
+    from hstore_workflows.batch.watching import watch
 
     plan = read_plan(folder)
-    state = standing(plan, folder)
-    if as_json:
-        click.echo(json.dumps(_numbers(plan, state) | {"damaged": state.damaged, "failures": state.failures}))
-        return
-    click.echo(_sentence(plan, state))
-    for number, why in {**state.failures, **state.damaged}.items():
-        click.echo(f"  shard {number}: {why}")
+    while True:
+        state = standing(plan, folder)
+        seen = watch(plan, folder, state)
+        if as_json:
+            faults = {"damaged": state.damaged, "failures": state.failures}
+            click.echo(json.dumps(_numbers(plan, state) | seen.as_json() | faults))
+        else:
+            _print_status(plan, state, seen)
+            for beside in stage_folders(folder):
+                own = read_plan(beside)
+                click.echo(_sentence(own, standing(own, beside)))
+        if every_s is None or not (state.missing and seen.running):
+            return
+        time.sleep(every_s)
+
+
+@command.command("site", epilog="Example: hstore batch site slurm > my-cluster.toml")
+@click.argument("name", required=False)
+def site_command(name: str | None) -> None:
+    """Print a site to be copied and edited, every field explained; without a name, those there are."""
+    from hstore_workflows.batch.site import shipped_sites, site_text
+
+    click.echo("\n".join(shipped_sites()) if name is None else site_text(name), nl=name is None)
 
 
 @command.command("collect", epilog="Example: hstore batch collect runs/alloys")
@@ -182,20 +222,29 @@ def simulate(
 
 def _do(plan: Plan, folder: Path, site: Site, *, as_json: bool) -> None:
     from hstore_workflows.batch.collecting import collect
+    from hstore_workflows.batch.funnel import do_stages
     from hstore_workflows.batch.running import Run
     from hstore_workflows.batch.standing import standing
     from hstore_workflows.cli.progress import counting
 
+    # A driver that is asked to end gives its blocks back, as after an interrupt.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     with counting("shards done", total=len(standing(plan, folder).missing)) as count:
+
+        def say(line: str) -> None:
+            click.echo(line, err=True)
 
         def tell(number: int, why: str) -> None:
             if why:
-                click.echo(f"shard {number} failed: {why}", err=True)
+                say(f"shard {number} failed: {why}")
             else:
                 count(1)
 
-        Run(plan, folder, load_settings(), site, tell)()
-    _print(collect(plan, folder), folder, as_json=as_json)
+        settings = load_settings()
+        Run(plan, folder, settings, site, tell, say=say)()
+        found = collect(plan, folder)
+        reports = do_stages(plan, folder, settings, site, found, tell=tell, say=say)
+    _print(found, folder, reports, as_json=as_json)
 
 
 def _numbers(plan: Plan, state: Standing) -> dict[str, Any]:
@@ -217,9 +266,34 @@ def _sentence(plan: Plan, state: Standing) -> str:
     )
 
 
-def _print(found: Collected, folder: Path, *, as_json: bool) -> None:
+def _print_status(plan: Plan, state: Standing, seen: Watch) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    click.echo(_sentence(plan, state))
+    if state.missing:
+        left = "" if seen.hours_left is None else f", {seen.hours_left:.2g} h left"
+        told = f"; {seen.last_block}" if seen.last_block else ""
+        rate = f"{seen.candidates_per_s:,.0f} candidates/s{left}"
+        click.echo(f"{'' if seen.running else 'not '}running: {rate}, {seen.failed_tries} failed tries{told}")
+    if seen.machines:
+        table = Table("machine", box=None)
+        for heading in ("shards", "candidates", "core-hours", "peak MiB", "last finished"):
+            table.add_column(heading, justify="right")
+        for row in seen.machines:
+            counts = (f"{row.shards:,}", f"{row.candidates:,}")
+            used = (f"{row.core_hours:.3g}", f"{row.peak_memory_mib:,.0f}")
+            table.add_row(row.host, *counts, *used, row.last_finished_at)
+        Console().print(table)
+    for number, why in {**state.failures, **state.damaged}.items():
+        click.echo(f"  shard {number}: {why}")
+
+
+def _print(found: Collected, folder: Path, reports: Sequence[StageReport] = (), *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(found.summary | {"best": json.loads(found.top.head(10).to_json(orient="records"))}))
+        told = {"funnel": [report.as_json() for report in reports]} if reports else {}
+        best = json.loads(found.top.head(10).to_json(orient="records"))
+        click.echo(json.dumps(found.summary | {"best": best} | told))
         return
     for row in found.top.head(10).to_dict(orient="records"):
         click.echo(f"{row['rank']:>5}  {row['score']:.4f}  {row.get('formula') or row.get('name', '')}")
@@ -227,3 +301,6 @@ def _print(found: Collected, folder: Path, *, as_json: bool) -> None:
         f"\n{found.summary['candidates']:,} candidates ranked, {found.summary['rejected']:,} rejected;"
         f" the best {len(found.top):,} are in {folder / 'top.csv'}"
     )
+    if reports:
+        click.echo("\n".join(["", *(line for report in reports for line in report.lines())]))
+        click.echo(f"\nthe ranking of the last stage is in {folder / 'final.csv'}")
