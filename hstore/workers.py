@@ -288,6 +288,18 @@ class Crew(Generic[T, R]):
         worker.process.close()
 
 
+def load_ahead(preload: tuple[str, ...]) -> None:
+    """Begin to load modules for workers, in the process they will be forked from, while this one goes on.
+
+    Args:
+        preload: modules; those of the first crew, or of the first call of this, count.
+    """
+    from multiprocessing import forkserver
+
+    multiprocessing.get_context("forkserver").set_forkserver_preload([__name__, *preload])
+    forkserver.ensure_running()
+
+
 def run(function: Callable[[T], R], items: Iterable[T], **settings: Any) -> Iterator[Outcome[R]]:
     """Apply a function to every item in worker processes and end them.
 

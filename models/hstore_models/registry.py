@@ -1,6 +1,6 @@
 """Trained models on disk: immutable, content-addressed, signed, without pickle.
 
-``FOLDER/<model>/<model_id>/`` holds ``model.skops``, ``held_out.parquet``, ``golden.json`` and ``card.json``. The
+``FOLDER/<model>/<model_id>/`` holds ``model.zip``, ``held_out.parquet``, ``golden.json`` and ``card.json``. The
 card states length and SHA-256 of the others and is signed with ``FOLDER/registry.key``. ``current`` and
 ``history.jsonl`` (:mod:`hstore_models.ledger`) say which version is in use and which were before.
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from hstore.records import Access
     from hstore_models.card import ModelCard
 
-MODEL_FILE, HELD_OUT_FILE, GOLDEN_FILE = "model.skops", "held_out.parquet", "golden.json"
+MODEL_FILE, HELD_OUT_FILE, GOLDEN_FILE = "model.zip", "held_out.parquet", "golden.json"
 _FILES = (MODEL_FILE, HELD_OUT_FILE, GOLDEN_FILE)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _EVERYTHING = Scope(everything=True)

@@ -1,8 +1,10 @@
 """Models as bytes and back, without pickle.
 
-A model is nested dataclasses of arrays, numbers and text. It is written as dictionaries that name their class, in
-the format of skops: a zip of JSON and of arrays in numpy's own format. Reading takes a closed list of our classes
-and the types that skops itself holds safe; nothing in the file can name code to be run.
+A model is nested dataclasses of arrays, numbers and text, and is written as a zip of JSON, which names their
+classes, and of arrays in numpy's own format. Reading takes a closed list of our classes. An estimator of
+scikit-learn that a user's own spec asks for is a member of the zip in the format of skops, of the types that skops
+holds safe; only then is skops needed, whose import takes longer than reading a model. Nothing in the file can name
+code to be run.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import io
+import json
+import re
 import zipfile
 import zlib
 from typing import TYPE_CHECKING, Any
@@ -48,14 +52,15 @@ CLASSES: Mapping[str, str] = {
 TRUSTED: frozenset[str] = frozenset()
 """Types allowed beside those skops holds safe: none, since trees are kept as plain arrays."""
 
-_KIND = "hstore class"
-_MEMBERS = (".npy", ".npz")
-_SCHEMA = "schema.json"
+_STRUCTURE = "model.json"
+_MEMBER = re.compile(r"\d+\.(npy|skops)")
+_ARRAYS = (".npy", ".npz")
+_EPOCH = (1980, 1, 1, 0, 0, 0)
 _UNREADABLE = (
     ValueError, TypeError, LookupError, AttributeError, ImportError, OSError, EOFError, RuntimeError,
     zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
-"""What skops, numpy and zipfile raise on content of another form than they wrote."""
+"""What json, numpy, skops and zipfile raise on content of another form than they wrote."""
 _PROBE_ROWS, _PROBE_COLUMNS = 60, 4
 
 
@@ -66,20 +71,11 @@ def to_bytes(model: Any) -> bytes:
         InputError: part of it is of a type that could not be read back safely, such as a learner made by an
             estimator outside the list that skops holds safe.
     """
-    import skops.io
-    from skops.io.exceptions import UnsupportedTypeException
-
-    try:
-        data: bytes = skops.io.dumps(_to_state(model), compression=zipfile.ZIP_DEFLATED, compresslevel=1)
-    except UnsupportedTypeException as error:
-        raise InputError(f"this model cannot be saved without pickle ({error}); {_INSTEAD}") from error
-    unknown = set(skops.io.get_untrusted_types(data=data)) - TRUSTED
-    if unknown:
-        raise InputError(
-            f"this model cannot be released: it holds {', '.join(sorted(unknown))}, not on the list of types that "
-            f"may be loaded; {_INSTEAD}"
-        )
-    return data
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        structure = _Writer(archive).state(model)
+        _add(archive, _STRUCTURE, json.dumps(structure).encode())
+    return stream.getvalue()
 
 
 _INSTEAD = (
@@ -98,20 +94,13 @@ def from_bytes(data: bytes, where: str) -> Any:
     Raises:
         ModelError: not of the form this version writes, or holding types that are not allowed.
     """
-    import skops.io
-
     _check_members(data, where)
     try:
-        unknown = set(skops.io.get_untrusted_types(data=data)) - TRUSTED
-        if unknown:
-            raise ModelError(
-                f"model file {where} holds types that are not allowed: {', '.join(sorted(unknown))}; retrain it"
-            )
-        state = skops.io.loads(data, trusted=sorted(TRUSTED))
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return _Reader(archive, where).value(json.loads(archive.read(_STRUCTURE)))
     except _UNREADABLE as error:
         words = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(f"model file {where} cannot be read ({words}); retrain it") from error
-    return _from_state(state)
 
 
 def check_saveable(learner: Learner) -> None:
@@ -143,39 +132,136 @@ def _check_members(data: bytes, where: str) -> None:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = archive.namelist()
     except _UNREADABLE as error:
-        kind = "a pickle" if data[:1] == b"\x80" else f"no skops file ({error})"
+        kind = "a pickle" if data[:1] == b"\x80" else f"no zip ({error})"
         raise ModelError(f"model file {where} is {kind}, and was not opened; retrain it") from error
-    foreign = [name for name in names if name != _SCHEMA and not name.endswith(_MEMBERS)]
-    if foreign or _SCHEMA not in names:
-        found = f"holds {', '.join(foreign[:3])}" if foreign else f"has no {_SCHEMA}"
+    foreign = [name for name in names if name != _STRUCTURE and not _MEMBER.fullmatch(name)]
+    if foreign or _STRUCTURE not in names:
+        found = f"holds {', '.join(foreign[:3])}" if foreign else f"has no {_STRUCTURE}"
         raise ModelError(
-            f"model file {where} {found}; it may hold {_SCHEMA} and arrays, and was not opened; retrain it"
+            f"model file {where} {found}; it may hold {_STRUCTURE} and arrays, and was not opened; retrain it"
         )
 
 
-def _to_state(value: Any) -> Any:
-    """Turn nested dataclasses into dictionaries that name their class."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+    """Add a member; equal models are equal bytes."""
+    info = zipfile.ZipInfo(name, _EPOCH)
+    archive.writestr(info, content, zipfile.ZIP_DEFLATED, compresslevel=1)
+
+
+class _Writer:
+    """Turns values into JSON, and arrays and estimators into members of a zip."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+        self._members = 0
+
+    def state(self, value: Any) -> Any:
+        if value is None or type(value) in {bool, int, float, str}:
+            return value
+        return [self.state(item) for item in value] if type(value) is list else self._tagged(value)
+
+    def _tagged(self, value: Any) -> dict[str, Any]:
+        """Return what JSON has no word for, under a name of its kind."""
+        if type(value) is tuple:
+            tagged: dict[str, Any] = {"tuple": [self.state(item) for item in value]}
+        elif isinstance(value, dict):
+            tagged = {"dict": [[self.state(key), self.state(item)] for key, item in value.items()]}
+        elif isinstance(value, np.generic) and value.dtype.kind in "biuf":
+            tagged = {"scalar": value.dtype.str, "value": value.item()}
+        elif isinstance(value, np.ndarray) and not value.dtype.hasobject:
+            stream = io.BytesIO()
+            np.save(stream, value, allow_pickle=False)
+            tagged = {"array": self._member("npy", stream.getvalue())}
+        elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+            tagged = self._dataclass(value)
+        else:
+            tagged = {"estimator": self._member("skops", _estimator_bytes(value))}
+        return tagged
+
+    def _dataclass(self, value: Any) -> dict[str, Any]:
         name = type(value).__name__
         if CLASSES.get(name) != type(value).__module__:
             raise InputError(f"a {name} cannot be part of a saved model; known: {', '.join(sorted(CLASSES))}")
-        return {_KIND: name, **{f.name: _to_state(getattr(value, f.name)) for f in dataclasses.fields(value)}}
-    if isinstance(value, dict):
-        return {key: _to_state(item) for key, item in value.items()}
-    if type(value) in {list, tuple}:
-        return type(value)(_to_state(item) for item in value)
-    return value
+        fields = {field.name: self.state(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {"class": name, "fields": fields}
+
+    def _member(self, ending: str, content: bytes) -> str:
+        name = f"{self._members}.{ending}"
+        self._members += 1
+        _add(self._archive, name, content)
+        return name
 
 
-def _from_state(state: Any) -> Any:
-    if type(state) in {list, tuple}:
-        return type(state)(_from_state(item) for item in state)
-    if not isinstance(state, dict):
-        return state
-    values = {key: _from_state(item) for key, item in state.items() if key != _KIND}
-    if _KIND not in state:
-        return values
-    return _made(str(state[_KIND]), values)
+class _Reader:
+    """Turns what a writer wrote back."""
+
+    def __init__(self, archive: zipfile.ZipFile, where: str) -> None:
+        self._archive = archive
+        self._where = where
+
+    def value(self, state: Any) -> Any:
+        match state:
+            case list():
+                found: Any = [self.value(item) for item in state]
+            case {"class": name, "fields": fields}:
+                found = _made(str(name), {key: self.value(item) for key, item in fields.items()})
+            case {"dict": pairs}:
+                found = {self.value(key): self.value(item) for key, item in pairs}
+            case {"tuple": items}:
+                found = tuple(self.value(item) for item in items)
+            case {"scalar": kind, "value": number}:
+                found = np.dtype(str(kind)).type(number)
+            case {"array": name}:
+                found = np.load(io.BytesIO(self._archive.read(name)), allow_pickle=False)
+            case {"estimator": name}:
+                found = _estimator(self._archive.read(name), self._where)
+            case dict():
+                raise ValueError(f"it holds {', '.join(map(str, state))[:80]}, which has no meaning")
+            case _:
+                found = state
+        return found
+
+
+def _estimator_bytes(value: Any) -> bytes:
+    """Write what is neither ours nor plain.
+
+    Raises:
+        InputError: skops does not hold all of it safe.
+    """
+    import skops.io
+    from skops.io.exceptions import UnsupportedTypeException
+
+    try:
+        data: bytes = skops.io.dumps(value)
+    except UnsupportedTypeException as error:
+        raise InputError(f"this model cannot be saved without pickle ({error}); {_INSTEAD}") from error
+    unknown = set(skops.io.get_untrusted_types(data=data)) - TRUSTED
+    if unknown:
+        raise InputError(
+            f"this model cannot be released: it holds {', '.join(sorted(unknown))}, not on the list of types that "
+            f"may be loaded; {_INSTEAD}"
+        )
+    return data
+
+
+def _estimator(data: bytes, where: str) -> Any:
+    """Read what is neither ours nor plain.
+
+    Raises:
+        ModelError: it holds types that are not allowed.
+    """
+    import skops.io
+
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        foreign = [name for name in archive.namelist() if name != "schema.json" and not name.endswith(_ARRAYS)]
+    if foreign:
+        raise ModelError(f"model file {where} holds {', '.join(foreign[:3])} in an estimator; retrain it")
+    unknown = set(skops.io.get_untrusted_types(data=data)) - TRUSTED
+    if unknown:
+        raise ModelError(
+            f"model file {where} holds types that are not allowed: {', '.join(sorted(unknown))}; retrain it"
+        )
+    return skops.io.loads(data, trusted=sorted(TRUSTED))
 
 
 def _made(name: str, values: dict[str, Any]) -> Any:

@@ -92,7 +92,7 @@ def test_a_model_that_cannot_be_used_is_unavailable(own_home, problem, monkeypat
         raise ModelError(f"it cannot be trained; {own_home.models_dir} is full")
 
     monkeypatch.setattr("hstore_api.training.train_apart", refuse)
-    for file in own_home.models_dir.glob("hydride_capacity/*/model.skops"):
+    for file in own_home.models_dir.glob("hydride_capacity/*/model.zip"):
         file.write_bytes(b"damaged")
     asked = {"property": "h2_capacity_wt_pct", "formulas": ["LaNi5"]}
     with TestClient(create_app(own_home)) as client:

@@ -100,7 +100,7 @@ def own_home(settings, records, loaded, tmp_path):
 
 
 def test_a_damaged_model_is_noticed_and_so_is_its_repair(own_home):
-    (model,) = own_home.models_dir.glob("hydride_capacity/*/model.skops")
+    (model,) = own_home.models_dir.glob("hydride_capacity/*/model.zip")
     whole = model.read_bytes()
     with TestClient(create_app(own_home)) as client:
         assert client.get("/readyz").status_code == 200

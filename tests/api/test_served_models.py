@@ -139,7 +139,7 @@ def test_the_version_before_a_damaged_one_serves_and_the_answer_says_so(client, 
     restart()
     sound = ask(client, ["Li2S"])
     assert (sound["model_id"], sound["note"]) == (second.model_id, "")
-    (registry.folder / "gap" / second.model_id / "model.skops").write_bytes(b"damaged")
+    (registry.folder / "gap" / second.model_id / "model.zip").write_bytes(b"damaged")
     assert ask(client, ["Li2S"]) == sound, "what is loaded serves on"
     restart()
     answer = ask(client, ["Li2S"])
@@ -150,7 +150,7 @@ def test_the_version_before_a_damaged_one_serves_and_the_answer_says_so(client, 
 
 def test_a_model_none_of_whose_versions_can_be_used_is_made_anew(client, settings):
     card = trained_on(settings, ROWS).card
-    file = settings.models_dir / "gap" / card.model_id / "model.skops"
+    file = settings.models_dir / "gap" / card.model_id / "model.zip"
     file.write_bytes(b"damaged")
     answer = ask(client, ["Li2S"])
     assert (answer["model_id"], answer["note"]) == (card.model_id, "")

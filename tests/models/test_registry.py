@@ -34,7 +34,7 @@ from hstore_models.training import address, ensure, model_of, train
 from hstore_models.training_data import training_checksums
 
 NAME = "sorbent_uptake"
-FILES = ("model.skops", "held_out.parquet", "golden.json")
+FILES = ("model.zip", "held_out.parquet", "golden.json")
 OPERATOR = Scope(everything=True)
 
 
@@ -74,7 +74,7 @@ def rewrite(registry, card, key=None, **fields):
     path.write_text(json.dumps(content))
 
 
-def forge(registry, card, content, file="model.skops"):
+def forge(registry, card, content, file="model.zip"):
     """Replace a file and make card and signature agree with it, as only the owner of the key can."""
     from hashlib import sha256
 
@@ -158,59 +158,70 @@ def bare_pickle(trap, marker):
     return pickle.dumps(trap)
 
 
+def crafted(structure, **members):
+    return zipped(model__json=json.dumps(structure), **members)
+
+
 def pickle_beside_a_whole_model(trap, marker):
-    stream = io.BytesIO(skops.io.dumps({"a": np.arange(3.0)}))
+    stream = io.BytesIO(to_bytes({"a": np.arange(3.0)}))
     with zipfile.ZipFile(stream, "a") as archive:
         archive.writestr("model.pkl", pickle.dumps(trap))
     return stream.getvalue()
 
 
 def pickle_within_an_array(trap, marker):
-    whole = zipfile.ZipFile(io.BytesIO(skops.io.dumps({"a": np.arange(3.0)})))
-    array = next(name for name in whole.namelist() if name.endswith(".npy"))
     hidden = io.BytesIO()
     np.save(hidden, np.array([trap], dtype=object), allow_pickle=True)
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        archive.writestr("schema.json", whole.read("schema.json"))
-        archive.writestr(array, hidden.getvalue())
-    return stream.getvalue()
+    return crafted({"array": "0.npy"}, **{"0__npy": hidden.getvalue()})
 
 
 def pickle_as_an_array(trap, marker):
-    whole = zipfile.ZipFile(io.BytesIO(skops.io.dumps({"a": np.arange(3.0)})))
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        for name in whole.namelist():
-            archive.writestr(name, pickle.dumps(trap) if name.endswith(".npy") else whole.read(name))
-    return stream.getvalue()
+    return crafted({"array": "0.npy"}, **{"0__npy": pickle.dumps(trap)})
 
 
-def call_named_in_the_schema(trap, marker):
-    return skops.io.dumps({"hstore class": "SorbentUptake", "isotherm": functools.partial(os.mkdir, str(marker))})
+def pickle_as_an_estimator(trap, marker):
+    return crafted({"estimator": "0.skops"}, **{"0__skops": pickle.dumps(trap)})
 
 
-def constructor_named_in_the_schema(trap, marker):
+def pickle_within_an_estimator(trap, marker):
+    whole = io.BytesIO(skops.io.dumps({"a": np.arange(3.0)}))
+    with zipfile.ZipFile(whole, "a") as archive:
+        archive.writestr("model.pkl", pickle.dumps(trap))
+    return crafted({"estimator": "0.skops"}, **{"0__skops": whole.getvalue()})
+
+
+def call_named_in_an_estimator(trap, marker):
+    call = skops.io.dumps(functools.partial(os.mkdir, str(marker)))
+    fields = {"isotherm": {"estimator": "0.skops"}}
+    return crafted({"class": "SorbentUptake", "fields": fields}, **{"0__skops": call})
+
+
+def constructor_named_in_the_structure(trap, marker):
+    return crafted({"class": "Popen", "fields": {"args": f"mkdir {marker}", "shell": True}})
+
+
+def constructor_named_in_an_estimator(trap, marker):
     schema = {
         "__class__": "Popen", "__module__": "subprocess", "__loader__": "ObjectNode", "__id__": 1,
         "protocol": skops.io._protocol.PROTOCOL, "_skops_version": skops.__version__,
         "content": {"args": f"mkdir {marker}", "shell": True},
     }  # fmt: skip
-    return zipped(schema__json=json.dumps(schema))
+    return crafted({"estimator": "0.skops"}, **{"0__skops": zipped(schema__json=json.dumps(schema))})
 
 
 @pytest.mark.parametrize(
     "make",
     [
         bare_pickle, pickle_beside_a_whole_model, pickle_within_an_array, pickle_as_an_array,
-        call_named_in_the_schema, constructor_named_in_the_schema,
+        pickle_as_an_estimator, pickle_within_an_estimator, call_named_in_an_estimator,
+        constructor_named_in_the_structure, constructor_named_in_an_estimator,
     ],
 )  # fmt: skip
 def test_a_malicious_model_is_refused_and_nothing_of_it_runs(registry, card, tmp_path, make):
     """Even where card and signature agree with it."""
     marker = tmp_path / "executed"
     forge(registry, card, make(Trap(marker), marker))
-    with pytest.raises(ModelError, match=r"model file .*; retrain it"):
+    with pytest.raises(ModelError, match=r"(model file .*|saved model names the class 'Popen'.*); retrain it"):
         registry.load(NAME, card.model_id)
     assert not marker.exists()
 
@@ -221,7 +232,7 @@ def test_the_trap_works(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x05\x06" + bytes(18), b"hello", zipped(a__npy=b"")])
-def test_what_is_no_skops_file_is_refused(content):
+def test_what_is_no_model_file_is_refused(content):
     with pytest.raises(ModelError, match="model file here"):
         from_bytes(content, "here")
 
@@ -240,19 +251,19 @@ def test_random_damage_is_refused_or_harmless():
 
 
 def test_unknown_class_is_refused(registry, card):
-    forge(registry, card, skops.io.dumps({"hstore class": "Elsewhere"}))
+    forge(registry, card, crafted({"class": "Elsewhere", "fields": {}}))
     with pytest.raises(ModelError, match="class 'Elsewhere'"):
         registry.load(NAME, card.model_id)
 
 
 def test_fields_of_another_version_are_refused(registry, card):
-    forge(registry, card, skops.io.dumps({"hstore class": "Domain", "elements": {}}))
+    forge(registry, card, crafted({"class": "Domain", "fields": {"elements": {"dict": []}}}))
     with pytest.raises(ModelError, match="saved Domain does not fit this version"):
         registry.load(NAME, card.model_id)
 
 
 def test_what_is_no_property_model_is_refused(registry, card):
-    forge(registry, card, skops.io.dumps({"a": 1}))
+    forge(registry, card, to_bytes({"a": 1}))
     with pytest.raises(ModelError, match="holds a dict, not a property model"):
         registry.load(NAME, card.model_id)
 
@@ -293,8 +304,17 @@ def test_trees_that_lead_in_a_circle_are_refused():
 
 
 def test_nested_values_come_back_as_they_were():
-    value = {"t": (1.0, "x", None, [True, (2,)]), "n": float("inf"), "i": {1: "a"}, "s": ("a", "b")}
+    value = {"t": (1.0, "x", None, [True, (2,)]), "n": float("inf"), "i": {1: "a"}, ("a", "b"): {}, "dict": []}
     assert from_bytes(to_bytes(value), "here") == value
+    assert to_bytes(value) == to_bytes(value)
+    scalars = [np.float64(0.1), np.int32(3), np.bool_(1), np.float32(np.nan)]
+    again = from_bytes(to_bytes(scalars), "here")
+    assert [type(one) for one in again] == [type(one) for one in scalars]
+    np.testing.assert_array_equal(again, scalars)
+    arrays = {"f": np.arange(3.0), "t": np.array(["a", "bc"]), "b": np.zeros((0, 2), bool), "n": np.array(2.5)}
+    for name, array in from_bytes(to_bytes(arrays), "here").items():
+        assert array.dtype == arrays[name].dtype
+        np.testing.assert_array_equal(array, arrays[name])
 
 
 def test_every_class_of_the_list_exists():
@@ -370,7 +390,7 @@ def test_an_edited_card_is_refused(registry, card):
 
 def test_a_card_without_a_checksum_is_refused(registry, card):
     rewrite(registry, card, files={})
-    with pytest.raises(ModelError, match=r"states no checksum of model\.skops"):
+    with pytest.raises(ModelError, match=r"states no checksum of model\.zip"):
         registry.load(NAME, card.model_id)
 
 
@@ -486,14 +506,14 @@ def test_rollback_goes_back_step_by_step(registry, add, card):
 def test_rollback_passes_over_refused_versions(registry, add, card):
     for name in ("two", "three"):
         registry.promote(NAME, add(name).model_id, "better")
-    (registry.folder / NAME / f"{NAME}-two" / "model.skops").write_bytes(b"x")
+    (registry.folder / NAME / f"{NAME}-two" / "model.zip").write_bytes(b"x")
     assert registry.rollback(NAME).model_id == card.model_id
 
 
 def test_the_previous_champion_serves_on_and_says_why(registry, add, card):
     second = add("two")
     registry.promote(NAME, second.model_id, "better")
-    (folder_of(registry, second) / "model.skops").write_bytes(b"x")
+    (folder_of(registry, second) / "model.zip").write_bytes(b"x")
     serving = registry.serving(NAME)
     assert registry.usable(NAME).card == serving.card == card
     assert "serves in place of the champion, which is refused" in serving.note
@@ -502,7 +522,7 @@ def test_the_previous_champion_serves_on_and_says_why(registry, add, card):
 
 
 def test_where_all_are_refused_the_reason_of_the_champion_is_told(registry, card):
-    (folder_of(registry, card) / "model.skops").write_bytes(b"x")
+    (folder_of(registry, card) / "model.zip").write_bytes(b"x")
     with pytest.raises(ModelError, match=r"no version of sorbent_uptake can be used; .* is truncated"):
         registry.serving(NAME)
     assert registry.usable(NAME) is None
@@ -616,7 +636,7 @@ def test_a_labs_model_serves_no_other_lab(registry, own):
 
 def test_a_labs_broken_champion_gives_way_to_the_public_one(registry, card, own):
     registry.promote(NAME, own.model_id, "our rows")
-    (folder_of(registry, own) / "model.skops").write_bytes(b"x")
+    (folder_of(registry, own) / "model.zip").write_bytes(b"x")
     serving = registry.serving(NAME, NORTH)
     assert serving.card == card
     assert own.model_id in serving.note

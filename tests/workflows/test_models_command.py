@@ -58,7 +58,7 @@ def test_versions_are_listed_in_aligned_columns_with_a_star_for_the_one_in_use(h
 
 
 def test_a_refused_version_is_listed_with_the_reason(hstore, two):
-    (two.folder / NAME / NEW / "model.skops").write_bytes(b"x")
+    (two.folder / NAME / NEW / "model.zip").write_bytes(b"x")
     last = done(hstore("models", "list")).splitlines()[-1]
     assert last.startswith(f"! {NEW} is refused: ")
     assert "is truncated" in last

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hstore.errors import HstoreError
 from hstore.workers import Crew, Limits
+from hstore_models.compiled import PRELOAD as PRELOAD_COMPILED
 from hstore_workflows.batch.cluster import Cluster
 from hstore_workflows.batch.journal import note
 from hstore_workflows.batch.shard import Task, do_shard, read_record, record_path
@@ -32,7 +33,13 @@ Hands = Crew[Task, Any] | Cluster[Task, Any]
 """Whoever does shards: processes of this machine, or nodes of a cluster."""
 
 _LOCK = ".running"
-_PRELOAD = ("hstore_workflows.batch.shard", "hstore_models.registry", "sklearn.ensemble", "pyarrow.parquet")
+PRELOAD = (
+    "hstore_workflows.batch.shard",
+    "hstore_models.registry",
+    "pyarrow.parquet",
+    *PRELOAD_COMPILED,
+)
+"""What workers load before they begin."""
 
 
 @dataclass
@@ -113,7 +120,7 @@ class Run:
     def _hands(self) -> Hands:
         if isinstance(self.site, LocalSite):
             limits = _limits(self.plan)
-            return Crew(self.do, workers=self.site.processes, limits=limits, piece=1, preload=_PRELOAD)
+            return Crew(self.do, workers=self.site.processes, limits=limits, piece=1, preload=PRELOAD)
         return _cluster(self.plan, self.site, self.folder, self.do, self._of_blocks)
 
     def _of_blocks(self, what: str) -> None:
@@ -197,7 +204,7 @@ def _cluster(
     say: Callable[[str], None] = lambda _: None,
 ) -> Cluster[Task, Any]:
     wanted = -(-plan.n_shards // (site.nodes_per_block * site.workers_per_node))
-    return Cluster(do, site=site, folder=folder, limits=_limits(plan), preload=_PRELOAD, blocks=wanted, say=say)
+    return Cluster(do, site=site, folder=folder, limits=_limits(plan), preload=PRELOAD, blocks=wanted, say=say)
 
 
 def _halves(start: int, stop: int) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
@@ -16,6 +17,8 @@ from hstore_workflows.batch.spec import FilesSource, GridSource
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+    import pyarrow as pa
 
 _BLOCK_BYTES = 1 << 22
 
@@ -147,9 +150,18 @@ def _slice(path: Path, start: int, stop: int) -> pd.DataFrame:
                 begin = first if not groups else begin
                 groups.append(number)
             first += rows
-        table = file.read_row_groups(groups, use_threads=False)
+    table = _row_groups(path, tuple(groups))
     frame: pd.DataFrame = table.slice(start - begin, stop - start).to_pandas()
     return frame
+
+
+@lru_cache(maxsize=1)
+def _row_groups(path: Path, groups: tuple[int, ...]) -> pa.Table:
+    """Read row groups; the next chunk is mostly in the same."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        return file.read_row_groups(list(groups), use_threads=False)
 
 
 def _as_parquet(path: Path, copy: Path) -> Path:

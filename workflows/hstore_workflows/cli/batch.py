@@ -72,13 +72,16 @@ _site = click.option("--site", default="local", show_default=True, help="A shipp
 @_json
 def run(path: Path, site: str, folder: Path | None, *, dry_run: bool, as_json: bool) -> None:
     """Plan a batch, do its shards and collect them; the word `run` may be left out."""
+    from hstore.workers import load_ahead
     from hstore_workflows.batch.estimate import estimate
     from hstore_workflows.batch.plan import keep_plan, make_plan
-    from hstore_workflows.batch.running import submit_script
+    from hstore_workflows.batch.running import PRELOAD, submit_script
     from hstore_workflows.batch.site import LocalSite, load_site
     from hstore_workflows.batch.spec import load_batch
 
     settings, where = load_settings(), load_site(site)
+    if isinstance(where, LocalSite) and not dry_run:
+        load_ahead(PRELOAD)  # while this process plans
     folder = folder or Path("runs") / load_batch(path).name
 
     def say(line: str) -> None:
