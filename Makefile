@@ -45,6 +45,10 @@ bench: $(VENV)/.dev ## Run the benchmarks, JSON into runs/bench
 	@cat runs/bench/api.json
 	$(BIN)/python benchmarks/batch.py --json > runs/bench/batch.json
 	@cat runs/bench/batch.json
+	$(BIN)/python benchmarks/batch_forecast.py --json > runs/bench/batch_forecast.json
+	@cat runs/bench/batch_forecast.json
+	$(BIN)/python benchmarks/fit_pct.py --json > runs/bench/fit_pct.json
+	@cat runs/bench/fit_pct.json
 
 .PHONY: soak
 soak: $(VENV)/.dev ## Ask the service all that its contract allows, and kill it, workers and campaigns at work
