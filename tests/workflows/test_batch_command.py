@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 
 import pytest
 
@@ -77,3 +78,46 @@ def test_what_is_not_there_is_said(hstore, spec, words, message):
     result = hstore(*words)
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+def test_a_dry_run_for_a_cluster_prints_what_the_scheduler_would_get(hstore, spec, tmp_path):
+    pytest.importorskip("parsl", reason="sites with a scheduler need the extra: pip install 'hstore[cluster]'")
+    fields = 'kind = "pbs"\nworkers_per_node = 4\nwalltime = "00:30:00"\nmax_blocks = 2\naddress = "127.0.0.1"\n'
+    (tmp_path / "mine.toml").write_text(fields)
+    words = hstore("batch", spec, "--site", "mine.toml", "--dry-run").stdout
+    assert "set shard_minutes = 1" in words
+    assert "#PBS -l select=1:ncpus=4" in words
+    found = json.loads(hstore("batch", spec, "--site", "mine.toml", "--dry-run", "--json").stdout)
+    assert found["hours"] == pytest.approx(found["core_hours"] / 8)
+    assert "#PBS -l walltime=00:30:00" in found["submit_script"]
+    spec.write_text(SPEC.replace("top = 5", "top = 5\nshard_minutes = 1"))
+    assert "set shard_minutes" not in hstore("batch", spec, "--site", "mine.toml", "--dry-run").stdout
+
+
+def test_sites_are_listed_and_printed(hstore):
+    assert hstore("batch", "site").stdout.split() == ["flux", "local", "lsf", "pbs", "slurm"]
+    assert 'kind = "slurm"' in hstore("batch", "site", "slurm").stdout
+    wrong = hstore("batch", "site", "slrum")
+    assert wrong.exit_code == 2
+    assert "slurm" in wrong.stderr
+
+
+def test_status_and_events_tell_who_did_what(hstore, spec, tmp_path):
+    hstore("batch", spec)
+    folder = tmp_path / "runs" / "ab5"
+    state = json.loads(hstore("batch", "status", folder, "--json", "--watch", "1").stdout)
+    ((machine,), running) = state["machines"], state["running"]
+    assert (machine["host"], machine["shards"], machine["candidates"]) == (platform.node(), 6, 108)
+    assert (running, state["failed_tries"], state["hours_left"]) == (False, 0, 0.0)
+    assert state["candidates_per_s"] > 0
+    assert platform.node() in hstore("batch", "status", folder).stdout
+    found = [json.loads(line) for line in (folder / "events.jsonl").read_text().split("\n") if line]
+    assert [event["event"] for event in found] == ["run", *["done"] * 6, "end"]
+    assert sorted(event["shard"] for event in found[1:-1]) == list(range(6))
+    assert (found[0]["site"], found[0]["missing"], found[-1]["missing"], found[-1]["why"]) == ("local", 6, 0, "")
+    with (folder / "events.jsonl").open("a") as stream:
+        stream.write('{"at": "2026')  # a driver that was killed in the middle of a line
+    next((folder / "shards").glob("*.json")).unlink()
+    hstore("batch", "resume", folder)
+    again = [json.loads(line)["event"] for line in (folder / "events.jsonl").read_text().split("\n")[-4:-1]]
+    assert again == ["run", "done", "end"]

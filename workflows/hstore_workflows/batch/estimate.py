@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from hstore_models.registry import Registry
 from hstore_workflows.batch.plan import planned_source
 from hstore_workflows.batch.shard import score_rows
+from hstore_workflows.batch.site import LocalSite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +28,8 @@ SAMPLE_ROWS = 4_000
 
 _STRETCHES = 4
 _BYTES_PER_VALUE = 8
+_SLOW = 5.0
+"""How many times longer than expected a slow shard may take."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,8 @@ class Estimate:
     """Upper bound of the size of the results, before compression, GiB."""
     stages: dict[str, float]
     """Stage of the funnel -> most it can take, core-hours: its candidates each at its limit, or its budget."""
+    advice: str
+    """What should be changed before it runs there; empty where nothing needs to be."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the estimate as plain JSON."""
@@ -63,6 +69,8 @@ class Estimate:
         yield f"at most {self.result_gib:.2g} GiB of results before compression"
         for name, hours in self.stages.items():
             yield f"then stage {name}: at most {hours:.3g} core-hours"
+        if self.advice:
+            yield self.advice
 
 
 def estimate(plan: Plan, site: Site, settings: Settings) -> Estimate:
@@ -90,8 +98,22 @@ def estimate(plan: Plan, site: Site, settings: Settings) -> Estimate:
         candidates_per_core_s=rate,
         core_hours=core_hours,
         hours=core_hours / site.processes,
+        advice=_advice(plan, site, plan.batch.shard_rows / rate),
         stages={stage.name: _most_core_hours(stage) for stage in plan.batch.stages},
         result_gib=plan.rows * _bytes_of_row(scored) / 2**30,
+    )
+
+
+def _advice(plan: Plan, site: Site, shard_s: float) -> str:
+    """Say where blocks would go on beginning shards until their walltime cuts them."""
+    allowed_min = plan.batch.shard_minutes
+    if isinstance(site, LocalSite) or 60.0 * allowed_min < site.walltime_s:
+        return ""
+    wanted = max(1, math.ceil(_SLOW * shard_s / 60.0))
+    return (
+        f"a shard takes about {shard_s:,.0f} s and may take {allowed_min:g} min, as long as a block: those in "
+        f"progress at the walltime would be lost; set shard_minutes = {wanted}"
+        + ("" if 60 * wanted < site.walltime_s else ", and smaller shards or a longer walltime")
     )
 
 
