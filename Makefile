@@ -19,7 +19,7 @@ screen: $(VENV)/.default ## Rank candidates for onboard storage on embedded data
 
 .PHONY: test
 test: $(VENV)/.dev ## Run the test suite, one process per core
-	$(BIN)/pytest -n auto --dist loadfile
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: lint
 lint: $(VENV)/.dev ## Check style, types, layers, cards and the API contract

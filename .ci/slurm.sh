@@ -74,6 +74,7 @@ start_munge() {
 }
 
 idle() { [[ $(sinfo -h -o %t 2>/dev/null | head -n 1) =~ ^(idle|mix|alloc) ]]; }
+ended() { ! kill -0 "$1" 2>/dev/null || grep -q '^State:\sZ' "/proc/$1/status"; }
 answers() { munge -n </dev/null | unmunge; }
 
 start() {
@@ -97,7 +98,9 @@ stop() {
     [[ -d $folder ]] || { say "nothing to stop in $folder"; return; }
     for daemon in slurmd slurmctld munged; do
         pid=$(cat "$folder/$daemon.pid" 2>/dev/null) || continue
-        [[ $(cat "/proc/$pid/comm" 2>/dev/null) != "$daemon" ]] || kill "$pid"
+        [[ $(cat "/proc/$pid/comm" 2>/dev/null) == "$daemon" ]] || continue
+        kill "$pid"
+        wait_for 10 ended "$pid" || say "$daemon does not end"
     done
     rm -rf "$folder"
     say "stopped, $folder removed"

@@ -25,7 +25,7 @@ _COMMANDS = {
     "describe": "Compute descriptors of structure or formula files.",
     "evaluate": "Score a property model on a table with known answers.",
     "fetch": "Bring candidates from a source into the store.",
-    "fit": "Fit PCT curves, desorption curves and cycles, with intervals and figures.",
+    "fit": "Fit PCT curves, desorption curves and cycles.",
     "health": "Say whether the service, or a worker, is well.",
     "jobs": "List, show, start, cancel and retry jobs.",
     "keys": "Make, list and revoke keys to the service; read the audit log.",
