@@ -60,7 +60,11 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _site = click.option("--site", default="local", show_default=True, help="A shipped site, or a TOML file with one.")
 
 
-@command.command("run", epilog="Example: hstore batch run alloys.toml --site local --out runs/alloys")
+@command.command(
+    "run",
+    short_help="Plan a batch, do it and collect it.",
+    epilog="Example: hstore batch run alloys.toml --site local --out runs/alloys",
+)
 @click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
 @_site
 @click.option("--out", "folder", type=click.Path(path_type=Path), help="Folder of the run.  [default: runs/NAME]")
@@ -102,7 +106,9 @@ def run(path: Path, site: str, folder: Path | None, *, dry_run: bool, as_json: b
     _do(plan, folder, where, as_json=as_json)
 
 
-@command.command("resume", epilog="Example: hstore batch resume runs/alloys")
+@command.command(
+    "resume", short_help="Do what is missing of a run.", epilog="Example: hstore batch resume runs/alloys"
+)
 @_folder
 @_site
 @_json
@@ -114,7 +120,9 @@ def resume(folder: Path, site: str, *, as_json: bool) -> None:
     _do(read_plan(folder), folder, load_site(site), as_json=as_json)
 
 
-@command.command("status", epilog="Example: hstore batch status runs/alloys --json")
+@command.command(
+    "status", short_help="Say how far a run has come.", epilog="Example: hstore batch status runs/alloys --json"
+)
 @_folder
 @click.option(
     "--watch",
@@ -148,7 +156,11 @@ def status(folder: Path, *, every_s: float | None, as_json: bool) -> None:
         time.sleep(every_s)
 
 
-@command.command("site", epilog="Example: hstore batch site slurm > my-cluster.toml")
+@command.command(
+    "site",
+    short_help="Print a site to be copied and edited.",
+    epilog="Example: hstore batch site slurm > my-cluster.toml",
+)
 @click.argument("name", required=False)
 def site_command(name: str | None) -> None:
     """Print a site to be copied and edited, every field explained; without a name, those there are."""
@@ -157,7 +169,9 @@ def site_command(name: str | None) -> None:
     click.echo("\n".join(shipped_sites()) if name is None else site_text(name), nl=name is None)
 
 
-@command.command("collect", epilog="Example: hstore batch collect runs/alloys")
+@command.command(
+    "collect", short_help="Put finished shards together.", epilog="Example: hstore batch collect runs/alloys"
+)
 @_folder
 @_json
 def collect_command(folder: Path, *, as_json: bool) -> None:
@@ -170,7 +184,9 @@ def collect_command(folder: Path, *, as_json: bool) -> None:
 
 
 @command.command(
-    "simulate", epilog="Example: hstore batch simulate alloys.toml --site slurm --candidates 1e10 --seed 0 --json"
+    "simulate",
+    short_help="Say what a batch would cost.",
+    epilog="Example: hstore batch simulate alloys.toml --site slurm --candidates 1e10 --seed 0 --json",
 )
 @click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
 @_site
