@@ -86,3 +86,24 @@ def test_row_sums_do_not_depend_on_padding():
 
 def test_division_by_zero_is_undefined():
     np.testing.assert_array_equal(divide(np.array([1.0, 2.0]), np.array([0.0, 4.0])), [np.nan, 0.5])
+
+
+def test_the_compiled_mean_is_the_plain_one():
+    from hstore_models.features.composition import weighted_deviation, weighted_mean
+
+    rng = np.random.default_rng(0)
+    weights, values = rng.random((40, 5)) * (rng.random((40, 5)) > 0.3), rng.normal(size=(40, 5))
+    weights[0], values[1], weights[2, 0], values[2, 0] = 0.0, np.nan, 0.0, np.nan
+    for row, (mean, spread) in enumerate(
+        zip(weighted_mean(weights, values), weighted_deviation(weights, values), strict=True)
+    ):
+        counted = weights[row] > 0
+        if not counted.any() or np.isnan(values[row][counted]).any():
+            assert np.isnan(mean)
+            continue
+        expected = np.average(values[row][counted], weights=weights[row][counted])
+        assert mean == pytest.approx(expected, rel=1e-12)
+        squares = (values[row][counted] - expected) ** 2
+        assert spread == pytest.approx(np.sqrt(np.average(squares, weights=weights[row][counted])), rel=1e-9)
+    assert np.isnan(weighted_mean(weights, values)[:2]).all()
+    assert np.isfinite(weighted_mean(weights, values)[2]) == (weights[2] > 0).any()
