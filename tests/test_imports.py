@@ -38,9 +38,9 @@ PRELOADED = {
 """Packages -> what their modules may load, libraries and lower layers, imported once before the children start."""
 
 ON_DEMAND = {
-    "CoolProp", "ase", "baybe", "botorch", "gpytorch",
-    "matminer", "matplotlib", "mp_api", "numba", "optuna", "parsl", "plotly", "pooch", "pymatgen",
-    "sklearn", "skops", "torch", "uvicorn",
+    "CoolProp", "ase", "baybe", "botorch", "bvlain", "chgnet", "gpytorch", "kinisi",
+    "matminer", "matplotlib", "mp_api", "numba", "optuna", "parsl", "phonopy", "plotly", "pooch", "pygaps",
+    "pymatgen", "pyzeo", "raspalib", "sevenn", "sklearn", "skops", "torch", "uvicorn",
 }  # fmt: skip
 """Libraries that are imported inside the functions that need them."""
 

@@ -31,6 +31,7 @@ _COMMANDS = {
     "keys": "Make, list and revoke keys to the service; read the audit log.",
     "measure": "Take a table of measurements or isotherms into the store.",
     "models": "List, compare, release and check trained models.",
+    "physics": "Ask physics of structures: enthalpies, uptakes, barriers.",
     "predict": "Add predictions with intervals to a table.",
     "restore": "Put a back-up in place of an empty store.",
     "screen": "Rank candidates for a target and write a report.",

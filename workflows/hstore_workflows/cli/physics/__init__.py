@@ -1,0 +1,13 @@
+"""``hstore physics``: what the physics of one structure says; one module per question."""
+
+from __future__ import annotations
+
+from hstore_workflows.cli import LazyGroup
+
+command = LazyGroup(
+    "physics",
+    package=__name__,
+    commands={},
+    help="Ask physics of structures: enthalpies, uptakes, pores, barriers.",
+    epilog="Example: hstore physics uptake MOF-5.cif --temperature-k 77 --pressure-bar 1,100 --json",
+)
