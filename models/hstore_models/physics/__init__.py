@@ -1,1 +1,1 @@
-"""Physics of one structure: potentials, adsorption, ion migration. Each needs an optional package, named when absent."""
+"""Physics of one structure: potentials, adsorption, ion migration. What needs an absent package names its extra."""
