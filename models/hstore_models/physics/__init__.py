@@ -1,1 +1,1 @@
-"""Physics of one structure: potentials, adsorption, ion migration. What needs an absent package names its extra."""
+"""Physics of one structure: potentials, adsorption, ion migration. What needs an absent package names an extra."""
