@@ -7,7 +7,9 @@ from hstore_workflows.cli import LazyGroup
 command = LazyGroup(
     "physics",
     package=__name__,
-    commands={},
+    commands={
+        "relax": "Relax structures with a potential.",
+    },
     help="Ask physics of structures: enthalpies, uptakes, pores, barriers.",
     epilog="Example: hstore physics uptake MOF-5.cif --temperature-k 77 --pressure-bar 1,100 --json",
 )
