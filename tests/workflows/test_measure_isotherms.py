@@ -180,7 +180,7 @@ def test_one_bad_point_refuses_its_isotherm_alone():
 @pytest.mark.parametrize(
     ("text", "cause"),
     [
-        ("data_x\n_adsorp_p 1\n", "AIF or CIF file"),
+        ("data_x\n_adsorp_p 1\n", "AIF file holds no isotherm"),
         ("formula,uptake_wt_pct,temperature_k\nC,1,77\n", "gives the pressure"),
         ("formula,pressure_bar,temperature_k\nC,1,77\n", "gives the uptake"),
         ("formula,pressure_bar,uptake_wt_pct\nC,1,2\n", "gives the temperature"),

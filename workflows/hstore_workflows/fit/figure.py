@@ -9,8 +9,10 @@ import numpy as np
 from hstore_workflows.fit.vant_hoff import COVERAGE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from hstore_workflows.fit.isotherm import Sample, SampleFits
     from hstore_workflows.fit.pct import PctFit
     from hstore_workflows.fit.tpd import Kissinger
 
@@ -68,6 +70,27 @@ def draw_kissinger(fit: Kissinger, path: Path) -> None:
         figure.savefig(path, dpi=_DPI)
 
 
+def draw_isotherms(fits: SampleFits, path: Path) -> None:
+    """Draw isotherms with their fits and 90 % bands, and the heats of adsorption where they follow.
+
+    Args:
+        fits: what was fitted.
+        path: PNG, PDF or SVG.
+    """
+    from matplotlib.figure import Figure
+
+    heated = [sample for sample in fits.samples if sample.heats]
+    panels = len(fits.samples) + bool(heated)
+    with _style():
+        figure = Figure(figsize=(_WIDTH_IN * panels, _HEIGHT_IN), layout="constrained")
+        axes = np.atleast_1d(figure.subplots(1, panels))
+        for sample, axis in zip(fits.samples, axes, strict=False):
+            _uptakes(sample, axis)
+        if heated:
+            _heats(heated, axes[-1])
+        figure.savefig(path, dpi=_DPI)
+
+
 def _style() -> Any:
     import matplotlib as mpl
 
@@ -75,13 +98,9 @@ def _style() -> Any:
 
 
 def _isotherms(fit: PctFit, axis: Any) -> None:
-    from matplotlib import colormaps
-    from matplotlib.colors import Normalize
-
-    temperatures = [curve.temperature_k for curve in fit.curves]
-    scale = Normalize(min(temperatures) - 1.0, max(temperatures) + 1.0)
+    colors = _by_temperature([curve.temperature_k for curve in fit.curves])
     for curve in sorted(fit.curves, key=lambda one: (one.temperature_k, one.branch)):
-        color = colormaps["viridis"](0.9 * scale(curve.temperature_k))
+        color = colors(curve.temperature_k)
         face = "none" if curve.branch == "absorption" else color
         name = f"{curve.sample} " if len({one.sample for one in fit.curves}) > 1 else ""
         axis.plot(
@@ -93,6 +112,54 @@ def _isotherms(fit: PctFit, axis: Any) -> None:
     axis.set(xlabel="Hydrogen (wt%)", ylabel="Pressure (bar)", yscale="log")
     axis.set_xlim(left=0)
     axis.legend(ncols=1 + len(fit.curves) // 7)
+
+
+def _uptakes(sample: Sample, axis: Any) -> None:
+    colors = _by_temperature([one.points.temperature_k for one in sample.isotherms])
+    for one in sample.isotherms:
+        points, chosen, color = one.points, one.chosen, colors(one.points.temperature_k)
+        axis.plot(
+            points.pressure_bar, points.uptake_wt_pct, "o", color=color, markerfacecolor="none",
+            label=f"{points.temperature_k:.0f} K {chosen.name}",
+        )  # fmt: skip
+        grid = np.linspace(points.pressure_bar[0], points.pressure_bar[-1], 300)
+        middle, reach = chosen.uptake(grid), chosen.std(grid) * chosen.solution.reach
+        axis.plot(grid, middle, color=color)
+        axis.fill_between(grid, middle - reach, middle + reach, color=color, alpha=0.2, linewidth=0)
+        if sample.mda is not None:
+            axis.plot(grid, sample.mda.uptake(grid, points.temperature_k), ":", color=color)
+    if sample.mda is not None:
+        axis.plot([], [], ":", color="0.4", label=sample.mda.name)
+    axis.set(xlabel="Pressure (bar)", ylabel=f"{sample.uptake_kind.capitalize()} uptake (100 g H$_2$ / g sorbent)")
+    axis.set_title(sample.label, fontsize=8)
+    axis.set_xlim(left=0)
+    axis.set_ylim(bottom=0)
+    axis.legend(ncols=1 + len(sample.isotherms) // 7)
+
+
+def _heats(samples: Sequence[Sample], axis: Any) -> None:
+    for number, sample in enumerate(samples):
+        for marker, by in zip("os", dict.fromkeys(heat.by for heat in sample.heats), strict=False):
+            found = [heat for heat in sample.heats if heat.by == by]
+            middle = np.array([heat.heat_kj_per_mol for heat in found])
+            ends = np.abs(np.array([heat.interval for heat in found]).T - middle)
+            axis.errorbar(
+                [heat.adsorbed_wt_pct for heat in found], middle, yerr=ends, fmt=marker, color=f"C{number}",
+                markerfacecolor="none" if marker == "s" else f"C{number}", elinewidth=0.6,
+                label=", ".join(filter(None, (sample.label if len(samples) > 1 else "", by))),
+            )  # fmt: skip
+    axis.set(xlabel="Adsorbed (100 g H$_2$ / g sorbent)", ylabel="Isosteric heat (kJ/mol H$_2$)")
+    axis.set_ylim(bottom=0)
+    axis.legend()
+
+
+def _by_temperature(temperatures_k: Sequence[float]) -> Any:
+    """Return the function from a temperature to its color."""
+    from matplotlib import colormaps
+    from matplotlib.colors import Normalize
+
+    scale = Normalize(min(temperatures_k) - 1.0, max(temperatures_k) + 1.0)
+    return lambda kelvin: colormaps["viridis"](0.9 * scale(kelvin))
 
 
 def _lines(fit: PctFit, axis: Any) -> None:

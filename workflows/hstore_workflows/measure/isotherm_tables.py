@@ -1,4 +1,4 @@
-"""Isotherms in CSV: one point in a row, what they share above the table or in columns."""
+"""Isotherms in files: CSV with one point in a row and what they share above or in columns, or AIF."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING
 
 from hstore.errors import HstoreError, InputError
 from hstore_models.added_columns import normalised
+from hstore_workflows.measure.aif import looks_like_aif, read_aif
 from hstore_workflows.measure.cells import EMPTY, finite, is_yes, read_day
 from hstore_workflows.measure.csv_rows import check_csv, csv_rows
 from hstore_workflows.measure.isotherm_units import pressure_scale, uptake_scale
@@ -52,20 +53,25 @@ class _Columns:
 def read_isotherms(
     stream: IO[bytes], *, most: int = MOST_ISOTHERMS, unless_stated: Mapping[str, str] = MappingProxyType({})
 ) -> list[ToldIsotherm | Unusable]:
-    """Read the isotherms of a table.
+    """Read the isotherms of a table or of an AIF file, which is known by its first words.
 
     Lines such as ``# formula: LaNi5`` above the header hold for all. Rows that agree in all words and in their
     temperature are points of one isotherm; one with a point that cannot be read is refused as a whole.
 
     Args:
-        stream: the table, CSV.
+        stream: the table, CSV, or the AIF file.
         most: most isotherms of one table.
         unless_stated: words that hold where the table does not state them.
 
     Raises:
         InputError: it is no CSV, has no columns for pressure, uptake and temperature, or too many isotherms.
+        MissingExtraError: it is an AIF file and gemmi is not installed.
     """
-    above, table = _above(stream)
+    stream.seek(0)
+    body = stream.read()
+    if looks_like_aif(body):
+        return _at_most(most, read_aif(body, unless_stated=unless_stated))
+    above, table = _above(body)
     stated = {**unless_stated, **above}
     check_csv(table)
     groups: dict[tuple[str, ...], list[dict[str, str]]] = {}
@@ -83,12 +89,15 @@ def read_isotherms(
     return [_isotherm(place, rows, columns) for place, rows in enumerate(groups.values(), 1)]
 
 
-def _above(stream: IO[bytes]) -> tuple[dict[str, str], IO[bytes]]:
+def _at_most(most: int, told: list[ToldIsotherm | Unusable]) -> list[ToldIsotherm | Unusable]:
+    if len(told) > most:
+        raise InputError(f"the file has {len(told)} isotherms, at most {most} are taken at once; split it")
+    return told
+
+
+def _above(body: bytes) -> tuple[dict[str, str], IO[bytes]]:
     """Return what is stated above the table, and the table."""
-    stream.seek(0)
-    body = stream.read().removeprefix(b"\xef\xbb\xbf")
-    if body.lstrip().startswith((b"data_", b"#\\#CIF")):
-        raise InputError("this is an AIF or CIF file, which is not read here; export the isotherm as CSV")
+    body = body.removeprefix(b"\xef\xbb\xbf")
     stated: dict[str, str] = {}
     while found := re.match(rb"\s*(#[^\n]*)(?:\n|\Z)", body):
         line = _STATED.fullmatch(found.group(1).strip())
