@@ -59,7 +59,8 @@ def test_pygaps_reads_what_is_written_and_the_other_way_round(tmp_path):
     assert theirs.temperature == 77.4
     assert (theirs.pressure_unit, theirs.loading_unit, theirs.material_unit) == ("kPa", "mmol", "g")
     assert theirs.loading().tolist() == [uptake for _, uptake in TOLD.points]
-    (back,) = read_aif(pygaps_parsing.isotherm_to_aif(theirs).encode())
+    content = pygaps_parsing.isotherm_to_aif(theirs).encode()
+    (back,) = read_aif(content, unless_stated={"uptake_kind": "excess"})
     assert (back.points, back.temperature_k, back.pressure_unit) == (TOLD.points, 77.4, "kPa")
     assert (back.uptake_unit, back.instrument) == ("mmol/g", TOLD.instrument)
 
