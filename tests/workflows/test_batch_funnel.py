@@ -195,6 +195,9 @@ def test_a_funnel_that_cannot_be_used_is_refused_before_anything_is_paid_for(beg
 def test_the_command_does_the_stages_and_prints_what_they_cut(began, trained, tmp_path):
     plan, folder, *_ = began(STAGES)
     environment = {"HSTORE_HOME": str(trained.home)}
+    early = CliRunner().invoke(main, ["batch", "collect", str(folder)], env=environment)
+    assert early.exit_code == 1
+    assert f"stage lanthanum is not done; run: hstore batch resume {folder}" in early.output
     asked = ["batch", "resume", str(folder), "--json"]
     done = CliRunner().invoke(main, asked, env=environment)
     assert done.exit_code == 0, done.output
@@ -204,6 +207,11 @@ def test_the_command_does_the_stages_and_prints_what_they_cut(began, trained, tm
     assert "lanthanum: 30 of 100 (the best 30 by score)" in shown.output
     assert "final.csv" in shown.output
     assert not standing(plan, folder).missing
+    final = (folder / f"{FINAL}.csv").read_bytes()
+    (folder / f"{FINAL}.csv").unlink()
+    collected = CliRunner().invoke(main, ["batch", "collect", str(folder), "--json"], env=environment)
+    assert json.loads(collected.stdout)["funnel"] == told["funnel"]
+    assert (folder / f"{FINAL}.csv").read_bytes() == final
     state = CliRunner().invoke(main, ["batch", "status", str(folder)], env=environment)
     assert "ab5-lanthanum: 8 of 8 shards done, 50 candidates" in state.output
     dry = CliRunner().invoke(main, ["batch", str(tmp_path / "ab5.toml"), "--dry-run"], env=environment)

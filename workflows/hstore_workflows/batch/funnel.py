@@ -157,14 +157,47 @@ def do_stages(
         InputError: a folder of a stage holds something else, or nothing is left to ask about.
         ShardError: a stage cannot be done.
     """
+
+    def doing(stage: Stage, beside: Path, before: Collected) -> Plan:
+        own = _stage_plan(plan, stage, beside, before, settings, site, say)
+        say(f"stage {stage.name}: {own.rows:,} candidates")
+        Run(own, beside, settings, site, tell, say=say)()
+        return own
+
+    return _through(plan, folder, first, doing)
+
+
+def collect_stages(plan: Plan, folder: Path, first: Collected) -> list[StageReport]:
+    """Put the stages of a batch together that are done; write and return what :func:`do_stages` does.
+
+    Args:
+        plan: of the first stage.
+        folder: of the run.
+        first: the first stage, collected.
+
+    Raises:
+        ShardError: a stage has not begun, or is not done.
+    """
+
+    def done(stage: Stage, beside: Path, _before: Collected) -> Plan:
+        own = read_plan(beside) if (beside / PLAN_FILE).is_file() else None
+        if own is None or standing(own, beside).missing:
+            raise ShardError(f"stage {stage.name} is not done; run: hstore batch resume {folder}")
+        return own
+
+    return _through(plan, folder, first, done)
+
+
+def _through(
+    plan: Plan, folder: Path, first: Collected, done: Callable[[Stage, Path, Collected], Plan]
+) -> list[StageReport]:
+    """Go through the stages, each of which ``done`` leaves done, and write their report and the last ranking."""
     reports: list[StageReport] = []
     scores: dict[str, pd.Series[float]] = {}
     before = first
     for number, stage in enumerate(plan.batch.stages, 1):
         beside = folder / STAGES / f"{number}-{stage.name}"
-        own = _stage_plan(plan, stage, beside, before, settings, site, say)
-        say(f"stage {stage.name}: {own.rows:,} candidates")
-        Run(own, beside, settings, site, tell, say=say)()
+        own = done(stage, beside, before)
         found = collect(own, beside)
         if not len(found.top):
             raise ShardError(

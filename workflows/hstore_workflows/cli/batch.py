@@ -177,10 +177,12 @@ def site_command(name: str | None) -> None:
 def collect_command(folder: Path, *, as_json: bool) -> None:
     """Put the finished shards of a run together; every shard is compared with its checksum."""
     from hstore_workflows.batch.collecting import collect
+    from hstore_workflows.batch.funnel import collect_stages
     from hstore_workflows.batch.plan import read_plan
 
     plan = read_plan(folder)
-    _print(collect(plan, folder), folder, as_json=as_json)
+    found = collect(plan, folder)
+    _print(plan, found, folder, collect_stages(plan, folder, found), as_json=as_json)
 
 
 @command.command(
@@ -263,7 +265,7 @@ def _do(plan: Plan, folder: Path, site: Site, *, as_json: bool) -> None:
         Run(plan, folder, settings, site, tell, say=say)()
         found = collect(plan, folder)
         reports = do_stages(plan, folder, settings, site, found, tell=tell, say=say)
-    _print(found, folder, reports, as_json=as_json)
+    _print(plan, found, folder, reports, as_json=as_json)
 
 
 def _numbers(plan: Plan, state: Standing) -> dict[str, Any]:
@@ -308,14 +310,16 @@ def _print_status(plan: Plan, state: Standing, seen: Watch) -> None:
         click.echo(f"  shard {number}: {why}")
 
 
-def _print(found: Collected, folder: Path, reports: Sequence[StageReport] = (), *, as_json: bool) -> None:
+def _print(plan: Plan, found: Collected, folder: Path, reports: Sequence[StageReport], *, as_json: bool) -> None:
     if as_json:
         told = {"funnel": [report.as_json() for report in reports]} if reports else {}
         best = json.loads(found.top.head(10).to_json(orient="records"))
         click.echo(json.dumps(found.summary | {"best": best} | told))
         return
-    for row in found.top.head(10).to_dict(orient="records"):
-        click.echo(f"{row['rank']:>5}  {row['score']:.4f}  {row.get('formula') or row.get('name', '')}")
+    from hstore_workflows.cli.ranking import print_ranking
+
+    title = f"{plan.batch.name} for {plan.target.title}: top ten (mean, 90 % interval)"
+    print_ranking(title, found.top.head(10), plan.target.kind)
     click.echo(
         f"\n{found.summary['candidates']:,} candidates ranked, {found.summary['rejected']:,} rejected;"
         f" the best {len(found.top):,} are in {folder / 'top.csv'}"

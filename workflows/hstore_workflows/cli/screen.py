@@ -75,7 +75,9 @@ def command(
     if as_json:
         _print_json(result.manifest, result.candidates.head(10))
     else:
-        _print_top(target.title, result.candidates.head(10), target.kind)
+        from hstore_workflows.cli.ranking import print_ranking
+
+        print_ranking(f"{target.title}: top ten (mean, 90 % interval)", result.candidates.head(10), target.kind)
     if result.rejects:
         click.echo(
             f"warning: {len(result.rejects)} rows were rejected; causes in {folder / 'rejected.csv'}",
@@ -83,54 +85,6 @@ def command(
         )
     if not as_json:
         click.echo(f"\n{len(result.candidates):,} candidates ranked. Report: {folder / 'report.html'}")
-
-
-_SHOWN = {
-    "hydride": {
-        "h2_capacity_wt_pct": ("capacity\nwt%", "{:.1f}"),
-        "desorption_enthalpy_kj_per_mol_h2": ("dH\nkJ/mol H2", "{:.0f}"),
-        "plateau_pressure_bar": ("plateau when\ndischarged, bar", "{:.2g}"),
-    },
-    "sorbent": {
-        "usable_capacity_wt_pct": ("usable\nwt%", "{:.1f}"),
-        "usable_capacity_g_per_l": ("usable\ng/L", "{:.1f}"),
-    },
-    "electrolyte": {
-        "log10_conductivity_s_per_cm": ("log10 sigma\nS/cm", "{:.1f}"),
-        "activation_energy_ev": ("Ea\neV", "{:.2f}"),
-    },
-}
-
-
-def _print_top(title: str, top: object, kind: str) -> None:
-    import pandas as pd
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    assert isinstance(top, pd.DataFrame)
-    table = Table(title=f"{title}: top ten (mean, 90 % interval)", title_justify="left")
-    table.add_column("rank", justify="right")
-    table.add_column("formula", overflow="fold")
-    table.add_column("score", justify="right")
-    for heading, _ in _SHOWN[kind].values():
-        table.add_column(heading, justify="right")
-    table.add_column("known")
-    table.add_column("remarks", overflow="fold")
-    for _, row in top.iterrows():
-        cells = [
-            f"{pattern.format(row[f'{name}_mean'])} "
-            f"[dim]{pattern.format(row[f'{name}_lower'])} to {pattern.format(row[f'{name}_upper'])}[/dim]"
-            for name, (_, pattern) in _SHOWN[kind].items()
-        ]
-        remarks = "; ".join(filter(None, [row["domain_reason"], row["safety"], row["cost"]]))
-        known = "yes" if row["known"] else ""
-        label = escape(row["name"] or row["formula"])
-        table.add_row(str(row["rank"]), label, f"{row['score']:.3f}", *cells, known, escape(remarks))
-    console = Console()
-    if console.width < 110:
-        console = Console(width=110)
-    console.print(table)
 
 
 def _print_json(manifest: dict[str, object], top: object) -> None:
