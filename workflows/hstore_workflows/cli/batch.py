@@ -318,7 +318,7 @@ def _print(plan: Plan, found: Collected, folder: Path, reports: Sequence[StageRe
         return
     from hstore_workflows.cli.ranking import print_ranking
 
-    title = f"{plan.batch.name} for {plan.target.title}: top ten (mean, 90 % interval)"
+    title = f"{plan.batch.name}, {plan.target.title}: top ten (mean, 90 % interval)"
     print_ranking(title, found.top.head(10), plan.target.kind)
     click.echo(
         f"\n{found.summary['candidates']:,} candidates ranked, {found.summary['rejected']:,} rejected;"
