@@ -47,7 +47,7 @@ class CompactCell:
         """Reduce the cell of a crystal (Minkowski) and move its sites into it."""
         from ase.geometry.minkowski_reduction import minkowski_reduce
 
-        lattice, combinations = minkowski_reduce(crystal.lattice_angstrom)  # type: ignore[no-untyped-call]
+        lattice, combinations = minkowski_reduce(crystal.lattice_angstrom)
         to_given = np.asarray(combinations, dtype=np.int64)
         fractional = crystal.cartesian_angstrom @ np.linalg.inv(lattice)
         wrapped = np.floor(fractional).astype(np.int64)
