@@ -8,6 +8,7 @@ command = LazyGroup(
     "physics",
     package=__name__,
     commands={
+        "barrier": "Compute barriers of ion migration.",
         "relax": "Relax structures with a potential.",
     },
     help="Ask physics of structures: enthalpies, uptakes, pores, barriers.",
