@@ -10,6 +10,7 @@ command = LazyGroup(
     commands={
         "barrier": "Compute barriers of ion migration.",
         "relax": "Relax structures with a potential.",
+        "window": "Compute electrochemical windows against the hull.",
     },
     help="Ask physics of structures: enthalpies, uptakes, pores, barriers.",
     epilog="Example: hstore physics uptake MOF-5.cif --temperature-k 77 --pressure-bar 1,100 --json",
