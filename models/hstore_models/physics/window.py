@@ -145,7 +145,7 @@ def electrochemical_window(entries: Sequence[Computed], formula: str, ion: str) 
     lowest = min(same, key=lambda one: one.energy_per_atom, default=None)
     steps = _steps(hull, compound, ion)
     reduction, oxidation = _limits(steps)
-    above = None if lowest is None else max(0.0, float(hull.get_e_above_hull(lowest)))
+    above = None if lowest is None else max(0.0, float(hull.get_decomp_and_e_above_hull(lowest)[1] or 0.0))
     return Window(
         formula=formula_text(amounts),
         ion=ion,
