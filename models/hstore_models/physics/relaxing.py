@@ -2,8 +2,9 @@
 
 Forces vanish by symmetry at many saddle points, and a relaxation that starts at one stays there. So positions and
 cell are rattled first, by a seed. Cell and positions move together in the exponential cell filter of ASE
-(``FrechetCellFilter``), by L-BFGS. A cell that explodes, an energy that is no number, atoms inside each other and
-hydrogen that leaves as a molecule each end the relaxation and become its cause.
+(``FrechetCellFilter``), by L-BFGS and, where that runs in circles, by FIRE. A cell that explodes, an energy that
+is no number, atoms inside each other and hydrogen that leaves as a molecule each end the relaxation and become its
+cause.
 """
 
 from __future__ import annotations
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 H2_BOND_MOST_ANGSTROM = 0.95
 """Hydrogen atoms nearer than this are a molecule: the bond of H2 is 0.741 angstrom, and no hydride has H-H below
 1.5 angstrom (Switendick's 2.1 less what is known of close pairs, doi 10.1524/zpch.1979.117.117.089)."""
+OUT_OF_TIME = "not converged after"
+"""How the cause begins where a limit ended the relaxation, so that another machine may do better."""
+_FIRST_SHARE = 0.6
+"""Share of the steps for L-BFGS, which is fast, before FIRE, which is slow and robust on rough surfaces."""
+_LONGEST_STEP = 0.1
 _OVERLAP = 0.45
 """Atoms nearer than this share of the sum of their covalent radii lie inside each other."""
 _ENERGY_LEAST_EV_PER_ATOM = -30.0
@@ -234,21 +240,21 @@ class _Relaxation:
     def _descend(self, began: float) -> tuple[int, str]:
         """Take steps until it has converged or must end; return their number and the cause."""
         from ase.filters import FrechetCellFilter
-        from ase.optimize import LBFGS
+        from ase.optimize import FIRE, LBFGS
 
         moving = self.atoms if self.limits.fixed_cell else FrechetCellFilter(self.atoms)
-        steps = -1  # the first round of the loop has taken none
-        with LBFGS(moving, logfile=None, maxstep=0.1) as optimizer:
-            for done in optimizer.irun(fmax=self.limits.force_most_ev_per_angstrom, steps=self.limits.steps):
-                steps += 1
-                cause = self._broken()
-                if cause:
-                    return steps, cause
-                if done:
-                    return steps, ""
-                if time.monotonic() - began > self.limits.seconds:
-                    return steps, f"not converged after {self.limits.seconds:g} s and {steps} steps"
-        return steps, f"not converged after {self.limits.steps} steps"
+        first = max(1, round(self.limits.steps * _FIRST_SHARE))
+        taken = 0
+        for optimizer, most in ((LBFGS, first), (FIRE, self.limits.steps - first)):
+            with optimizer(moving, logfile=None, maxstep=_LONGEST_STEP) as path:
+                for steps, done in enumerate(path.irun(fmax=self.limits.force_most_ev_per_angstrom, steps=most)):
+                    cause = self._broken()
+                    if cause or done:
+                        return taken + steps, cause
+                    if time.monotonic() - began > self.limits.seconds:
+                        return taken + steps, f"{OUT_OF_TIME} {self.limits.seconds:g} s and {taken + steps} steps"
+            taken += most
+        return taken, f"{OUT_OF_TIME} {self.limits.steps} steps"
 
     def _broken(self) -> str:
         """Say what has gone wrong so far, or nothing."""

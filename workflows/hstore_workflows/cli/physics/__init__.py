@@ -9,6 +9,8 @@ command = LazyGroup(
     package=__name__,
     commands={
         "barrier": "Compute barriers of ion migration.",
+        "enthalpy": "Enthalpies of hydrogen release by a potential.",
+        "pores": "Cavities, windows, surface and void of frameworks.",
         "relax": "Relax structures with a potential.",
         "window": "Compute electrochemical windows against the hull.",
     },

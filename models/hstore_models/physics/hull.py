@@ -1,0 +1,175 @@
+"""Which phases a composition falls apart into, from energies of one potential, and in which steps it loses H2.
+
+Decomposition is a linear programme: the amounts of phases, none negative, that give the composition at the lowest
+energy. Release of hydrogen is the same with hydrogen free to leave at a chemical potential: as that falls, the
+stable phases change, and each change is one step with its own enthalpy (Alapati, Johnson and Sholl 2006, doi
+10.1021/jp060482m, in other words). Energies are enthalpies at one temperature; configurational entropy is left
+out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hstore.errors import InputError
+from hstore.formula import canonical_formula, parse_amounts
+from hstore_models.physics.potential import one_potential
+from hstore_models.physics.reaction import KJ_PER_MOL_EV, PhaseEnergy, Reaction, reaction_energy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hstore_models.physics.reaction import ReactionEnergy
+
+H2 = "H2"
+"""The gas among the phases of a hull."""
+_PRESENT = 1e-7
+_WEAKEST_KJ_PER_MOL_H2 = -200.0
+_STRONGEST_KJ_PER_MOL_H2 = 600.0
+_RESOLUTION_KJ_PER_MOL_H2 = 1e-3
+_DENOMINATOR = 1000
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """What a phase falls apart into."""
+
+    products: Mapping[str, float]
+    """Canonical formula (H2 for the gas) -> formula units from one unit of the phase."""
+    energy_ev_per_atom: float
+    """Energy of the phase above its products, eV an atom; negative: it is stable by so much."""
+
+
+class Hull:
+    """Phases of one potential that may form from each other."""
+
+    def __init__(self, phases: Mapping[str, PhaseEnergy], h2: PhaseEnergy) -> None:
+        """Take energies a formula unit.
+
+        Args:
+            phases: canonical formula -> energy, solids only; elements among them.
+            h2: energy of an H2 molecule.
+
+        Raises:
+            InputError: the energies come from several potentials.
+        """
+        self.potential = one_potential([h2.potential, *(energy.potential for energy in phases.values())])
+        self.phases = dict(phases)
+        self.h2 = h2
+
+    def decomposition(self, formula: str) -> Decomposition:
+        """Return the products with the lowest energy among all other phases and H2.
+
+        Raises:
+            InputError: the phase is not in the hull, or the others cannot make up its composition.
+        """
+        name = canonical_formula(parse_amounts(formula))
+        if name not in self.phases:
+            raise InputError(f"{formula} is not among the phases of the hull; add it first")
+        others = {other: energy.energy_ev_per_formula for other, energy in self.phases.items() if other != name}
+        others[H2] = self.h2.energy_ev_per_formula
+        amounts = parse_amounts(name)
+        products, lowest = _lowest(amounts, others)
+        above = (self.phases[name].energy_ev_per_formula - lowest) / sum(amounts.values())
+        return Decomposition(products, above)
+
+    def release_steps(self, formula: str) -> list[ReactionEnergy]:
+        """Return the steps in which a phase loses its hydrogen as it gets hotter, first step first.
+
+        The first step starts from the phase itself, though a mixture may be lower; the others go from stable
+        phases to stable phases.
+
+        Raises:
+            InputError: the phase is not in the hull, or its elements are not.
+        """
+        name = canonical_formula(parse_amounts(formula))
+        if name not in self.phases:
+            raise InputError(f"{formula} is not among the phases of the hull; add it first")
+        metals = {element: n for element, n in parse_amounts(name).items() if element != "H"}
+        sets = self._sets(metals, _WEAKEST_KJ_PER_MOL_H2, _STRONGEST_KJ_PER_MOL_H2)
+        hydrogen = parse_amounts(name).get("H", 0.0)
+        sets = [{name: 1.0}, *(one for one in sets if _hydrogen(one) < hydrogen - _PRESENT)]
+        steps = []
+        for before, after in pairwise(sets):
+            reaction = _reaction(before, after)
+            if reaction is not None:
+                steps.append(reaction_energy(reaction, self.phases, self.h2))
+        return steps
+
+    def _sets(self, metals: Mapping[str, float], low: float, high: float) -> list[dict[str, float]]:
+        """Stable sets of phases from weak to strong binding of the hydrogen in the gas, each once."""
+        first, last = self._stable(metals, low), self._stable(metals, high)
+        if _same(first, last):
+            return [first]
+        if high - low < _RESOLUTION_KJ_PER_MOL_H2:
+            return [first, last]
+        middle = (low + high) / 2
+        left, right = self._sets(metals, low, middle), self._sets(metals, middle, high)
+        return left + right[1:] if _same(left[-1], right[0]) else left + right
+
+    def _stable(self, metals: Mapping[str, float], binding_kj_per_mol_h2: float) -> dict[str, float]:
+        """Stable phases where H2 in the gas lies so far below the molecule at rest."""
+        hydrogen_ev = (self.h2.energy_ev_per_formula - binding_kj_per_mol_h2 / KJ_PER_MOL_EV) / 2
+        open_ev = {}
+        for formula, energy in self.phases.items():
+            amounts = parse_amounts(formula)
+            if not set(amounts) - {"H"} <= set(metals) or not set(amounts) - {"H"}:
+                continue
+            open_ev[formula] = energy.energy_ev_per_formula - hydrogen_ev * amounts.get("H", 0.0)
+        found, _ = _lowest(metals, open_ev, without="H")
+        return found
+
+
+def _lowest(
+    amounts: Mapping[str, float], energies: Mapping[str, float], *, without: str = ""
+) -> tuple[dict[str, float], float]:
+    """Amounts of phases that give a composition at the lowest energy, and that energy."""
+    from scipy.optimize import linprog
+
+    elements = sorted(amounts)
+    usable = {}
+    for formula, energy in energies.items():
+        inside = {el: n for el, n in parse_amounts(formula).items() if el != without}
+        if set(inside) <= set(elements):
+            usable[formula] = (energy, [inside.get(el, 0.0) for el in elements])
+    if not usable:
+        raise InputError(f"no phase holds {', '.join(elements)}; add the elements to the hull")
+    costs = [energy for energy, _ in usable.values()]
+    columns = np.array([column for _, column in usable.values()]).T
+    found = linprog(costs, A_eq=columns, b_eq=[amounts[el] for el in elements], method="highs")
+    if not found.success:
+        raise InputError(
+            f"the phases cannot make up {', '.join(elements)}; add the elements to the hull ({found.message})"
+        )
+    present = {formula: float(x) for formula, x in zip(usable, found.x, strict=True) if x > _PRESENT}
+    return present, float(found.fun)
+
+
+def _hydrogen(phases: Mapping[str, float]) -> float:
+    return sum(n * parse_amounts(formula).get("H", 0.0) for formula, n in phases.items())
+
+
+def _same(first: Mapping[str, float], second: Mapping[str, float]) -> bool:
+    return first.keys() == second.keys()
+
+
+def _reaction(before: Mapping[str, float], after: Mapping[str, float]) -> Reaction | None:
+    """Write the step between two sets of phases; None where it releases no hydrogen."""
+    h2 = (_hydrogen(before) - _hydrogen(after)) / 2
+    if h2 <= _PRESENT:
+        return None
+    change = {formula: after.get(formula, 0.0) - before.get(formula, 0.0) for formula in {**before, **after}}
+    parts = {name: Fraction(n / h2).limit_denominator(_DENOMINATOR) for name, n in change.items()}
+    left = {name: -n for name, n in parts.items() if n < 0}
+    right = {name: n for name, n in parts.items() if n > 0}
+    text = f"{_side(left)} -> {_side(right)} + H2"
+    return Reaction(left, right, Fraction(1), text)
+
+
+def _side(side: Mapping[str, Fraction]) -> str:
+    return " + ".join(f"{n} {formula}" if n != 1 else formula for formula, n in side.items())
