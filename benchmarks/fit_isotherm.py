@@ -5,6 +5,9 @@ that model (``models``) or lets ``hstore fit isotherm`` choose (``chosen``). ``a
 isotherms of the modified Dubinin-Astakhov model at five temperatures. Coverage is counted over parameters, over
 points of the curve, and, for five temperatures, over the isosteric heat.
 
+With ``--measured N`` it fits N measured isotherms of the public set isodb_h2 instead (``HSTORE_DATA_MIRROR``),
+drawn by seed, all taken as excess uptakes, and the isotherms of MOF-5 at six temperatures of one paper together.
+
 Example: ``python benchmarks/fit_isotherm.py --draws 200 --json``
 """
 
@@ -12,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from importlib.metadata import version
@@ -19,13 +23,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hstore.errors import InputError
+from hstore.settings import load_settings
 from hstore.thermo import J_PER_KJ
+from hstore_data.readers import read
 from hstore_workflows.fit.isotherm_fit import Points, fit_isotherm
 from hstore_workflows.fit.isotherm_mda import fit_mda, mda_uptake
 from hstore_workflows.fit.isotherm_models import isotherm_models
 from hstore_workflows.fit.vant_hoff import COVERAGE
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
     from hstore_workflows.fit.isotherm_fit import ModelFit
@@ -43,6 +51,9 @@ _KELVIN = (77.0, 100.0, 130.0, 200.0, 298.0)
 _POINTS, _FIRST_BAR, _LAST_BAR = 25, 0.05, 60.0
 _NOISE = 0.01
 """Share of the largest uptake."""
+_LEAST_MEASURED = 8
+_MOF5, _MOF5_ISOTHERMS = "10.1021Jp901988e.isotherm", (16, 18, 20, 22, 24, 26)
+"""MOF-5 at 60, 77, 100, 125, 200 and 300 K (doi 10.1021/jp901988e): the lower, excess isotherm of each pair."""
 
 
 def draw(name: str, seed: int) -> dict[str, Any]:
@@ -140,16 +151,60 @@ def measure(draws: int, workers: int, seed: int) -> dict[str, Any]:
     }
 
 
+def measured(number: int, seed: int) -> dict[str, Any]:
+    """Fit measured isotherms of the public set isodb_h2."""
+    frame = read("isodb_h2", load_settings()).frame
+    frame = frame[~frame["suspect"] & (frame["category"] != "sim") & (frame["pressure_bar"] > 0)]
+    groups = {name: group for name, group in frame.groupby("isotherm_id") if len(group) >= _LEAST_MEASURED}
+    drawn = np.random.default_rng(seed).permutation(sorted(groups))[:number]
+    rows, failed = [], Counter()
+    for name in drawn:
+        points = _points(groups[name])
+        try:
+            found = fit_isotherm(points)
+        except InputError as error:
+            failed[str(error)[:60]] += 1
+            continue
+        fit, top = found.chosen, float(points.uptake_wt_pct.max())
+        falls = points.maximum is not None
+        rows.append((fit.name, fit.solution.rmse / top, fit.held_out_rmse / top, bool(fit.doubt), falls))
+    misses = np.array([row[1:3] for row in rows])
+    together = fit_mda([_points(groups[f"{_MOF5}{place}"]) for place in _MOF5_ISOTHERMS])
+    return {
+        "isotherms": len(drawn),
+        "fitted": len(rows),
+        "failed": dict(failed),
+        "chosen": dict(Counter(row[0] for row in rows).most_common()),
+        "doubtful": sum(row[3] for row in rows),
+        "with_a_maximum": sum(row[4] for row in rows),
+        "median_rmse_share_of_largest": round(float(np.median(misses[:, 0])), 4),
+        "median_held_out_rmse_share_of_largest": round(float(np.nanmedian(misses[:, 1])), 4),
+        "mof5_all_temperatures": together.as_json(),
+        "seed": seed,
+    }
+
+
+def _points(group: pd.DataFrame) -> Points:
+    distinct = group.groupby("pressure_bar")["h2_uptake_wt_pct"].mean()
+    return Points(
+        float(group["temperature_k"].iloc[0]), "excess", distinct.index.to_numpy(float), distinct.to_numpy(float)
+    )
+
+
 def main() -> None:
     """Read the arguments, draw, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--draws", type=int, default=200, help="draws of each model (default %(default)s)")
     parser.add_argument("--workers", type=int, default=1, help="processes (default %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="(default %(default)s)")
+    parser.add_argument("--measured", type=int, help="fit so many measured isotherms instead")
     parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
     arguments = parser.parse_args()
     if min(arguments.draws, arguments.workers) < 1:
         parser.error("--draws and --workers must be at least 1")
+    if arguments.measured:
+        print(json.dumps(measured(arguments.measured, arguments.seed), indent=2))
+        return
     figures = measure(arguments.draws, arguments.workers, arguments.seed)
     print(json.dumps(figures, indent=2) if arguments.json else "\n".join(f"{k}: {v}" for k, v in figures.items()))
 

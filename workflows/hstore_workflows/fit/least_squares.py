@@ -22,6 +22,8 @@ FIXED_FACTOR = 100.0
 
 _MOST_LN = 60.0
 _STEP = 1e-5
+_BLIND = 1e-9
+"""Share of the largest singular value below which points do not see a direction."""
 
 
 @dataclass(frozen=True)
@@ -117,10 +119,11 @@ def solve(
         raise InputError("the fit leads nowhere from any start")
     slopes = _slopes(curve, best)
     freedom = len(measured) - len(best)
-    covariance = np.linalg.pinv(slopes.T @ slopes, rcond=1e-14) * 2.0 * cost / freedom
-    # A direction that no point sees has no variance in the pseudo-inverse; it must not look certain.
-    blind = np.linalg.norm(slopes, axis=0) < 1e-9 * max(1e-12, float(np.abs(measured).max()))
-    covariance[blind, blind] = 1e6
+    # Directions that no point sees get a variance without bound, not the zero of a pseudo-inverse.
+    _, sizes, turn = np.linalg.svd(slopes, full_matrices=False)
+    sizes = np.maximum(sizes, max(_BLIND * float(sizes[0]), 1e-100))
+    spread = turn.T / sizes * np.sqrt(2.0 * cost / freedom)
+    covariance = spread @ spread.T
     return Solution(np.exp(best), covariance, len(measured), float(np.sqrt(2.0 * cost / len(measured))))
 
 
