@@ -11,6 +11,7 @@ command = LazyGroup(
         "barrier": "Compute barriers of ion migration.",
         "enthalpy": "Enthalpies of hydrogen release by a potential.",
         "pores": "Cavities, windows, surface and void of frameworks.",
+        "hop": "Compute barriers of single hops with a potential.",
         "relax": "Relax structures with a potential.",
         "window": "Compute electrochemical windows against the hull.",
     },

@@ -1,0 +1,105 @@
+"""Barriers of hops for structures in files, each hop in a worker with limits of time and memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from hstore.errors import InputError
+from hstore.workers import Limits, run
+from hstore_models.physics.barriers import element_of_ion
+from hstore_models.physics.migration import Hop, HopSettings, Path, hop_barrier, hop_paths
+from hstore_models.physics.potential import load_potential
+from hstore_workflows.physics.relaxed_files import crystals_of_files
+
+if TYPE_CHECKING:
+    import pathlib
+    from collections.abc import Iterator, Sequence
+
+    from hstore.crystal import Crystal
+
+MEMORY_MIB = 4096
+"""Memory a worker may take beyond its potential, MiB."""
+
+_GRACE_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class HopRow:
+    """What became of one hop, or of one structure that has none."""
+
+    reference: str
+    """File, and structure in it."""
+    found: Hop | None
+    """The hop; None where the structure failed."""
+    cause: str = ""
+    """Why it failed; empty where it did not."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain JSON."""
+        if self.found is None:
+            return {"reference": self.reference, "cause": self.cause}
+        return {"reference": self.reference, **self.found.as_json()}
+
+    def text(self) -> str:
+        """Return it in words."""
+        if self.found is None:
+            return f"{self.reference}: {self.cause}"
+        hop = self.found
+        told = f"{self.reference}: {hop.formula}  {hop.ion} hops {hop.distance_angstrom:.2f} A"
+        if hop.barrier_ev is None or hop.backward_ev is None:
+            return f"{told}  failed: {hop.cause}"
+        return f"{told}  barrier {hop.barrier_ev:.2f} eV, back {hop.backward_ev:.2f} eV  ({hop.atoms} atoms)"
+
+
+def hops_of_files(
+    paths: Sequence[pathlib.Path],
+    ion: str,
+    potential: str,
+    *,
+    settings: HopSettings | None = None,
+    workers: int = 1,
+) -> Iterator[HopRow]:
+    """Compute the distinct hops of every structure of some files, in their order.
+
+    Args:
+        paths: structure files, best relaxed with the same potential.
+        ion: the mobile ion, such as Li.
+        potential: name, as :func:`~hstore_models.physics.potential.load_potential` takes it.
+        settings: of a band; the default when None.
+        workers: processes, one thread each.
+
+    Raises:
+        InputError, MissingExtraError, ModelError: the ion or the potential cannot be used.
+    """
+    element_of_ion(ion)
+    load_potential(potential)
+    how = settings or HopSettings()
+    planned: list[tuple[str, Crystal | None, Path | None, str]] = []
+    for reference, crystal in crystals_of_files(paths):
+        if isinstance(crystal, str):
+            planned.append((reference, None, None, crystal))
+            continue
+        try:
+            planned += [(reference, crystal, path, "") for path in hop_paths(crystal, ion, how)]
+        except InputError as error:
+            planned.append((reference, None, None, str(error)))
+    outcomes = run(
+        partial(_hop, potential=potential, settings=how),
+        [(crystal, path) for _, crystal, path, _ in planned if crystal is not None],
+        workers=workers,
+        limits=Limits(how.seconds + _GRACE_SECONDS, MEMORY_MIB, items_per_worker=50),
+        piece=1,
+    )
+    for reference, crystal, _, cause in planned:
+        if crystal is None:
+            yield HopRow(reference, None, cause)
+        else:
+            outcome = next(outcomes)
+            yield HopRow(reference, outcome.value, outcome.cause)
+
+
+def _hop(item: tuple[Crystal, Path], *, potential: str, settings: HopSettings) -> Hop:
+    crystal, path = item
+    return hop_barrier(crystal, path, load_potential(potential), settings)
