@@ -192,6 +192,16 @@ def test_excess_uptakes_have_no_usable_capacity_without_a_pore_volume():
     assert any("--pore-volume-cm3-g" in note for note in found.samples[0].notes)
 
 
+def test_an_adsorbed_volume_larger_than_the_pores_is_told():
+    content = as_csv(ax21(77.0, 113.0, 213.0, noise=0.005))
+    small, large = (
+        fit_isotherms([("a.csv", io.BytesIO(content))], pore_volume_cm3_per_g=pores).samples[0].notes
+        for pores in (1.0, 4.0)
+    )
+    assert any("more than the pores hold" in note for note in small)
+    assert not any("more than the pores hold" in note for note in large)
+
+
 def test_a_bad_isotherm_becomes_a_note_and_the_rest_goes_on():
     good = as_csv(langmuirs(5.0, (77.0,))).decode()
     bad = "\n90,1,0.5,excess,sorbent\n95,1,much,excess,sorbent\n97,1,2,net,sorbent"

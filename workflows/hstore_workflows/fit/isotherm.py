@@ -12,7 +12,7 @@ from hstore.errors import HstoreError, InputError, unknown_name
 from hstore.formula import parse_amounts
 from hstore.records import Branch
 from hstore.sorption import UPTAKE_KINDS
-from hstore_workflows.fit.isotherm_fit import IsothermFit, Points, fit_isotherm
+from hstore_workflows.fit.isotherm_fit import VOLUME, IsothermFit, Points, fit_isotherm
 from hstore_workflows.fit.isotherm_heat import Heat, heats_of_mda, isosteric_heats
 from hstore_workflows.fit.isotherm_mda import MdaFit, fit_mda
 from hstore_workflows.fit.isotherm_models import isotherm_models
@@ -228,12 +228,30 @@ def _sample(
             )
         if heats and mda is not None and not mda.doubt:
             heats = (*heats, *heats_of_mda(mda, np.array([heat.adsorbed_wt_pct for heat in heats])))
+    pores = options["pore_volume_cm3_per_g"]
+    if pores is not None:
+        notes += _too_large(chosen, mda, pores)
     if swing is not None:
         try:
             usable = fit_swing(swing, chosen, mda, **options)
         except InputError as error:
             notes.append(str(error))
     return Sample(*key, tuple(fits), mda, heats, usable, tuple(notes))
+
+
+def _too_large(chosen: Sequence[ModelFit], mda: MdaFit | None, pores_cm3_per_g: float) -> Iterator[str]:
+    """Name adsorbed volumes that the pores do not hold: the fit may be good, its absolute uptake is not."""
+    volumes = [
+        (f"{fit.points.temperature_k:.1f} K, {fit.name}", fit.estimates[-1]) for fit in chosen if fit.has_volume
+    ]
+    if mda is not None:
+        volumes.append((mda.name, mda.estimates[-1]))
+    for name, volume in volumes:
+        if volume.name == VOLUME["excess"] and volume.value > pores_cm3_per_g:
+            yield (
+                f"{name}: the adsorbed volume of {volume.value:.2f} cm3/g is more than the pores hold "
+                f"({pores_cm3_per_g:g} cm3/g), so it is no volume but a parameter"
+            )
 
 
 def _isotherm_in_words(one: IsothermFit) -> Iterator[str]:

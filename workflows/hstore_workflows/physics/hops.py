@@ -92,8 +92,8 @@ def hops_of_files(
         limits=Limits(how.seconds + _GRACE_SECONDS, MEMORY_MIB, items_per_worker=50),
         piece=1,
     )
-    for reference, crystal, _, cause in planned:
-        if crystal is None:
+    for reference, _, path, cause in planned:
+        if path is None:
             yield HopRow(reference, None, cause)
         else:
             outcome = next(outcomes)
