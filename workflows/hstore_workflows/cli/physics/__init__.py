@@ -10,9 +10,11 @@ command = LazyGroup(
     commands={
         "barrier": "Compute barriers of ion migration.",
         "enthalpy": "Enthalpies of hydrogen release by a potential.",
+        "hydride-set": "Write the computed hydrides, or compute them.",
         "pores": "Cavities, windows, surface and void of frameworks.",
         "hop": "Compute barriers of single hops with a potential.",
         "relax": "Relax structures with a potential.",
+        "uptake": "Simulate hydrogen uptake of frameworks.",
         "window": "Compute electrochemical windows against the hull.",
     },
     help="Ask physics of structures: enthalpies, uptakes, pores, barriers.",
