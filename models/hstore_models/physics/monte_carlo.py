@@ -44,8 +44,11 @@ _CRITICAL = (33.145, 1.2964e6, -0.219)
 RASPA, and without effect because the fugacity is given."""
 _WHOLE = False
 """No atom is a fractional one."""
-_WEIGHTS = {"translation_probability": 1.0, "swap_probability": 2.0}
-"""Moves: two exchanges with the gas for each displacement."""
+_WEIGHTS = {"translation_probability": 1.0, "swap_cbmc_probability": 2.0}
+"""Moves: two exchanges with the gas, each with several trial places, for each displacement."""
+_CORE_ENERGY_PER_KT = 40.0
+"""Where one atom alone repels a molecule by this much, RASPA is told that nothing is: it then need not compute the
+energy of most trial places. In narrow pores this settled in a third of the time."""
 
 
 @dataclass(frozen=True)
@@ -192,7 +195,7 @@ class _Run:
             [library.Atom((0.0, 0.0, 0.0), 0.0, 1.0, 0, 0, 0, 0, _WHOLE)],
             particle_probabilities=library.MCMoveProbabilities(**_WEIGHTS),
             fugacity_coefficient=fugacity / pressure_bar,
-            blocking_pockets=blocked,
+            blocking_pockets=[*blocked, *_cores(crystal, field, temperature_k)],
         )
         system = library.System(
             potentials,
@@ -310,6 +313,24 @@ def _potentials(library: Any, crystal: Crystal, field: ForceField, temperature_k
         tail_corrections=field.tail,
         use_charge=False,
     )
+
+
+def _cores(crystal: Crystal, field: ForceField, temperature_k: float) -> list[tuple[float, float, float, float]]:
+    """Return spheres around the atoms in which no molecule ever is: fractional coordinates, radius in angstrom."""
+    from scipy.optimize import brentq
+
+    radii = {
+        symbol: float(
+            brentq(
+                lambda r, pair=pair: float(pair.energy_k(r)) - _CORE_ENERGY_PER_KT * temperature_k,
+                0.1 * pair.sigma_angstrom,
+                pair.sigma_angstrom,
+            )
+        )
+        for symbol, pair in field.framework_pairs(set(crystal.symbols), temperature_k).items()
+    }
+    places = (crystal.fractional % 1.0).tolist()
+    return [(x, y, z, radii[s]) for s, (x, y, z) in zip(crystal.symbols, places, strict=True)]
 
 
 def _framework(library: Any, potentials: Any, crystal: Crystal, repeats: tuple[int, int, int]) -> Any:

@@ -64,6 +64,8 @@ class Question:
     """Error target and limits."""
     models: tuple[str, ...] = (CLASSICAL, QUANTUM)
     """Without the quantum correction, with it, or both."""
+    blocking: bool = True
+    """Whether molecules are kept out of cavities that no channel leads to."""
     seconds: float = 3600.0
     """Longest time for one state."""
 
@@ -224,7 +226,13 @@ def _ask(
         found.voids[key] = look.value
     tasks = [(model, state) for state in question.all_states for model in question.fields]
     outcomes = simulators.map(
-        (crystal, state, question.fields[model], question.effort, found.voids[model, state.temperature_k].blocked)
+        (
+            crystal,
+            state,
+            question.fields[model],
+            question.effort,
+            found.voids[model, state.temperature_k].blocked if question.blocking else (),
+        )
         for model, state in tasks
     )
     repeats = None
