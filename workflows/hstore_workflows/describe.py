@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hstore.arrays import FloatArray
     from hstore.records import Material
     from hstore_models.features.structure.compute import Describer
+    from hstore_models.features.structure.featurizer import StructureFeaturizer
 
 BATCH_MATERIALS = 1000
 """Materials described at once; bounds memory, and makes parts of the cache worth reading."""
@@ -48,13 +49,32 @@ class DescribedMaterials:
     def record(self, row: int) -> dict[str, Any]:
         """Return one material as plain data; values that do not apply are None."""
         material = self.materials[row]
-        numbers = (None if np.isnan(v) else float(v) for v in self.values[row])
         return {
             "material_id": material.material_id,
             "formula": material.formula,
-            "features": dict(zip(self.columns, numbers, strict=True)),
+            "features": dict(zip(self.columns, _plain(self.values[row]), strict=True)),
             "failures": self.failures[row],
         }
+
+    def of_sites(
+        self, row: int, featurizers: Iterable[StructureFeaturizer]
+    ) -> dict[str, dict[str, list[float | None]]]:
+        """Return what groups say of the sites of one material: group -> name -> values in the order of the sites.
+
+        Groups without such values, and those that could not be computed, are left out.
+        """
+        structure = self.materials[row].structure
+        asked = [f for f in featurizers if f.sites is not None and f.name not in self.failures[row]]
+        if structure is None or not asked:
+            return {}
+        from hstore_models.features.structure.geometry import Geometry
+
+        geometry = Geometry(Crystal.from_dict(structure))
+        return {f.name: {name: _plain(v) for name, v in f.sites(geometry).items()} for f in asked if f.sites}
+
+
+def _plain(values: FloatArray) -> list[float | None]:
+    return [None if np.isnan(value) else float(value) for value in values]
 
 
 def in_batches(items: Iterable[Any], size: int = BATCH_MATERIALS) -> Iterator[list[Any]]:

@@ -87,7 +87,9 @@ def _describe(
             if sink and found.materials:
                 sink.add(found)
             elif as_json:
-                records += [found.record(row) for row in range(len(found.materials))]
+                for row in range(len(found.materials)):
+                    sites = found.of_sites(row, featurizers)
+                    records.append(found.record(row) | ({"sites": sites} if sites else {}))
             else:
                 _print(found)
     if as_json:

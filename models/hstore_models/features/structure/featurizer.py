@@ -42,6 +42,10 @@ class StructureFeaturizer:
     """The same values from compositions alone, shape (compositions, columns); None where a structure is needed.
 
     Such values take microseconds: they are computed for many materials at once, and not kept in the cache."""
+    sites: Callable[[Geometry], dict[str, FloatArray]] | None = None
+    """Name -> values of every site, shape (sites,), NaN where a site has none; None where there are none at all.
+
+    Raises what ``compute`` raises."""
     packages: tuple[str, ...] = ()
     """Distributions whose version the values depend on, besides hstore."""
     extra: str = ""

@@ -30,6 +30,7 @@ _MENU: dict[str, tuple[str, ...]] = {
     "packing_efficiency": ("PACKING_EFFICIENCY",),
     "soap": ("SOAP",),
     "interstices": ("INTERSTICES",),
+    "curvature": ("CURVATURE",),
     "matminer_rest": ("FEATURIZERS",),
 }
 """Module of this package -> names in it: featurizers, or tuples of them."""

@@ -8,6 +8,7 @@ command = LazyGroup(
     "fetch",
     package=__name__,
     commands={
+        "carbon": "Porous carbon built on surfaces.",
         "core-mof": "Structures of the CoRE MOF 2019 database.",
         "files": "Structure files, tables, folders and archives.",
         "mp": "The Materials Project, with your key.",

@@ -1,0 +1,1 @@
+"""Carbon sheets built on surfaces: sheets, tubes, cages, Schwarzites and random pores."""
