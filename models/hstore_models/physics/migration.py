@@ -200,7 +200,7 @@ class _Band:
         from ase import Atoms
 
         lattice = np.asarray(self.crystal.lattice_angstrom)
-        counts = _repeats(lattice, self.how.least_edge_angstrom)
+        counts = repeats(lattice, self.how.least_edge_angstrom)
         atoms = len(self.crystal) * int(np.prod(counts)) - 1
         if atoms > self.how.atoms:
             raise InputError(
@@ -275,7 +275,7 @@ def _freeze(atoms: Any) -> None:
     atoms.calc = SinglePointCalculator(atoms, energy=energy, forces=forces)
 
 
-def _repeats(lattice: FloatArray, least_edge_angstrom: float) -> tuple[int, int, int]:
+def repeats(lattice: FloatArray, least_edge_angstrom: float) -> tuple[int, int, int]:
     """Return how often the cell is repeated so that its faces are far enough apart."""
     volume = abs(float(np.linalg.det(lattice)))
     areas = [np.linalg.norm(np.cross(lattice[(k + 1) % 3], lattice[(k + 2) % 3])) for k in range(3)]

@@ -12,6 +12,7 @@ command = LazyGroup(
         "enthalpy": "Enthalpies of hydrogen release by a potential.",
         "hydride-set": "Write the computed hydrides, or compute them.",
         "pores": "Cavities, windows, surface and void of frameworks.",
+        "diffusion": "Compute diffusion of an ion by molecular dynamics.",
         "hop": "Compute barriers of single hops with a potential.",
         "relax": "Relax structures with a potential.",
         "uptake": "Simulate hydrogen uptake of frameworks.",
