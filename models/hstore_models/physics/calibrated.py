@@ -1,16 +1,16 @@
 """Reaction enthalpies of a potential, corrected by what it gets wrong on measured hydrides.
 
-A potential trained on PBE inherits its errors, which follow the bond of hydrogen: salts of alkali metals come
-out 25 kJ/mol H2 too unstable, borohydrides and intermetallics as much too stable. So the correction is not one
-of the reaction but one of every hydrogen atom in a phase, f(phase), smooth in what surrounds it, and a
-reaction takes the sum over its phases: hydrogen that stays behind in NaH carries the error of NaH with it. f
-is a Gaussian process (Rasmussen and Williams 2006) over few descriptors of the phase: electronegativity of its
-other atoms, and how many of them are d- or f-metals and p-elements. To it comes one constant, the error of the
-H2 molecule.
+A potential trained on PBE inherits its errors, which follow the bond of hydrogen: salts of alkali metals come out
+25 kJ/mol H2 too unstable, borohydrides and intermetallics as much too stable. So the correction is not one of the
+reaction but one of every hydrogen atom in a phase, f(phase), and a reaction takes the sum over its phases: the
+hydrogen that stays behind in NaH carries the error of NaH with it. f is a Gaussian process (Rasmussen and Williams
+2006), smooth in few descriptors of the phase, with a part that is each phase's own and shared by its reactions. To
+it comes one constant, the error of the H2 molecule.
 
 Amplitudes, length scales and noise maximise the posterior of the training rows, each time anew where a row is left
-out, so a left-out row has no part in its own prediction. Far from measured chemistry f falls back to a
-straight line in electronegativity and the standard deviation grows.
+out, so a left-out row has no part in its own prediction. Which descriptors are used was decided by that posterior
+too, on all rows. Far from measured chemistry f falls back to a straight line in electronegativity and the standard
+deviation grows.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ if TYPE_CHECKING:
     from hstore.arrays import FloatArray
     from hstore_models.physics.reaction import Reaction
 
-DESCRIPTORS = ("electronegativity", "d_or_f_share", "p_share")
-"""What a phase is known by: mean Pauling electronegativity of the atoms other than hydrogen, and the shares of
-them that are d- or f-elements and p-elements."""
+DESCRIPTORS = ("electronegativity", "d_or_f_share", "p_share", "hydrogen_per_atom")
+"""What a phase is known by: mean Pauling electronegativity of the atoms other than hydrogen, the shares of them
+that are d- or f-elements and p-elements, and hydrogen atoms for each of them."""
 LEAST_ROWS = 12
 """Measured reactions below which nothing is fitted."""
-_CENTRES = np.array([1.4, 0.5, 0.2])
-_SCALES = np.array([0.4, 0.5, 0.4])
+_CENTRES = np.array([1.4, 0.5, 0.2, 1.0])
+_SCALES = np.array([0.4, 0.5, 0.4, 1.0])
 """Centre and spread by which descriptors are made comparable; fixed, so that they do not depend on the rows."""
-_STARTS = np.log([10.0, 5.0, 5.0, 5.0, 1.0, 1.0, 1.0, 8.0])
-"""Typical values of: the constant of H2 (kJ/mol H2), level, slope and bend of f (kJ/mol H), the three length
-scales, the noise of a row (kJ/mol H2). Centres of the prior."""
-_SPREADS = np.array([1.0, 1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.5])
+_STARTS = np.log([10.0, 5.0, 5.0, 5.0, 3.0, 1.0, 1.0, 1.0, 1.0, 8.0])
+"""Typical values of: the constant of H2 (kJ/mol H2); level, slope and bend of f and what is each phase's own
+(kJ/mol H); the four length scales; the noise of a row (kJ/mol H2). Centres of the prior."""
+_SPREADS = np.array([1.0, 1.0, 1.0, 1.0, 0.7, 0.5, 0.5, 0.5, 0.5, 0.5])
 """Standard deviations of the logarithms in the prior."""
 
 
@@ -86,7 +86,7 @@ class Calibration:
     rows: tuple[Priced, ...]
     """Measured reactions it was fitted to."""
     log_parameters: FloatArray
-    """Logarithms of amplitudes, length scales and noise, shape (8,)."""
+    """Logarithms of amplitudes, length scales and noise, shape (10,)."""
 
     @cached_property
     def _solved(self) -> tuple[FloatArray, FloatArray]:
@@ -119,6 +119,7 @@ class Calibration:
             "level_kj_per_mol_h",
             "slope_kj_per_mol_h",
             "bend_kj_per_mol_h",
+            "phase_kj_per_mol_h",
             *(f"length_{name}" for name in DESCRIPTORS),
             "noise_kj_per_mol_h2",
         )
@@ -174,13 +175,29 @@ def left_out(rows: Sequence[Priced], groups: Sequence[Any] | None = None) -> Cal
 
 def covariance(first: Sequence[Priced], second: Sequence[Priced], log_parameters: FloatArray) -> FloatArray:
     """Return the prior covariance of the corrections of two lists of reactions, shape (n, m), (kJ/mol H2)^2."""
-    constant, level, slope, bend, *lengths, _ = np.exp(log_parameters)
-    weights_1, places_1 = _stacked(first)
-    weights_2, places_2 = _stacked(second)
-    line = level**2 + slope**2 * np.outer(places_1[:, 0], places_2[:, 0])
-    apart = ((places_1[:, None, :] - places_2[None, :, :]) / np.array(lengths)) ** 2
-    of_phases = line + bend**2 * np.exp(-apart.sum(axis=-1) / 2)
-    return np.asarray(constant**2 + weights_1 @ of_phases @ weights_2.T)
+    names_1, weights_1, places_1 = _stacked(first)
+    names_2, weights_2, places_2 = _stacked(second)
+    same = np.array([[one == other for other in names_2] for one in names_1], dtype=float)
+    squares = (places_1[:, None, :] - places_2[None, :, :]) ** 2
+    product = np.outer(places_1[:, 0], places_2[:, 0])
+    of_phases = _of_phases(log_parameters, squares, product, same)
+    return np.asarray(np.exp(2 * log_parameters[0]) + weights_1 @ of_phases @ weights_2.T)
+
+
+def _of_phases(
+    log_parameters: FloatArray, squares: FloatArray, product: FloatArray, same: FloatArray
+) -> FloatArray:
+    """Return the covariance of f between phases, shape (p, q), (kJ/mol H)^2.
+
+    Args:
+        log_parameters: as in :class:`Calibration`.
+        squares: squared distances along each descriptor, shape (p, q, 4).
+        product: product of the two electronegativities, shape (p, q).
+        same: 1 where two phases are one, shape (p, q).
+    """
+    _, level, slope, bend, own, *lengths, _ = np.exp(log_parameters)
+    bent = np.exp(-(squares / np.array(lengths) ** 2).sum(axis=-1) / 2)
+    return np.asarray(level**2 + slope**2 * product + bend**2 * bent + own**2 * same)
 
 
 def hydrogen_of_phases(reaction: Reaction) -> dict[str, float]:
@@ -215,16 +232,17 @@ def phase_descriptors(formula: str) -> tuple[float, ...]:
         mean(lambda z: float(electronegativity[z])),
         mean(lambda z: float((d[z] > 0 or f[z] > 0) and p[z] == 0)),
         mean(lambda z: float(p[z] > 0)),
+        parse_amounts(formula).get("H", 0.0) / total,
     )
 
 
-def _stacked(rows: Sequence[Priced]) -> tuple[FloatArray, FloatArray]:
-    """Weights of phases in reactions, shape (n, phases), and their places, shape (phases, 3)."""
+def _stacked(rows: Sequence[Priced]) -> tuple[list[str], FloatArray, FloatArray]:
+    """Phases with hydrogen, their weights in the reactions, shape (n, phases), and places, shape (phases, 4)."""
     taken = [hydrogen_of_phases(row.reaction) for row in rows]
     phases = list(dict.fromkeys(formula for one in taken for formula in one))
     weights = np.array([[one.get(formula, 0.0) for formula in phases] for one in taken])
     places = (np.array([phase_descriptors(formula) for formula in phases]) - _CENTRES) / _SCALES
-    return weights, places
+    return phases, weights, places
 
 
 def _errors(rows: Sequence[Priced]) -> FloatArray:
@@ -238,15 +256,15 @@ def _noise_variance(log_parameters: FloatArray) -> float:
 def _cost(rows: Sequence[Priced]) -> Callable[[FloatArray], float]:
     """Return the negative logarithm of the posterior of the parameters."""
     errors = _errors(rows)
-    weights, places = _stacked(rows)
+    names, weights, places = _stacked(rows)
     squares = (places[:, None, :] - places[None, :, :]) ** 2
     product = np.outer(places[:, 0], places[:, 0])
+    same = np.eye(len(names))
 
     def cost(log_parameters: FloatArray) -> float:
-        constant, level, slope, bend, *lengths, noise = np.exp(log_parameters)
-        bent = np.exp(-(squares / np.array(lengths) ** 2).sum(axis=-1) / 2)
-        kernel = constant**2 + weights @ (level**2 + slope**2 * product + bend**2 * bent) @ weights.T
-        kernel[np.diag_indices_from(kernel)] += noise**2
+        of_phases = _of_phases(log_parameters, squares, product, same)
+        kernel = np.exp(2 * log_parameters[0]) + weights @ of_phases @ weights.T
+        kernel[np.diag_indices_from(kernel)] += _noise_variance(log_parameters)
         try:
             factor = np.linalg.cholesky(kernel)
         except np.linalg.LinAlgError:

@@ -38,8 +38,8 @@ class Footing(StrEnum):
 def correction_ev(amounts: Mapping[str, float]) -> float:
     """Return the MP2020 correction of a composition, eV for the amounts given; 0 for elements.
 
-    The anion is the most electronegative element. Oxides count as oxides, not as peroxides; the shifts between GGA
-    and GGA+U are left out, for hydrides have none.
+    The anion is the most electronegative element, hydrogen where it shares that place, as with Pd. Oxides count as
+    oxides, not as peroxides; the shifts between GGA and GGA+U are left out, for hydrides have none.
 
     Raises:
         DataError: the installed pymatgen has no such table.
@@ -47,7 +47,7 @@ def correction_ev(amounts: Mapping[str, float]) -> float:
     if len(amounts) < 2:
         return 0.0
     electronegativity = elemental_column("Electronegativity")
-    anion = max(amounts, key=lambda element: float(electronegativity[ATOMIC_NUMBER[element]]))
+    anion = max(amounts, key=lambda element: (float(electronegativity[ATOMIC_NUMBER[element]]), element == "H"))
     return _table().get("oxide" if anion == "O" else anion, 0.0) * amounts[anion]
 
 

@@ -2,7 +2,7 @@
 
 The materials are those of ``hstore fetch prototypes`` (structure types of known hydrides decorated with elements
 that fit), in cells of at most 10 atoms. They come type by type in turn, within a type in an order drawn once by
-checksum, so that a run that ends early has a share of every type.
+checksum, so that a run that ends early has a share of every type; of types with more than 6 atoms, 14 at most.
 """
 
 from __future__ import annotations
@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 
 ATOMS_MOST = 10
 """Atoms in the cell of a hydride at most."""
+ATOMS_SMALL = 6
+"""Types with no more atoms in the cell enter with all their hydrides."""
+LARGE_MOST = 14
+"""Hydrides of each larger type at most."""
 SETTINGS = RelaxSettings(
-    force_most_ev_per_angstrom=0.1, steps=80, seconds=90.0, rattle_angstrom=0.02, strain=0.005, atoms=ATOMS_MOST
+    force_most_ev_per_angstrom=0.1, steps=40, seconds=90.0, rattle_angstrom=0.02, strain=0.005, atoms=ATOMS_MOST
 )
 """Looser and shorter than the default, for thousands of crystals on one core."""
 _NOT_METAL = ("", "metal")
@@ -63,7 +67,10 @@ def prototype_hydrides(limit: int | None = None) -> list[PrototypeHydride]:
     by_type: dict[str, list[PrototypeHydride]] = {}
     for hydride in _all():
         by_type.setdefault(hydride.structure_type, []).append(hydride)
-    shuffled = [sorted(group, key=_drawn) for group in by_type.values()]
+    shuffled = []
+    for group in by_type.values():
+        drawn = sorted(group, key=_drawn)
+        shuffled.append(drawn if len(drawn[0].crystal) <= ATOMS_SMALL else drawn[:LARGE_MOST])
     turns = chain.from_iterable(zip_longest(*shuffled))
     chosen = [hydride for hydride in turns if hydride is not None]
     return chosen[:limit]

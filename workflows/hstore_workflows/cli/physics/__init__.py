@@ -11,6 +11,7 @@ command = LazyGroup(
         "barrier": "Compute barriers of ion migration.",
         "enthalpy": "Enthalpies of hydrogen release by a potential.",
         "hydride-set": "Write the computed hydrides, or compute them.",
+        "next": "Choose frameworks to simulate next.",
         "pores": "Cavities, windows, surface and void of frameworks.",
         "diffusion": "Compute diffusion of an ion by molecular dynamics.",
         "hop": "Compute barriers of single hops with a potential.",

@@ -1,0 +1,141 @@
+"""Enthalpies by potentials through the door: known reactions, kept results, files, the computed set, refusals."""
+
+from __future__ import annotations
+
+import json
+import math
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from hstore.crystal import Crystal
+from hstore.settings import load_settings
+from hstore_models.physics.relaxing import Relaxed, RelaxSettings
+from hstore_workflows.cli import main
+from hstore_workflows.physics.kept import Kept
+from hstore_workflows.physics.known_hydrides import known_reactions
+from hstore_workflows.physics.phases import canonical, element, phase, published_phases
+from hstore_workflows.physics.prototype_hydrides import ATOMS_MOST, crystals_to_relax, prototype_hydrides
+from hstore_workflows.physics.relaxation import relax_many
+
+EMT = "ase.calculators.emt:EMT"
+ALLOY = Crystal(2.0 * np.array([[0, 1, 1], [1, 0, 1], [2, 2, 0]]), [[0, 0, 0], [0.5, 0.5, 0.25]], [29, 79])
+CIF = """data_CuAu
+_cell_length_a 2.8
+_cell_length_b 2.8
+_cell_length_c 3.9
+_cell_angle_alpha 90
+_cell_angle_beta 90
+_cell_angle_gamma 90
+_symmetry_space_group_name_H-M 'P 1'
+loop_
+_atom_site_label
+_atom_site_type_symbol
+_atom_site_fract_x
+_atom_site_fract_y
+_atom_site_fract_z
+_atom_site_occupancy
+Cu1 Cu 0 0 0 {occupancy}
+Au1 Au 0.5 0.5 0.5 1
+{rest}"""
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HSTORE_HOME", str(tmp_path / "home"))
+    return load_settings()
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, ["physics", *arguments])
+
+
+def test_known_reactions_have_structures_measurements_and_sources():
+    known = known_reactions()
+    assert len(known) >= 36
+    for one in known:
+        assert math.isfinite(one.measured_kj_per_mol_h2)
+        assert one.citation
+        for formula in one.reaction.phases:
+            assert canonical(phase(formula).formula) == formula
+    inside = [one for one in known if 15 <= one.measured_kj_per_mol_h2 <= 80]
+    assert len(inside) >= 20
+
+
+def test_published_phases_hold_no_overlapping_atoms():
+    for formula, crystal in published_phases().items():
+        structure = crystal.to_pymatgen()
+        nearest = structure.distance_matrix[np.triu_indices(len(structure), 1)].min(initial=9.0)
+        assert nearest > 1.0, formula
+        assert 5 < crystal.volume_angstrom3 / len(crystal) < 45, formula
+
+
+def test_elements_come_from_both_sources():
+    assert len(element("Mg")) == 2
+    assert len(element("B")) == 12
+    assert element("Fe").symbols == ("Fe",)
+
+
+def test_relaxations_are_done_once(home):
+    first = list(relax_many([ALLOY], EMT, home=home))
+    kept = Kept.of(home, first[0].potential, RelaxSettings())
+    assert kept.read(ALLOY).as_json() == first[0].as_json()
+    marked = Relaxed(**{**vars(first[0]), "energy_ev": -123.0})
+    kept.write(ALLOY, marked)
+    assert next(relax_many([ALLOY], EMT, home=home)).energy_ev == -123.0
+    other = RelaxSettings(seed=9)
+    assert next(relax_many([ALLOY], EMT, home=home, settings=other)).energy_ev != -123.0
+
+
+def test_what_ran_out_of_time_is_tried_again_with_more(home):
+    short = RelaxSettings(force_most_ev_per_angstrom=1e-4, steps=1)
+    (stopped,) = relax_many([ALLOY], EMT, home=home, settings=short)
+    assert "not converged" in stopped.cause
+    (done,) = relax_many([ALLOY], EMT, home=home, settings=RelaxSettings(force_most_ev_per_angstrom=1e-4))
+    assert done.converged
+
+
+def test_one_bad_crystal_does_not_stop_the_others(home):
+    unknown = Crystal(np.eye(3) * 4, [[0, 0, 0]], [92])
+    found = list(relax_many([ALLOY, unknown, ALLOY], EMT, home=home))
+    assert [one.converged for one in found] == [True, False, True]
+    assert "No EMT-potential for U" in found[1].cause
+
+
+def test_files_are_relaxed_and_disorder_is_told(home, tmp_path):
+    (tmp_path / "good.cif").write_text(CIF.format(occupancy=1, rest=""))
+    (tmp_path / "bad.cif").write_text(CIF.format(occupancy=0.5, rest="Ag1 Ag 0 0 0 0.5\n"))
+    answer = run("relax", str(tmp_path / "good.cif"), str(tmp_path / "bad.cif"), "--potential", EMT, "--json",
+                 "--out", str(tmp_path / "out"))  # fmt: skip
+    assert answer.exit_code == 0, answer.output
+    found = json.loads(answer.stdout)
+    good, bad = sorted(found["rows"], key=lambda row: "bad" in row["reference"])
+    assert good["converged"]
+    assert good["potential"] == found["potential"]["key"]
+    assert not bad["converged"]
+    assert "occupied" in bad["cause"] or "holds" in bad["cause"]
+    assert len(list((tmp_path / "out").glob("*.relaxed.cif"))) == 1
+
+
+def test_absent_packages_and_wrong_questions_are_told(home):
+    if find_spec("torch") is None:
+        answer = run("enthalpy", "MgH2")
+        assert answer.exit_code == 1
+        assert "hstore[mlip]" in answer.output
+    assert "unknown potential" in run("enthalpy", "MgH2", "--potential", "chgnett").output
+    assert run("enthalpy").exit_code == 2
+    assert run("enthalpy", "MgH2", "--set", "known").exit_code == 2
+
+
+def test_the_set_is_small_cells_in_a_fixed_order():
+    hydrides = prototype_hydrides(60)
+    assert [one.material_id for one in hydrides] == [one.material_id for one in prototype_hydrides(60)]
+    assert len({one.structure_type for one in hydrides}) > 15
+    assert all(len(one.crystal) <= ATOMS_MOST and 1 in one.crystal.numbers for one in hydrides)
+    hosts = [one.host for one in hydrides if one.host is not None]
+    assert hosts
+    assert not any(1 in host.numbers for host in hosts)
+    starts = crystals_to_relax(hydrides)
+    assert len({crystal.key for crystal in starts}) == len(starts)

@@ -1,0 +1,80 @@
+"""``hstore physics hydride-set``: the computed hydrides, as shipped or computed anew."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@click.command("hydride-set", epilog="Example: hstore physics hydride-set --out hydrides.csv")
+@click.option("--compute", is_flag=True, help="Compute it anew, or go on where a run ended; needs the extra mlip.")
+@click.option(
+    "--potential", default="chgnet", show_default=True, metavar="NAME", help="Potential to compute with."
+)
+@click.option("--size", type=click.IntRange(min=1), default=1060, show_default=True, help="Hydrides to compute.")
+@click.option("--hours", type=click.FloatRange(min=0, min_open=True), help="End the run after so long.")
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write .csv or .parquet.")
+@click.option("--json", "as_json", is_flag=True, help="Print counts as JSON.")
+def command(
+    *, compute: bool, potential: str, size: int, hours: float | None, workers: int, out: Path | None, as_json: bool
+) -> None:
+    """Write the prototype hydrides relaxed and scored by one potential; without --compute, those of the package.
+
+    Columns carry their units; desorption_enthalpy_kj_per_mol_h2 and std_kj_per_mol_h2 are corrected by the known
+    hydrides. A row that failed has its cause. Reading the shipped set needs no potential.
+    """
+    from hstore_data.computed import computed_hydrides
+
+    frame = _computed(potential, size, hours, workers) if compute else computed_hydrides()
+    if out is not None:
+        _write(frame, out)
+    counts = {
+        "rows": len(frame),
+        "relaxed": int((frame["cause"] == "").sum()),
+        "scored": int(frame["desorption_enthalpy_kj_per_mol_h2"].notna().sum()),
+        "potentials": sorted(frame["potential"].unique()),
+    }
+    if as_json:
+        click.echo(json.dumps(counts))
+        return
+    where = f"; written to {out}" if out is not None else ""
+    click.echo(
+        f"{counts['rows']} hydrides, {counts['relaxed']} relaxed, {counts['scored']} with an enthalpy of release, "
+        f"by {', '.join(counts['potentials'])}{where}"
+    )
+
+
+def _computed(potential: str, size: int, hours: float | None, workers: int) -> pd.DataFrame:
+    import math
+
+    from hstore.settings import load_settings
+    from hstore_workflows.cli.progress import counting
+    from hstore_workflows.physics.hydride_set import make_set
+
+    with counting("relaxed") as advance:
+        return make_set(
+            load_settings(),
+            potential=potential,
+            size=size,
+            workers=workers,
+            seconds=math.inf if hours is None else hours * 3600,
+            progress=advance,
+        )
+
+
+def _write(frame: pd.DataFrame, out: Path) -> None:
+    from hstore.errors import InputError
+
+    if out.suffix == ".csv":
+        frame.to_csv(out, index=False)
+    elif out.suffix == ".parquet":
+        frame.to_parquet(out, index=False, compression="zstd")
+    else:
+        raise InputError(f"tables are written as .csv or .parquet, got {out.name}")
