@@ -18,8 +18,12 @@ screen: $(VENV)/.default ## Rank candidates for onboard storage on embedded data
 	$(BIN)/hstore screen onboard --out $(OUT)
 
 .PHONY: test
-test: $(VENV)/.dev ## Run the test suite, one process per core
-	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
+test: $(VENV)/.dev ## Run the test suite, but for what takes longest
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder -m "not long"
+
+.PHONY: test-long
+test-long: $(VENV)/.dev ## Run the tests that take longest: benchmarks, notebooks, crashes, a scheduler
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder -m long
 
 .PHONY: lint
 lint: $(VENV)/.dev ## Check style, types, layers, cards and the API contract

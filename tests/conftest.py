@@ -30,6 +30,11 @@ from hstore.settings import Settings
 from hstore.store import open_store
 
 
+def pytest_xdist_auto_num_workers():
+    """Two processes for each core: many tests wait for servers, workers and browsers that they started."""
+    return 2 * len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def database_url(request, tmp_path):
     """URL of an empty database: a SQLite file, or a PostgreSQL schema dropped afterwards."""

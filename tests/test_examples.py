@@ -20,6 +20,8 @@ from hstore.settings import Settings
 from hstore.store import open_store
 from hstore_api.client import Client, ServiceUnreachableError
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 FE = {"species": [{"element": "Ni", "occu": 1}], "abc": [0, 0, 0]}

@@ -142,6 +142,7 @@ def finds(request, folder):
     return found
 
 
+@pytest.mark.long
 def test_each_module_imports_alone(finds):
     assert {entry["module"]: entry["error"] for entry in finds if entry["error"]} == {}
 

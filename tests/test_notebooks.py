@@ -15,7 +15,10 @@ MOST_SECONDS = 300
 """Seconds that one cell may take; a whole notebook takes half a minute to a minute on two free cores."""
 
 notebooks = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
+]
 """Remarks of the machinery that runs notebooks on itself; what the cells warn of is asked for below."""
 
 

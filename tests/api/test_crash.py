@@ -14,6 +14,8 @@ from tests.workflows.tiny_jobs import drop_journal
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from service_soak import Plan, faults, soak
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def port():

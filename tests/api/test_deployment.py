@@ -228,6 +228,7 @@ def called(command, environment, home):
     return subprocess.run(command, env=environment, cwd=home, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.long
 @pytest.mark.postgres
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_the_services_of_the_compose_file_do_a_job_together(

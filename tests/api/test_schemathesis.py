@@ -18,6 +18,8 @@ import pytest
 from hstore.keys import permissions_of
 from tests.api.optimade_pool import served
 
+pytestmark = pytest.mark.long
+
 CHECKS = (
     "not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance",
     "response_schema_conformance", "allow_header_conformance",

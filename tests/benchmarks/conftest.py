@@ -12,6 +12,13 @@ import pytest
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 
+def pytest_collection_modifyitems(items):
+    """Mark all tests of this folder as long: each runs a whole benchmark."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.long)
+
+
 @pytest.fixture
 def benchmark(tmp_path):
     """Run a benchmark by its name; HSTORE_HOME is an empty folder unless given."""

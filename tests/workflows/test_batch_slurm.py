@@ -26,9 +26,13 @@ import breaking_shards
 
 HERE = Path(__file__).parent
 
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("HSTORE_TEST_SLURM"), reason='HSTORE_TEST_SLURM is unset; run: eval "$(.ci/slurm.sh start)"'
-)
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(
+        not os.environ.get("HSTORE_TEST_SLURM"),
+        reason='HSTORE_TEST_SLURM is unset; run: eval "$(.ci/slurm.sh start)"',
+    ),
+]
 
 SHARDS = 200
 SPEC = """
