@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -74,7 +75,8 @@ def test_disorder_is_a_record_and_the_rest_goes_on(tmp_path):
     (tmp_path / "good.cif").write_text(CIF.format(name="g", first=1, other="N", second=1))
     (tmp_path / "none.cif").write_text("this is no CIF\n")
     files = [str(tmp_path / name) for name in ("disordered.cif", "none.cif", "good.cif")]
-    done = CliRunner().invoke(main, ["physics", "pores", *files, "--workers", "1", "--json"])
+    table = tmp_path / "pores.csv"
+    done = CliRunner().invoke(main, ["physics", "pores", *files, "--workers", "1", "--json", "--out", str(table)])
     assert done.exit_code == 0, done.output
     bad, none, good = json.loads(done.stdout)
     assert "disorder" in bad["cause"] or "occup" in bad["cause"]
@@ -82,6 +84,9 @@ def test_disorder_is_a_record_and_the_rest_goes_on(tmp_path):
     assert good["cause"] == ""
     assert good.keys() >= COLUMNS
     assert 0 < good["pld_A"] <= good["lcd_A"]
+    written = pd.read_csv(table)
+    assert list(written["name"]) == [good["name"]]
+    assert written["lcd_A"].tolist() == pytest.approx([good["lcd_A"]])
 
 
 def test_nothing_usable_is_a_failure(tmp_path):

@@ -14,6 +14,7 @@ from hstore_models.physics.pores import DISPLACEMENTS_ANGSTROM, PoreGeometry, po
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from hstore_workflows.sources.intake import Rejected
 
@@ -131,6 +132,23 @@ def text_of(pores: Sequence[Pores]) -> Iterator[str]:
         yield f"  density {g.density_g_cm3:.3f} g/cm3"
         if g.displaced_angstrom:
             yield f"  atoms displaced by up to {g.displaced_angstrom:g} A, for Zeo++ failed on the cell as given"
+
+
+def write_pores(pores: Iterable[Pores], path: Path) -> None:
+    """Write the pores that are known as a table that ``hstore predict`` and ``hstore physics next`` read.
+
+    Args:
+        pores: any number; those without geometry are left out.
+        path: .csv or .parquet.
+    """
+    import pandas as pd
+
+    columns = ["name", "formula", *PoreGeometry.__dataclass_fields__]
+    table = pd.DataFrame([one.as_json() for one in pores if one.geometry is not None], columns=columns)
+    if path.suffix == ".parquet":
+        table.to_parquet(path, index=False)
+    else:
+        table.to_csv(path, index=False)
 
 
 def require(package: str) -> None:

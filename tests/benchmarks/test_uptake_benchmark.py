@@ -1,0 +1,71 @@
+"""The benchmarks of uptakes say what they are given, and their figures are of what they say."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+
+
+def loaded(name):
+    """A benchmark as a module."""
+    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def row(table, ours, void=0.5, **more):
+    """A framework of which table and simulation are known."""
+    return {
+        "table_g_per_l": table, "table_wt_pct": table / 10, "table_void_fraction": 0.5,
+        "g_per_l": ours, "wt_pct": ours / 10, "helium_void_fraction": void, "cause": "", **more,
+    }  # fmt: skip
+
+
+def test_the_summary_is_of_its_rows():
+    rows = [
+        row(10.0, 10.5, void=0.52), row(20.0, 24.0, cause="not converged"), row(40.0, 38.0), row(1.0, 3.0),
+        {"table_g_per_l": 5.0, "table_wt_pct": 0.5, "table_void_fraction": 0.5, "cause": "no parameters"},
+    ]  # fmt: skip
+    found = loaded("uptake").summary(rows)
+    assert (found["frameworks"], found["simulated"], found["converged"]) == (5, 4, 3)
+    told = found["g_per_l"]
+    assert told["bias"] == pytest.approx((0.5 + 4 - 2 + 2) / 4)
+    assert told["ratio_of_means"] == pytest.approx(75.5 / 71, abs=1e-4)
+    assert (told["within_10_percent"], told["of"]) == (2, 3)  # the one of 1 g/L is too small for a ratio
+    assert told["correlation"] == pytest.approx(np.corrcoef([10, 20, 40, 1], [10.5, 24, 38, 3])[0, 1], abs=1e-4)
+    assert found["void_fraction_mean_absolute_difference"] == pytest.approx(0.005)
+
+
+def test_each_lab_counts_once():
+    def isotherm(number, lab, factor, **more):
+        return pd.DataFrame(
+            {
+                "name": "IRMOF-1", "isotherm_id": number, "reference": lab, "temperature_k": 77.0,
+                "pressure_bar": [0.5, 1.5, 30.0], "h2_uptake_wt_pct": [factor, 2 * factor, 5.0],
+                "suspect": False, "category": "exp", **more,
+            }
+        )  # fmt: skip
+
+    points = pd.concat(
+        [
+            isotherm("a", "lab 1", 1.0), isotherm("b", "lab 1", 1.2), isotherm("c", "lab 1", 1.4),
+            isotherm("d", "lab 2", 2.0), isotherm("e", "lab 3", 9.0, category="sim"),
+            isotherm("f", "lab 4", 9.0, suspect=True), isotherm("g", "lab 5", 9.0, temperature_k=87.0),
+        ]
+    )  # fmt: skip
+    benchmark = loaded("uptake_measured")
+    assert sorted(benchmark.measured(points, "IRMOF-1", 1.0)) == pytest.approx([1.8, 3.0])
+    assert benchmark.measured(points, "IRMOF-1", 50.0) == []
+
+
+def test_there_must_be_a_framework(benchmark):
+    done = benchmark("uptake", "--frameworks", "0")
+    assert done.returncode == 2
+    assert "at least 1" in done.stderr
