@@ -31,7 +31,7 @@ H2 = "H2"
 _PRESENT = 1e-7
 _WEAKEST_KJ_PER_MOL_H2 = -200.0
 _STRONGEST_KJ_PER_MOL_H2 = 600.0
-_RESOLUTION_KJ_PER_MOL_H2 = 0.05
+_SAME_EV = 1e-9
 _DENOMINATOR = 1000
 
 
@@ -43,6 +43,24 @@ class Decomposition:
     """Canonical formula (H2 for the gas) -> formula units from one unit of the phase."""
     energy_ev_per_atom: float
     """Energy of the phase above its products, eV an atom; negative: it is stable by so much."""
+
+
+@dataclass(frozen=True)
+class _Stable:
+    """Phases that are stable together at one binding of hydrogen in the gas."""
+
+    phases: dict[str, float]
+    """Canonical formula -> formula units."""
+    slope: float
+    """How the energy rises with the binding, eV per kJ/mol H2: half their hydrogen."""
+    binding_kj_per_mol_h2: float
+    """Where they were found."""
+    energy_ev: float
+    """Energy there, hydrogen at its potential in the gas, eV."""
+
+    def at(self, binding_kj_per_mol_h2: float) -> float:
+        """Return their energy at another binding, eV."""
+        return self.energy_ev + self.slope * (binding_kj_per_mol_h2 - self.binding_kj_per_mol_h2)
 
 
 class Hull:
@@ -91,7 +109,8 @@ class Hull:
         if name not in self.phases:
             raise InputError(f"{formula} is not among the phases of the hull; add it first")
         metals = {element: n for element, n in parse_amounts(name).items() if element != "H"}
-        sets = self._sets(metals, _WEAKEST_KJ_PER_MOL_H2, _STRONGEST_KJ_PER_MOL_H2)
+        first, last = (self._stable(metals, at) for at in (_WEAKEST_KJ_PER_MOL_H2, _STRONGEST_KJ_PER_MOL_H2))
+        sets = [found.phases for found in self._between(metals, first, last)]
         hydrogen = parse_amounts(name).get("H", 0.0)
         sets = [{name: 1.0}, *(one for one in sets if _hydrogen(one) < hydrogen - _PRESENT)]
         steps = []
@@ -101,19 +120,23 @@ class Hull:
                 steps.append(reaction_energy(reaction, self.phases, self.h2))
         return steps
 
-    def _sets(self, metals: Mapping[str, float], low: float, high: float) -> list[dict[str, float]]:
-        """Stable sets of phases from weak to strong binding of the hydrogen in the gas, each once."""
-        first, last = self._stable(metals, low), self._stable(metals, high)
-        if _same(first, last):
-            return [first]
-        if high - low < _RESOLUTION_KJ_PER_MOL_H2:
-            return [first, last]
-        middle = (low + high) / 2
-        left, right = self._sets(metals, low, middle), self._sets(metals, middle, high)
-        return left + right[1:] if _same(left[-1], right[0]) else left + right
+    def _between(self, metals: Mapping[str, float], first: _Stable, last: _Stable) -> list[_Stable]:
+        """Return the stable sets from one binding of hydrogen to a stronger one, each once.
 
-    def _stable(self, metals: Mapping[str, float], binding_kj_per_mol_h2: float) -> dict[str, float]:
-        """Stable phases where H2 in the gas lies so far below the molecule at rest."""
+        The energy of a set is a straight line in the binding, the lowest energy their lower envelope: where the
+        lines of two sets cross, either both are stable or a third is.
+        """
+        if first.slope - last.slope < _PRESENT:
+            return [first]
+        crossing = (last.at(0.0) - first.at(0.0)) / (first.slope - last.slope)
+        middle = self._stable(metals, crossing)
+        if middle.at(crossing) > first.at(crossing) - _SAME_EV or middle.slope in (first.slope, last.slope):
+            return [first, last]
+        left, right = self._between(metals, first, middle), self._between(metals, middle, last)
+        return left + right[1:]
+
+    def _stable(self, metals: Mapping[str, float], binding_kj_per_mol_h2: float) -> _Stable:
+        """Return what is stable where H2 in the gas lies so far below the molecule at rest."""
         hydrogen_ev = (self.h2.energy_ev_per_formula - binding_kj_per_mol_h2 / KJ_PER_MOL_EV) / 2
         open_ev = {}
         for formula, energy in self.phases.items():
@@ -121,8 +144,8 @@ class Hull:
             if not set(amounts) - {"H"} <= set(metals) or not set(amounts) - {"H"}:
                 continue
             open_ev[formula] = energy.energy_ev_per_formula - hydrogen_ev * amounts.get("H", 0.0)
-        found, _ = _lowest(metals, open_ev, without="H")
-        return found
+        found, lowest = _lowest(metals, open_ev, without="H")
+        return _Stable(found, _hydrogen(found) / 2 / KJ_PER_MOL_EV, binding_kj_per_mol_h2, lowest)
 
 
 def _lowest(
@@ -152,10 +175,6 @@ def _lowest(
 
 def _hydrogen(phases: Mapping[str, float]) -> float:
     return sum(n * parse_amounts(formula).get("H", 0.0) for formula, n in phases.items())
-
-
-def _same(first: Mapping[str, float], second: Mapping[str, float]) -> bool:
-    return first.keys() == second.keys()
 
 
 def _reaction(before: Mapping[str, float], after: Mapping[str, float]) -> Reaction | None:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 POTENTIAL = "chgnet"
 """Potential of the shipped set: after correction about as accurate as SevenNet-0, at half the time."""
-SIZE = 1060
+SIZE = 1150
 """Hydrides of the shipped set, failed ones among them."""
 NOT_REACHED = "not computed before the run ended"
 """Cause of a hydride whose turn did not come."""
@@ -120,12 +120,23 @@ def make_set(
 ) -> pd.DataFrame:
     """Compute the set, or what is missing of it, and return its table.
 
+    Args:
+        home: where finished relaxations are kept.
+        potential: name of the potential.
+        size: hydrides of the set.
+        workers: processes.
+        seconds: wall time after which no further relaxation is waited for, s; 0 takes what is done.
+        progress: called with the number done since the last call.
+
     Raises:
         MissingExtraError: the potential is not installed.
     """
     phases = PricedPhases(Pricing(potential, Footing.UNCORRECTED, Vibrations.NONE, workers=workers), home)
     found = HydrideSet(prototype_hydrides(size))
-    found.run(potential, home, workers=workers, seconds=seconds, progress=progress)
+    if seconds > 0:
+        found.run(potential, home, workers=workers, seconds=seconds, progress=progress)
+    else:
+        found.read(phases.potential.key, home)
     return found.table(phases)
 
 

@@ -50,6 +50,7 @@ def _names(_context: click.Context, _option: click.Parameter, value: str) -> tup
 )
 @click.option("--temperature-k", type=float, default=298.15, show_default=True, help="Temperature, K.")
 @click.option("--correct/--raw", default=True, show_default=True, help="Correct by the known hydrides.")
+@click.option("--against-composition", is_flag=True, help="Compare with a composition model too.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
@@ -64,7 +65,7 @@ def command(
         raise click.UsageError("give formulas or files, or --set known")
     pricings = [_pricing(name, options) for name in potentials]
     if which is not None:
-        _tell_known(pricings, as_json=as_json)
+        _tell_known(pricings, against=options["against_composition"], as_json=as_json)
     else:
         _tell_materials(materials, pricings, options, as_json=as_json)
 
@@ -85,15 +86,25 @@ def _pricing(name: str, options: dict[str, Any]) -> Pricing:
     )
 
 
-def _tell_known(pricings: list[Pricing], *, as_json: bool) -> None:
+def _tell_known(pricings: list[Pricing], *, against: bool, as_json: bool) -> None:
     from hstore.settings import load_settings
+    from hstore_workflows.physics import against_composition
     from hstore_workflows.physics.known_hydrides import evaluate_known, lines
 
     found = {pricing.potential: evaluate_known(pricing, load_settings()) for pricing in pricings}
+    compared = (
+        {name: against_composition.compare_with_composition(one) for name, one in found.items()} if against else {}
+    )
     if as_json:
-        click.echo(json.dumps({"potentials": {name: one.as_json() for name, one in found.items()}}))
+        potentials = {name: one.as_json() for name, one in found.items()}
+        for name, errors in compared.items():
+            potentials[name]["against_composition"] = errors
+        click.echo(json.dumps({"potentials": potentials}))
         return
-    click.echo("\n".join(lines(list(found.values()))))
+    for name, one in found.items():
+        click.echo("\n".join(lines([one])))
+        if name in compared:
+            click.echo("\n".join(against_composition.lines(compared[name])))
 
 
 def _tell_materials(

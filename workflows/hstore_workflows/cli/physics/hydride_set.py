@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 @click.option(
     "--potential", default="chgnet", show_default=True, metavar="NAME", help="Potential to compute with."
 )
-@click.option("--size", type=click.IntRange(min=1), default=1060, show_default=True, help="Hydrides to compute.")
-@click.option("--hours", type=click.FloatRange(min=0, min_open=True), help="End the run after so long.")
+@click.option("--size", type=click.IntRange(min=1), default=1150, show_default=True, help="Hydrides to compute.")
+@click.option("--hours", type=click.FloatRange(min=0), help="End after so long; 0 takes what is done.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write .csv or .parquet.")
 @click.option("--json", "as_json", is_flag=True, help="Print counts as JSON.")
