@@ -118,6 +118,13 @@ def test_modified_dubinin_astakhov_recovers_what_was_published():
     assert 0 < error[0] < 0.2
 
 
+def test_where_gas_does_not_count_there_is_no_volume():
+    fit = fit_mda(ax21(60.0, 68.0, 77.0, last=0.5))
+    assert [estimate.name for estimate in fit.estimates] == ["n_max", "alpha", "beta", "P0"]
+    p = np.array([0.3])
+    assert fit.uptake(p, 68.0) == pytest.approx(mda_uptake(AX21, p, 68.0, "excess"), rel=0.02)
+
+
 @pytest.mark.parametrize(
     ("isotherms", "cause"),
     [

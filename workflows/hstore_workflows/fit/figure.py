@@ -134,7 +134,7 @@ def _uptakes(sample: Sample, axis: Any) -> None:
     axis.set_title(sample.label, fontsize=8)
     axis.set_xlim(left=0)
     axis.set_ylim(bottom=0)
-    axis.legend(ncols=1 + len(sample.isotherms) // 7)
+    _legend_below(axis)
 
 
 def _heats(samples: Sequence[Sample], axis: Any) -> None:
@@ -150,7 +150,11 @@ def _heats(samples: Sequence[Sample], axis: Any) -> None:
             )  # fmt: skip
     axis.set(xlabel="Adsorbed (100 g H$_2$ / g sorbent)", ylabel="Isosteric heat (kJ/mol H$_2$)")
     axis.set_ylim(bottom=0)
-    axis.legend()
+    _legend_below(axis)
+
+
+def _legend_below(axis: Any) -> None:
+    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)
 
 
 def _by_temperature(temperatures_k: Sequence[float]) -> Any:

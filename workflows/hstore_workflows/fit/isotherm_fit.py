@@ -185,7 +185,7 @@ def fit_isotherm(points: Points, models: Sequence[IsothermModel] | None = None) 
     found: list[ModelFit] = []
     refused: list[tuple[str, str]] = []
     for model in isotherm_models() if models is None else models:
-        for volume in (False, True) if _gas_counts(points) else (False,):
+        for volume in (False, True) if gas_counts(points) else (False,):
             name = f"{model.name} + volume" if volume else model.name
             try:
                 found.append(_fit(name, model, points, volume=volume))
@@ -201,7 +201,8 @@ def fit_isotherm(points: Points, models: Sequence[IsothermModel] | None = None) 
     return IsothermFit(points, (chosen, *others), tuple(refused))
 
 
-def _gas_counts(points: Points) -> bool:
+def gas_counts(points: Points) -> bool:
+    """Tell whether the gas in the pores is more than noise beside the uptake at the highest pressure."""
     if GAS_SIGN[points.uptake_kind] == 0.0:
         return False
     last = float(points.pressure_bar[-1])

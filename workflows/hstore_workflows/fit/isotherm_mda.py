@@ -3,8 +3,9 @@
     n = n_max exp(-[R T / (alpha + beta T)]^2 ln^2(P0 / p)) - (gas density) V
 
 (Richard, Benard and Chahine 2009, doi 10.1007/s10450-009-9149-x) for excess uptakes, with V the volume of the
-adsorbed phase. Absolute uptakes have no V; in total uptakes V is the volume of the gas beside the adsorbed phase
-and its sign is plus. Its heat of adsorption at constant adsorbed amount is alpha sqrt(ln(n_max / n)).
+adsorbed phase. Absolute uptakes have no V, nor have those at pressures where gas does not count; in total uptakes
+V is the volume of the gas beside the adsorbed phase and its sign is plus. Its heat of adsorption at constant
+adsorbed amount is alpha sqrt(ln(n_max / n)).
 """
 
 from __future__ import annotations
@@ -18,7 +19,13 @@ from hstore.errors import InputError
 from hstore.sorption import gas_in_volume_wt_pct
 from hstore.thermo import J_PER_KJ
 from hstore.units import GAS_CONSTANT_J_PER_MOL_K as R
-from hstore_workflows.fit.isotherm_fit import GAS_SIGN, MOST_VOLUME_CM3_PER_G, VOLUME, Estimate
+from hstore_workflows.fit.isotherm_fit import (
+    GAS_SIGN,
+    MOST_VOLUME_CM3_PER_G,
+    VOLUME,
+    Estimate,
+    gas_counts,
+)
 from hstore_workflows.fit.least_squares import Solution, solve
 
 if TYPE_CHECKING:
@@ -35,6 +42,7 @@ CRITICAL_TEMPERATURE_K = 33.145
 _NAMES = ("n_max", "alpha", "beta", "P0")
 _UNITS = ("wt%", "J/mol", "J/(mol K)", "bar", "cm3/g")
 _LEAST_POINTS_EACH = 3
+_WITH_VOLUME = 5
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,7 @@ class MdaFit:
     temperatures_k: tuple[float, ...]
     """Temperatures of its isotherms, K."""
     solution: Solution
-    """n_max, wt%; alpha, J/mol; beta, J/(mol K); P0, bar; and V, cm3/g, where there is gas in the uptake."""
+    """n_max, wt%; alpha, J/mol; beta, J/(mol K); P0, bar; and V, cm3/g, where gas counts in the uptake."""
     misses_wt_pct: tuple[float, ...]
     """Root mean square distance at each temperature, wt%."""
 
@@ -73,7 +81,7 @@ class MdaFit:
         loose = [estimate.name for estimate in self.estimates if estimate.interval is None]
         if loose:
             return f"the points do not fix {', '.join(loose)}"
-        if len(self.solution.theta) == 5 and self.solution.theta[-1] > MOST_VOLUME_CM3_PER_G:
+        if len(self.solution.theta) == _WITH_VOLUME and self.solution.theta[-1] > MOST_VOLUME_CM3_PER_G:
             return f"a volume of {self.solution.theta[-1]:.3g} cm3/g is no pore"
         return ""
 
@@ -137,7 +145,7 @@ def fit_mda(isotherms: Sequence[Points]) -> MdaFit:
     if few := [one.temperature_k for one in isotherms if len(one.pressure_bar) < _LEAST_POINTS_EACH]:
         raise InputError(f"each isotherm needs {_LEAST_POINTS_EACH} points, the one at {few[0]:g} K has fewer")
     kind = kinds.pop()
-    sign = GAS_SIGN[kind]
+    sign = GAS_SIGN[kind] if any(gas_counts(one) for one in isotherms) else 0.0
     gas = [
         np.asarray(gas_in_volume_wt_pct(1.0, pressure_bar=one.pressure_bar, temperature_k=one.temperature_k))
         for one in isotherms
@@ -169,14 +177,14 @@ def mda_uptake(theta: FloatArray, pressure_bar: FloatArray, temperature_k: float
     """Return the uptake of the model, wt%, shape of the pressures.
 
     Args:
-        theta: n_max, wt%; alpha, J/mol; beta, J/(mol K); P0, bar; and V, cm3/g, for excess and total uptakes.
+        theta: n_max, wt%; alpha, J/mol; beta, J/(mol K); P0, bar; and V, cm3/g, where gas counts.
         pressure_bar: pressures, bar, above 0, shape ``(n,)``.
         temperature_k: temperature, K.
         uptake_kind: excess, absolute or total.
     """
     held = _adsorbed(theta, pressure_bar, temperature_k)
     sign = GAS_SIGN[uptake_kind]
-    if not sign:
+    if not sign or len(theta) < _WITH_VOLUME:
         return held
     gas = gas_in_volume_wt_pct(1.0, pressure_bar=pressure_bar, temperature_k=temperature_k)
     return np.asarray(held + sign * gas * theta[4])
