@@ -19,6 +19,7 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from importlib.metadata import version
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,8 +27,10 @@ import numpy as np
 from hstore.errors import InputError
 from hstore.settings import load_settings
 from hstore.thermo import J_PER_KJ
+from hstore.units import GAS_CONSTANT_J_PER_MOL_K as R
 from hstore_data.readers import read
 from hstore_workflows.fit.isotherm_fit import Points, fit_isotherm
+from hstore_workflows.fit.isotherm_heat import isosteric_heats
 from hstore_workflows.fit.isotherm_mda import fit_mda, mda_uptake
 from hstore_workflows.fit.isotherm_models import isotherm_models
 from hstore_workflows.fit.vant_hoff import COVERAGE
@@ -48,6 +51,7 @@ RANGES = {
 MDA_RANGES = ((10.0, 16.0), (2500.0, 3500.0), (12.0, 20.0), (8000.0, 16000.0), (0.8, 1.6))
 """About those of hydrogen on activated carbon (doi 10.1007/s10450-009-9149-x)."""
 _KELVIN = (77.0, 100.0, 130.0, 200.0, 298.0)
+_HEAT_KELVIN = (77.0, 87.0, 97.0, 107.0)
 _POINTS, _FIRST_BAR, _LAST_BAR = 25, 0.05, 60.0
 _NOISE = 0.01
 """Share of the largest uptake."""
@@ -105,6 +109,21 @@ def draw_mda(seed: int) -> dict[str, Any]:
     }
 
 
+def draw_heat(temperatures_k: tuple[float, ...], seed: int) -> list[bool]:
+    """Make Langmuir isotherms of the same heat at every uptake; return which of the intervals hold it."""
+    rng = np.random.default_rng((seed, len(RANGES) + len(temperatures_k)))
+    heat, saturation, affinity = rng.uniform(4.0, 8.0), rng.uniform(2.0, 6.0), rng.uniform(0.1, 0.6)
+    model = next(one for one in isotherm_models() if one.name == "Langmuir")
+    p = np.geomspace(_FIRST_BAR, _LAST_BAR, _POINTS)
+    fits = []
+    for kelvin in temperatures_k:
+        there = affinity * np.exp(J_PER_KJ * heat / R * (1.0 / kelvin - 1.0 / temperatures_k[0]))
+        exact = model.uptake(p, np.array([saturation, there]))
+        noisy = exact + _NOISE * exact.max() * rng.standard_normal(_POINTS)
+        fits.append(fit_isotherm(Points(kelvin, "absolute", p, noisy)).chosen)
+    return [one.interval[0] <= heat <= one.interval[1] for one in isosteric_heats(fits)]
+
+
 def _hold(intervals: NDArray[np.float64], truth: NDArray[np.float64]) -> list[bool]:
     return ((intervals[:, 0] <= truth) & (truth <= intervals[:, 1])).tolist()
 
@@ -136,9 +155,14 @@ def measure(draws: int, workers: int, seed: int) -> dict[str, Any]:
                 "coverage_curve_of_chosen": _mean(rows, "chosen_curve"),
             }
         rows = list(pool.map(draw_mda, range(seed, seed + draws), chunksize=5))
+        heats = {}
+        for some in (_HEAT_KELVIN[:2], _HEAT_KELVIN):
+            held = pool.map(partial(draw_heat, some), range(seed, seed + draws), chunksize=5)
+            heats[f"{len(some)} temperatures"] = round(float(np.mean(list(chain.from_iterable(held)))), 3)
     return {
         "nominal_coverage": COVERAGE,
         "models": models,
+        "coverage_clausius_clapeyron": heats,
         "all_temperatures": {
             "median_relative_error": _median_error(rows),
             "coverage_parameters": _mean(rows, "parameters"),

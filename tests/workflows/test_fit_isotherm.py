@@ -220,6 +220,31 @@ def test_a_bad_isotherm_becomes_a_note_and_the_rest_goes_on():
         fit_isotherms([("a.csv", io.BytesIO(as_csv([], head="") + bad.encode()[1:]))])
 
 
+@pytest.mark.mirror
+def test_measured_isotherms_of_mof5_give_the_heat_that_papers_report():
+    import os
+
+    mirror = os.environ.get("HSTORE_DATA_MIRROR")
+    if not mirror or not (Path(mirror) / "isodb_h2").is_dir():
+        pytest.skip("HSTORE_DATA_MIRROR has no isodb_h2")
+    from hstore.settings import load_settings
+    from hstore_data.readers import read
+
+    frame = read("isodb_h2", load_settings(data_mirror=Path(mirror))).frame
+    names = [f"10.1021Jp901988e.isotherm{place}" for place in (16, 18, 20, 22)]
+    rows = frame[frame["isotherm_id"].isin(names)]
+    table = rows[["temperature_k", "pressure_bar"]].assign(
+        uptake_wt_pct=rows["h2_uptake_wt_pct"], uptake_kind="excess", mass_basis="sorbent"
+    )
+    (sample,) = fit_isotherms([("mof5", io.BytesIO(table.to_csv(index=False).encode()))]).samples
+    assert [one.points.temperature_k for one in sample.isotherms] == [60.0, 77.0, 100.0, 125.0]
+    assert sample.isotherms[0].points.maximum is not None
+    assert sample.isotherms[0].chosen.has_volume
+    assert all(one.chosen.solution.rmse < 0.25 for one in sample.isotherms)
+    heats = [heat.heat_kj_per_mol for heat in sample.heats if heat.by == "Clausius-Clapeyron"]
+    assert 2.5 < np.median(heats) < 5.5
+
+
 def test_the_command_prints_figures_and_json(tmp_path):
     (table := tmp_path / "a.csv").write_bytes(as_csv(ax21(77.0, 87.0, 113.0, noise=0.01)))
     options = ["--charge", "60,77", "--discharge", "5,77", "--pore-volume-cm3-g", "1.5"]
