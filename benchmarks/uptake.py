@@ -16,6 +16,7 @@ import json
 import sys
 import time
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,9 @@ from hstore.settings import load_settings
 from hstore_data.readers import read
 from hstore_models.physics.force_field import FRAMEWORK_SOURCES, HYDROGEN_MODELS, ForceField
 from hstore_models.physics.monte_carlo import Effort
+from hstore_models.prediction import Query
+from hstore_models.sorbent import fit_sorbent
+from hstore_models.training_data import load_training_data
 from hstore_workflows.physics.uptake import CLASSICAL, QUANTUM, FrameworkUptakes, GasState, Question, uptakes_of
 from hstore_workflows.sources.core_mof import LINK_COLUMN, read_core_mof
 
@@ -102,9 +106,49 @@ def _short(value: float) -> float:
     return round(float(value), 4)
 
 
+def learned(table: pd.DataFrame) -> dict[str, float]:
+    """Return what the sorbent model predicts, g/L, trained without the drawn frameworks and their likes."""
+    data = load_training_data("sorbent_uptake", load_settings())
+    simulated = data.simulated
+    assert simulated is not None
+    model = fit_sorbent(data.rows, simulated[~simulated["group"].isin(table["group"])])
+    query = Query.of([{}] * len(table), table.reset_index())
+    predicted = model.predict("usable_capacity_g_per_l", query).mean
+    return dict(zip(map(str, table.index), np.asarray(predicted, float).tolist(), strict=True))
+
+
+def of_learned(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return how far the model is from the simulation, and beside it from the table it learned from."""
+    done = [row for row in rows if "g_per_l" in row and np.isfinite(row["learned_g_per_l"])]
+    guess = np.array([row["learned_g_per_l"] for row in done])
+    found = {}
+    for name, column in (("simulation", "g_per_l"), ("table", "table_g_per_l")):
+        truth = np.array([row[column] for row in done])
+        found[name] = {
+            "bias_g_per_l": _short((guess - truth).mean()),
+            "mean_absolute_difference_g_per_l": _short(np.abs(guess - truth).mean()),
+            "correlation": _short(np.corrcoef(guess, truth)[0, 1]),
+        }
+    return found
+
+
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Draw, simulate, compare."""
+    """Draw, simulate or read, compare."""
     table = drawn(arguments.frameworks, arguments.seed)
+    if arguments.rows:
+        figures: dict[str, Any] = json.loads(arguments.rows.read_text(encoding="utf-8"))
+    else:
+        figures = simulated_figures(arguments, table)
+    if arguments.learned:
+        guesses = learned(table)
+        for row in figures["rows"]:
+            row["learned_g_per_l"] = round(guesses[row["framework"]], 3)
+        figures["learned"] = of_learned(figures["rows"])
+    return figures
+
+
+def simulated_figures(arguments: argparse.Namespace, table: pd.DataFrame) -> dict[str, Any]:
+    """Simulate the drawn frameworks and compare them with the table."""
     model = QUANTUM if arguments.refit else CLASSICAL
     question = Question(
         states=(),
@@ -112,7 +156,9 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         force_field=ForceField(
             arguments.framework, arguments.hydrogen, cutoff_angstrom=arguments.cutoff, tail=arguments.tail
         ),
-        effort=Effort(arguments.error, most_cycles=arguments.cycles, seed=arguments.seed),
+        effort=Effort(
+            arguments.error, exchanges=arguments.exchanges, most_cycles=arguments.cycles, seed=arguments.seed
+        ),
         models=(model,),
         blocking=False,
     )
@@ -126,6 +172,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "summary": summary(rows),
         "force_field": question.fields[model].describe(),
         "error": arguments.error,
+        "exchanges": arguments.exchanges,
         "seed": arguments.seed,
         "versions": {name: version(name) for name in ("hstore", "numpy", "raspalib", "core-mof")},
         "rows": rows,
@@ -138,12 +185,17 @@ def main() -> None:
     parser.add_argument("--frameworks", type=int, default=20, help="frameworks (default %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="(default %(default)s)")
     parser.add_argument("--error", type=float, default=0.02, help="95 %% error of an uptake (default %(default)s)")
+    parser.add_argument("--exchanges", type=float, default=2.0, help="least exchanges (default %(default)s)")
     parser.add_argument("--cycles", type=int, default=20_000, help="most cycles (default %(default)s)")
     parser.add_argument("--cutoff", type=float, default=12.0, help="cut-off, angstrom (default %(default)s)")
     parser.add_argument("--framework", choices=sorted(FRAMEWORK_SOURCES), default="uff")
     parser.add_argument("--hydrogen", choices=sorted(HYDROGEN_MODELS), default="fischer-77k")
     parser.add_argument("--refit", action="store_true", help="Feynman-Hibbs refitted for each pair")
     parser.add_argument("--tail", action="store_true", help="with tail corrections")
+    parser.add_argument(
+        "--rows", type=Path, help="JSON of an earlier run with the same draw: nothing is simulated"
+    )
+    parser.add_argument("--learned", action="store_true", help="compare the sorbent model with the simulation too")
     parser.add_argument("--workers", type=int, default=2, help="processes (default %(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
     arguments = parser.parse_args()
@@ -153,7 +205,7 @@ def main() -> None:
     if arguments.json:
         print(json.dumps(figures, indent=2))
         return
-    for name, value in figures["summary"].items():
+    for name, value in (figures["summary"] | {"learned": figures.get("learned")}).items():
         print(f"{name}: {value}")
 
 

@@ -59,6 +59,9 @@ class Effort:
     """Half-width of the 95 % interval of the number of molecules, as a share of it, above 0."""
     least_molecules: float = 0.5
     """An uptake below this number in the repeated cell needs no smaller error than ``error`` times this."""
+    exchanges: float = 2.0
+    """How often the molecules must have been exchanged with the gas, at least: a pore that fills slowly looks
+    settled long before it is."""
     most_cycles: int = 20_000
     """Cycles after which the result is given as not converged."""
     seed: int = 0
@@ -68,6 +71,7 @@ class Effort:
         """Refuse targets that nothing meets."""
         checked("error target of the Monte Carlo", self.error, above=0, high=1)
         checked("least_molecules", self.least_molecules, low=0)
+        checked("exchanges", self.exchanges, low=0)
         if self.most_cycles < 1:
             raise InputError(f"most_cycles must be at least 1, got {self.most_cycles}; 20000 is the default")
 
@@ -262,6 +266,8 @@ def _why_not(seen: Average, settled: FloatArray, cycles: int, effort: Effort) ->
         reason = (
             f"the samples are worth {seen.effective:.1f} independent ones, and {_LEAST_EFFECTIVE:g} are needed"
         )
+    elif (exchanged := float(np.abs(np.diff(settled)).sum()) / seen.mean) < effort.exchanges:
+        reason = f"the molecules were exchanged {exchanged:.2g} times, and {effort.exchanges:g} are needed"
     elif abs(drift := relative_drift(settled)) > effort.error:
         reason = f"the uptake still changes by {100 * drift:.2g} % from the first to the last third"
     else:
