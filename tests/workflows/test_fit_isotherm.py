@@ -108,6 +108,16 @@ def test_an_excess_maximum_is_refused_by_models_that_rise_and_fitted_with_a_volu
     assert (np.diff(rising) > 0).all()
 
 
+def test_total_uptakes_take_the_gas_beside_the_adsorbed_phase():
+    p = np.geomspace(0.1, 100.0, 30)
+    gas = np.asarray(gas_in_volume_wt_pct(0.9, pressure_bar=p, temperature_k=77.0))
+    noise = 0.01 * np.random.default_rng(0).standard_normal(30)
+    found = fit_isotherm(Points(77.0, "total", p, 0.5 * p / (1 + 0.1 * p) + gas + noise)).chosen
+    assert found.name == "Langmuir + volume"
+    assert found.estimates[-1].name == "gas_volume"
+    assert found.solution.theta == pytest.approx([5.0, 0.1, 0.9], rel=0.05)
+
+
 def test_modified_dubinin_astakhov_recovers_what_was_published():
     fit = fit_mda(ax21(35.0, 77.0, 113.0, 153.0, 213.0, 298.0, noise=0.03))
     assert fit.solution.theta == pytest.approx(AX21, rel=0.1)
