@@ -12,11 +12,16 @@ from click.testing import CliRunner
 
 from hstore.crystal import Crystal
 from hstore.settings import load_settings
+from hstore_models.physics.calibrated import Priced, fit_calibration, left_out
+from hstore_models.physics.potential import Potential
+from hstore_models.physics.reaction import KJ_PER_MOL_EV, PhaseEnergy
 from hstore_models.physics.relaxing import Relaxed, RelaxSettings
 from hstore_workflows.cli import main
+from hstore_workflows.physics import against_composition, enthalpy
 from hstore_workflows.physics.kept import Kept
-from hstore_workflows.physics.known_hydrides import known_reactions
+from hstore_workflows.physics.known_hydrides import KnownSet, known_reactions, lines
 from hstore_workflows.physics.phases import canonical, element, phase, published_phases
+from hstore_workflows.physics.pricing import PhaseRecord, PricedPhases, Pricing
 from hstore_workflows.physics.prototype_hydrides import ATOMS_MOST, crystals_to_relax, prototype_hydrides
 from hstore_workflows.physics.relaxation import relax_many
 
@@ -139,3 +144,69 @@ def test_the_set_is_small_cells_in_a_fixed_order():
     assert not any(1 in host.numbers for host in hosts)
     starts = crystals_to_relax(hydrides)
     assert len({crystal.key for crystal in starts}) == len(starts)
+
+
+def priced(count, error):
+    """The first known hydrides, as a potential would price them that is off by so much."""
+    return tuple(
+        Priced(one.formula, one.chemistry, one.reaction, one.measured_kj_per_mol_h2 + error(i), "p:1",
+               one.measured_kj_per_mol_h2)
+        for i, one in enumerate(known_reactions()[:count])
+    )  # fmt: skip
+
+
+def known_set(rows):
+    one = left_out(rows)
+    mean, std = one.kj_per_mol_h2, one.std_kj_per_mol_h2
+    identity = {"model": "Made", "weights_sha256": "0" * 64}
+    return KnownSet(identity, {}, rows, {"PdH": "lost"}, mean, std, mean, fit_calibration(rows))
+
+
+def test_figures_of_the_known_set_follow_from_its_rows():
+    rows = priced(14, lambda i: 10.0 + (-1) ** i)
+    found = known_set(rows).as_json()
+    assert found["errors"]["raw"]["all"]["bias"] == pytest.approx(10.0)
+    assert found["errors"]["constant"]["all"]["mae"] == pytest.approx(14 / 13, rel=1e-6)
+    assert found["loo_mae_kj_per_mol_h2"] < 3
+    assert found["spearman"] > 0.95
+    assert found["failed"] == {"PdH": "lost"}
+    text = "\n".join(lines([known_set(rows)]))
+    assert f"{found['loo_mae_kj_per_mol_h2']:.1f}" in text
+    assert "PdH: lost" in text
+
+
+def test_composition_models_see_nothing_of_the_left_out_system(monkeypatch):
+    monkeypatch.setattr(against_composition, "TREES", 5)
+    rows = priced(14, lambda _: 10.0)
+    found = against_composition.compare_with_composition(known_set(rows))
+    assert set(found) == set(against_composition.WAYS)
+    assert found["corrected potential"]["all"]["mae"] < 3
+    assert found["composition"]["all"]["mae"] > 5
+
+
+def test_the_steps_of_a_release_are_those_of_the_table(home, monkeypatch):
+    """Through the door with a potential whose energies are set: formation energies of the sodium alanates."""
+    energies = {"AlH4Na": -1.0, "AlH6Na3": -2.55, "HNa": -0.6, "AlH3": -0.05, "Na": 0.0, "Al": 0.0}
+
+    class Set(PricedPhases):
+        def __init__(self, pricing, home):
+            self.pricing, self.home, self.phases = pricing, home, {}
+            self.potential = Potential("set", "Set", "test 0", "0" * 64, None)
+            self.h2 = PhaseEnergy(0.0, self.potential.key)
+
+        def add(self, crystals):
+            for name, crystal in crystals.items():
+                relaxed = Relaxed(name, self.potential.key, energies[name], crystal, 1.0, 0.0, 1, 0.1)
+                energy = PhaseEnergy(energies[name], self.potential.key)
+                self.phases[name] = PhaseRecord(name, relaxed, None, energy, "")
+
+    monkeypatch.setattr(enthalpy, "PricedPhases", Set)
+    found = enthalpy.EnthalpyDesk(Pricing("set"), home, calibrate=False).record(enthalpy.Asked("NaAlH4", "NaAlH4"))
+    assert found["cause"] == ""
+    assert found["raw_kj_per_mol_h2"] == pytest.approx(0.15 * KJ_PER_MOL_EV)
+    assert [len(step) for step in (found["steps"], found["rivals"])] == [3, 5]
+    assert found["energy_above_products_ev_per_atom"] < 0
+    assert found["key"].startswith("set:")
+    assert any("step 3" in line for line in enthalpy.lines(found))
+    refused = enthalpy.EnthalpyDesk(Pricing("set"), home, calibrate=False).record(enthalpy.Asked("XeH2", "XeH2"))
+    assert "unknown phase" in refused["cause"]

@@ -93,7 +93,8 @@ class Calibration:
         kernel = covariance(self.rows, self.rows, self.log_parameters)
         kernel[np.diag_indices_from(kernel)] += _noise_variance(self.log_parameters)
         factor = np.linalg.cholesky(kernel)
-        return factor, np.linalg.solve(factor.T, np.linalg.solve(factor, _errors(self.rows)))
+        weights = np.linalg.solve(factor.T, np.linalg.solve(factor, _errors(self.rows)))
+        return np.asarray(factor), np.asarray(weights)
 
     def predict(self, reactions: Sequence[Priced]) -> Calibrated:
         """Correct reactions priced by the same potential.

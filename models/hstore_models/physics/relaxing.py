@@ -242,11 +242,12 @@ class _Relaxation:
         from ase.filters import FrechetCellFilter
         from ase.optimize import FIRE, LBFGS
 
-        moving = self.atoms if self.limits.fixed_cell else FrechetCellFilter(self.atoms)
+        moving: Any = self.atoms if self.limits.fixed_cell else FrechetCellFilter(self.atoms)
+        silent: Any = None
         first = max(1, round(self.limits.steps * _FIRST_SHARE))
         taken = 0
         for optimizer, most in ((LBFGS, first), (FIRE, self.limits.steps - first)):
-            with optimizer(moving, logfile=None, maxstep=_LONGEST_STEP) as path:
+            with optimizer(moving, logfile=silent, maxstep=_LONGEST_STEP) as path:
                 for steps, done in enumerate(path.irun(fmax=self.limits.force_most_ev_per_angstrom, steps=most)):
                     cause = self._broken()
                     if cause or done:

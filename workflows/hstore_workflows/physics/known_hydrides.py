@@ -48,7 +48,7 @@ def known_reactions() -> tuple[KnownReaction, ...]:
     hydrides = curated_table("hydrides").frame.set_index("formula")
     found = []
     for row in curated_table("hydride_reactions").frame.to_dict("records"):
-        measured = hydrides.loc[str(row["enthalpy_of"])]
+        measured: Any = hydrides.loc[str(row["enthalpy_of"])]
         found.append(
             KnownReaction(
                 str(row["formula"]),

@@ -40,7 +40,7 @@ def published_phases() -> Mapping[str, Crystal]:
     """
     from hstore_data.curated import curated_table
 
-    rows = curated_table("hydride_phases").frame.to_dict("records")
+    rows: list[dict[str, Any]] = curated_table("hydride_phases").frame.to_dict("records")  # type: ignore[assignment]
     return {canonical(str(row["formula"])): _crystal(row) for row in rows}
 
 

@@ -26,7 +26,7 @@ def _names(_context: click.Context, _option: click.Parameter, value: str) -> tup
     "--potential",
     "potentials",
     callback=_names,
-    default="chgnet",
+    default="sevennet",
     show_default=True,
     metavar="NAME,..",
     help="chgnet, sevennet, sevennet-l3i5 or module:factory.",
