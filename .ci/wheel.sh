@@ -26,5 +26,7 @@ test -s out/report.html && test "$(wc -l <out/candidates.csv)" = 4 && test "$(wc
 "$hstore" fetch prototypes --types rutile --elements Mg --features tier-1 --features-out features.csv
 test "$(wc -l <features.csv)" -ge 2
 "$hstore" describe mine.csv --features magpie --json | grep -q '"described": 3'
+if "$scratch/venv/bin/python" -c 'import torch' 2>/dev/null; then echo "the default install has torch"; exit 1; fi
+{ "$hstore" physics enthalpy MgH2 2>&1 || true; } | grep -qF "hstore[mlip]"
 "$scratch/venv/bin/python" -c 'import hstore_api.app as a; assert a.create_app().title'
 echo "wheel: installed into a fresh environment and run beside the user's own models.py, api.py and data/"
