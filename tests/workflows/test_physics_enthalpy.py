@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from importlib.util import find_spec
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
 from hstore.crystal import Crystal
 from hstore.settings import load_settings
+from hstore_data.catalog import get_card
+from hstore_data.computed import computed_hydrides
 from hstore_models.physics.calibrated import Priced, fit_calibration, left_out
 from hstore_models.physics.potential import Potential
 from hstore_models.physics.reaction import KJ_PER_MOL_EV, PhaseEnergy
 from hstore_models.physics.relaxing import Relaxed, RelaxSettings
 from hstore_workflows.cli import main
 from hstore_workflows.physics import against_composition, enthalpy
+from hstore_workflows.physics.hydride_set import NOT_REACHED, HydrideSet, _Scores
 from hstore_workflows.physics.kept import Kept
 from hstore_workflows.physics.known_hydrides import KnownSet, known_reactions, lines
 from hstore_workflows.physics.phases import canonical, element, phase, published_phases
@@ -210,3 +215,60 @@ def test_the_steps_of_a_release_are_those_of_the_table(home, monkeypatch):
     assert any("step 3" in line for line in enthalpy.lines(found))
     refused = enthalpy.EnthalpyDesk(Pricing("set"), home, calibrate=False).record(enthalpy.Asked("XeH2", "XeH2"))
     assert "unknown phase" in refused["cause"]
+
+
+def test_the_shipped_set_is_read_without_a_potential(tmp_path):
+    frame, card = computed_hydrides(), get_card("computed_hydrides")
+    assert len(frame) == card.rows
+    assert set(frame.columns) == set(card.columns)
+    relaxed = frame[frame["cause"] == ""]
+    assert len(relaxed) >= 1000
+    assert (frame["potential"] == frame["potential"].iloc[0]).all()
+    assert frame["material_id"].is_unique
+    assert (relaxed["force_most_ev_per_angstrom"] <= 0.1).all()
+    assert (relaxed["std_kj_per_mol_h2"].dropna() > 0).all()
+    assert (frame[frame["cause"] != ""]["desorption_enthalpy_kj_per_mol_h2"].isna()).all()
+    answer = run("hydride-set", "--formula", "MgH2", "--out", str(tmp_path / "mg.csv"), "--json")
+    assert answer.exit_code == 0, answer.output
+    rutile = pd.read_csv(tmp_path / "mg.csv").set_index("structure_type").loc["rutile"]
+    assert rutile["desorption_enthalpy_kj_per_mol_h2"] == pytest.approx(74.4, abs=15)
+    assert json.loads(answer.stdout)["rows"] == len(pd.read_csv(tmp_path / "mg.csv"))
+    assert "MgH2" in run("hydride-set", "--formula", "MgH2").output
+
+
+def test_rows_of_the_set_are_priced_and_failures_keep_their_cause(home):
+    """A made potential: MgH2 and its element are done, one hydride has failed, one was not reached."""
+    chosen = {"MgH2": -9.0, "CaH2": -9.5}
+    hydrides = [h for h in prototype_hydrides() if h.structure_type == "rutile"][:3]
+    found = HydrideSet(hydrides)
+    first, second, third = hydrides
+    potential = Potential("made", "Made", "test 0", "0" * 64, None)
+    metal = next(symbol for symbol in first.crystal.symbols if symbol != "H")
+    units = len(first.crystal) / 3
+    for crystal, energy, cause in (
+        (first.crystal, chosen["MgH2"] * units, ""),
+        (second.crystal, math.nan, "the cell exploded"),
+        (element(metal), -1.5 * len(element(metal)), ""),
+    ):
+        found.relaxed[crystal.key] = Relaxed(
+            crystal.formula, potential.key, energy, crystal, 1.0, 0.05, 3, 0.5, cause
+        )
+
+    class Set(PricedPhases):
+        def __init__(self):
+            self.pricing, self.home, self.phases = Pricing("made"), home, {}
+            self.potential, self.h2 = potential, PhaseEnergy(-6.6, potential.key)
+
+        def add(self, crystals):
+            assert not crystals or all(len(crystal) > ATOMS_MOST for crystal in crystals.values())
+
+    rows = [replace(row, potential=potential.key) for row in priced(14, lambda _: 10.0)]
+    scores = _Scores(found, Set(), fit_calibration(rows))
+    good, bad, missing = (scores.row(hydride) for hydride in (first, second, third))
+    assert good["cause"] == ""
+    assert good["enthalpy_to_elements_kj_per_mol_h2"] == pytest.approx((9.0 - 1.5 - 6.6) * KJ_PER_MOL_EV)
+    assert good["first_step_raw_kj_per_mol_h2"] == pytest.approx(good["enthalpy_to_elements_kj_per_mol_h2"])
+    assert good["desorption_enthalpy_kj_per_mol_h2"] < good["first_step_raw_kj_per_mol_h2"]
+    assert bad["cause"] == "the cell exploded"
+    assert "desorption_enthalpy_kj_per_mol_h2" not in bad
+    assert missing["cause"] == NOT_REACHED

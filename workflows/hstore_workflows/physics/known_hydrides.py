@@ -209,6 +209,14 @@ def lines(found: Sequence[KnownSet]) -> list[str]:
             errors = record["errors"][name]
             text.append(f"  MAE {words:<29}{errors['all']['mae']:6.1f}  {errors['window']['mae']:6.1f}")
         text.append(f"  Spearman {record['spearman']:.3f} (raw {record['raw_spearman']:.3f})")
+        text.append("  MAE by chemistry: hydride left out, chemistry left out")
+        text += [
+            f"  {name:<14}{kind['loo']['mae']:6.1f}{kind['chemistry_out']['mae']:8.1f}  of {kind['loo']['n']}"
+            for name, kind in record["chemistries"].items()
+        ]
+        text.append(
+            f"  {record['within_one_std']:.0%} of the measured lie within one standard deviation, hydride left out"
+        )
         text.append(f"  {'':12}{'measured':>9}{'raw':>8}{'corrected':>11}{'std':>6}  (row left out)")
         text += [
             f"  {row['formula']:<14}{row['measured_kj_per_mol_h2']:7.1f}{row['raw_kj_per_mol_h2']:8.1f}"
