@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 )
 @click.option("--weights", type=click.Path(path_type=Path), help="Weights file of a module:factory.")
 @click.option("--sha256", help="Checksum that the weights must have.")
-@click.option("--force", type=click.FloatRange(min=0, min_open=True), default=0.03, show_default=True)
+@click.option(
+    "--force",
+    type=click.FloatRange(min=0, min_open=True),
+    default=0.03,
+    show_default=True,
+    help="Largest force left, eV/angstrom.",
+)
 @click.option("--steps", type=click.IntRange(min=1), default=300, show_default=True, help="Steps at most.")
 @click.option(
     "--seconds",
