@@ -266,6 +266,7 @@ def test_rows_of_the_set_are_priced_and_failures_keep_their_cause(home):
     scores = _Scores(found, Set(), fit_calibration(rows))
     good, bad, missing = (scores.row(hydride) for hydride in (first, second, third))
     assert good["cause"] == ""
+    assert good["host_computed"]
     assert good["enthalpy_to_elements_kj_per_mol_h2"] == pytest.approx((9.0 - 1.5 - 6.6) * KJ_PER_MOL_EV)
     assert good["first_step_raw_kj_per_mol_h2"] == pytest.approx(good["enthalpy_to_elements_kj_per_mol_h2"])
     assert good["desorption_enthalpy_kj_per_mol_h2"] < good["first_step_raw_kj_per_mol_h2"]

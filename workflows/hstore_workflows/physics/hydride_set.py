@@ -192,6 +192,7 @@ class _Scores:
             "structure_type": hydride.structure_type,
             "family": hydride.family,
             "alloy_class": hydride.alloy_class,
+            "host_computed": self._host_computed(hydride),
             "potential": self.phases.potential.key,
             "cause": NOT_REACHED if relaxed is None else relaxed.cause,
         }
@@ -205,6 +206,10 @@ class _Scores:
             return row | self._prices(hydride, own)
         except HstoreError as error:
             return row | {"cause": str(error)}
+
+    def _host_computed(self, hydride: PrototypeHydride) -> bool:
+        """Tell whether the metal it leaves is among the rivals; salts leave elements and binary hydrides."""
+        return hydride.host is None or canonical(hydride.host.formula) in self.energies
 
     def _prices(self, hydride: PrototypeHydride, own: PhaseEnergy) -> dict[str, Any]:
         name = canonical(hydride.formula)
