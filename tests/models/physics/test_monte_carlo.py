@@ -83,6 +83,18 @@ def test_a_run_that_is_not_given_time_says_so():
     assert found.molecules > 0
 
 
+def test_molecules_must_have_been_exchanged():
+    found = simulate(
+        SPARSE,
+        pressure_bar=20.0,
+        temperature_k=77.0,
+        force_field=SHORT,
+        effort=Effort(error=1.0, exchanges=1e4, most_cycles=300),
+    )
+    assert "the molecules were exchanged" in found.cause
+    assert "and 10000 are needed" in found.cause
+
+
 def test_blocked_spheres_stay_empty():
     middle = (0.7, 0.6, 0.6, 30.0)
     found = simulate(
