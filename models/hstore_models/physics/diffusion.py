@@ -185,7 +185,7 @@ def move(crystal: Crystal, ion: str, temperature_k: float, potential: Potential,
     began = time.monotonic()
     atoms = _supercell(crystal, how)
     movers = np.flatnonzero([symbol == element for symbol in atoms.get_chemical_symbols()])
-    formula, volume = str(atoms.symbols), float(atoms.get_volume())
+    formula, volume = atoms.get_chemical_formula(), float(atoms.get_volume())
     samples: tuple[float, ...] = ()
     msd = mean = lasted = math.nan
     try:
