@@ -53,6 +53,10 @@ bench: $(VENV)/.dev ## Run the benchmarks, JSON into runs/bench
 	@cat runs/bench/batch_forecast.json
 	$(BIN)/python benchmarks/fit_pct.py --json > runs/bench/fit_pct.json
 	@cat runs/bench/fit_pct.json
+	$(BIN)/python benchmarks/fit_isotherm.py --json > runs/bench/fit_isotherm.json
+	@cat runs/bench/fit_isotherm.json
+	$(BIN)/python benchmarks/barriers.py --json > runs/bench/barriers.json
+	@cat runs/bench/barriers.json
 
 .PHONY: soak
 soak: $(VENV)/.dev ## Ask the service all that its contract allows, and kill it, workers and campaigns at work

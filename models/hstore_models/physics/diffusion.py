@@ -345,7 +345,7 @@ def _kinisi() -> tuple[Any, Any]:
             scipp, kinisi = import_module("scipp"), import_module("kinisi.analyze")  # the lock has neither
     except ImportError as error:
         raise MissingExtraError(
-            "diffusion coefficients need kinisi, which is not installed; run: pip install 'hstore[mlip]' kinisi"
+            "diffusion coefficients need kinisi, which is not installed; run: pip install 'hstore[mlip]'"
         ) from error
     return kinisi.DiffusionAnalyzer, scipp
 
