@@ -86,12 +86,13 @@ lock: $(VENV)/.dev ## Renew the lock files after a change of dependencies
 clean: ## Remove the environment and everything generated
 	rm -rf $(VENV) build dist runs .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-# uv installs in a tenth of pip's time; where it cannot be had, pip reads the same lock file.
+# uv installs in a tenth of pip's time; where it cannot be had, pip reads the same lock file. Both compile what they
+# install: without, each process would compile the libraries anew where Python may not write beside them.
 define install
 	@$(BIN)/uv --version >/dev/null 2>&1 || \
 		$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/installer.lock || true
 	@echo "installing $(1)"; \
-	if $(BIN)/uv --version >/dev/null 2>&1; then installer="$(BIN)/uv pip install -q --python $(BIN)/python"; \
+	if $(BIN)/uv --version >/dev/null 2>&1; then installer="$(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python"; \
 	else installer="$(BIN)/pip install -q --disable-pip-version-check"; fi; \
 	$$installer --require-hashes -r $(1) && $$installer --no-deps -e .
 endef

@@ -121,7 +121,10 @@ def strange_elements_in_folds(amounts: Sequence[dict[str, float]], folds: NDArra
 
 def _holding_rare(amounts: Sequence[dict[str, float]], element_rows: dict[str, int]) -> NDArray[np.bool_]:
     frequent = {el for el, rows in element_rows.items() if rows >= MIN_ROWS_PER_ELEMENT} | {"H"}
-    return np.array([not frequent.issuperset(row) for row in amounts], dtype=bool)
+    rare = set().union(*amounts) - frequent
+    if not rare:
+        return np.zeros(len(amounts), dtype=bool)
+    return np.array([not rare.isdisjoint(row) for row in amounts], dtype=bool)
 
 
 def _element_rows(amounts: Sequence[dict[str, float]]) -> dict[str, int]:

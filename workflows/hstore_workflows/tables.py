@@ -149,12 +149,24 @@ def check_table(frame: pd.DataFrame, *, formulas: bool = True, temperatures: boo
     temperature_from = _other_temperature(frame) if temperatures else ""
     if temperature_from:
         numbers["temperature_k"] = _kelvin(frame, temperature_from)
+    amounts, notes, rejects, usable = _judged(text.tolist(), causes, formulas=formulas)
+    kept = frame.assign(**numbers)[usable].reset_index(drop=True)
+    if column and column != "formula":
+        kept["formula"] = kept[column]
+    return UserTable(kept, amounts, notes, rejects, temperature_from)
+
+
+def _judged(
+    texts: list[str], causes: list[str], *, formulas: bool
+) -> tuple[list[dict[str, float]], list[str], list[RejectedRow], NDArray[np.bool_]]:
+    """Read formulas; return amounts and notes of usable rows, the others with causes, and which are usable."""
+    plain = read_plain(texts).rows() if formulas else [{} for _ in texts]
+    if not any(causes) and min(map(len, plain), default=0) > 1:  # nothing is to be said of any row
+        return plain, [""] * len(plain), [], np.ones(len(plain), dtype=bool)
     amounts: list[dict[str, float]] = []
     notes: list[str] = []
     rejects: list[RejectedRow] = []
-    usable = np.zeros(len(frame), dtype=bool)
-    texts: list[str] = text.tolist()
-    plain = read_plain(texts).rows() if formulas else [{} for _ in texts]
+    usable = np.zeros(len(texts), dtype=bool)
     for place, (formula, found, cause) in enumerate(zip(texts, plain, causes, strict=True)):
         noted = ""
         if formulas and (not found or found.keys() == {"H"}):
@@ -169,10 +181,7 @@ def check_table(frame: pd.DataFrame, *, formulas: bool = True, temperatures: boo
         usable[place] = True
         amounts.append(found)
         notes.append(noted)
-    kept = frame.assign(**numbers)[usable].reset_index(drop=True)
-    if column and column != "formula":
-        kept["formula"] = kept[column]
-    return UserTable(kept, amounts, notes, rejects, temperature_from)
+    return amounts, notes, rejects, usable
 
 
 def host_formula(formula: str) -> ParsedFormula:

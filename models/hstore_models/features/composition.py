@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import chain
+from operator import methodcaller
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,6 +34,16 @@ SYMBOLS: tuple[str, ...] = ("", *ATOMIC_MASS_G_PER_MOL)
 ATOMIC_NUMBER: dict[str, int] = {symbol: z for z, symbol in enumerate(SYMBOLS) if z}
 """Atomic number by element symbol, hydrogen to lawrencium."""
 
+
+class _Numbers(dict[str, int]):
+    """Atomic numbers in which an unknown element has 0."""
+
+    def __missing__(self, _symbol: str) -> int:
+        return 0
+
+
+_NUMBERS = _Numbers(ATOMIC_NUMBER)
+_VALUES = methodcaller("values")
 _FEW_ROWS = 16
 """Rows up to which the steps of Python cost more than the sums."""
 
@@ -67,14 +78,16 @@ class CompositionBatch:
                 number of at least ``MIN_AMOUNT``; the message says which row.
         """
         counts = np.fromiter(map(len, amounts), dtype=np.intp, count=len(amounts))
-        numbers = [ATOMIC_NUMBER.get(symbol, 0) for symbol in chain.from_iterable(amounts)]
-        given = np.array(list(chain.from_iterable(row.values() for row in amounts)), dtype=np.float64)
-        if not (counts.all() and all(numbers) and ((given >= MIN_AMOUNT) & (given < np.inf)).all()):
+        total = int(counts.sum())
+        symbols, values = chain.from_iterable(amounts), chain.from_iterable(map(_VALUES, amounts))
+        numbers = np.fromiter(map(_NUMBERS.__getitem__, symbols), dtype=np.intp, count=total)
+        given = np.fromiter(values, dtype=np.float64, count=total)
+        if not (counts.all() and numbers.all() and ((given >= MIN_AMOUNT) & (given < np.inf)).all()):
             for index, row in enumerate(amounts):
                 cause = _defect(row)
                 if cause:
                     raise FormulaError(f"row {index} ({dict(row)!r}): {cause}")
-        return _padded(counts, np.array(numbers, dtype=np.intp), given)
+        return _padded(counts, numbers, given)
 
     @classmethod
     def from_formulas(cls, formulas: Sequence[str]) -> tuple[CompositionBatch, list[RejectedFormula]]:

@@ -196,7 +196,9 @@ def _write(
             if writer is None:
                 files.append(folder / f"{stem}.parquet")
                 scratch = stack.enter_context(first_of(files[0]))
-                writer = stack.enter_context(pq.ParquetWriter(scratch, table.schema, compression="zstd"))
+                texts = [field.name for field in table.schema if str(field.type) in {"string", "large_string"}]
+                writing = pq.ParquetWriter(scratch, table.schema, compression="zstd", use_dictionary=texts)
+                writer = stack.enter_context(writing)
             writer.write_table(table.cast(writer.schema))
             candidates += len(scored)
     rejected = pd.concat(rejects, ignore_index=True)

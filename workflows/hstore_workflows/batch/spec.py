@@ -118,7 +118,7 @@ class Batch(Part):
     """The candidates."""
     shard_rows: Annotated[int, Field(ge=1, le=10_000_000)] = 50_000
     """Candidates of a shard, which is done as a whole or again."""
-    chunk_rows: Annotated[int, Field(ge=1, le=100_000)] = 4_000
+    chunk_rows: Annotated[int, Field(ge=1, le=100_000)] = 8_000
     """Candidates predicted together; bounds the memory of a worker."""
     top: Annotated[int, Field(ge=1, le=1_000_000)] = 1_000
     """Candidates of the ranked list."""

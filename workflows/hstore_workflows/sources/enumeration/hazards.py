@@ -100,6 +100,8 @@ def remarks(amounts: Mapping[str, float]) -> Remarks:
         amounts: amount of each element, any unit.
     """
     found = _remarks_on(tuple(filter(_remarkable().__contains__, amounts)))
+    if _GAS_FORMERS.isdisjoint(amounts):
+        return found
     gases = _gas_notes(amounts)
     return replace(found, safety=(*found.safety, *gases)) if gases else found
 
@@ -128,8 +130,6 @@ def _gas_notes(amounts: Mapping[str, float]) -> list[str]:
     B2H6 from borohydrides of electronegative cations (Welchman and Thonhauser, arXiv:1704.07884), NH3 from amides,
     H2S from sulfides and moisture (Yersak et al. 2022, doi:10.3389/fenrg.2022.882508).
     """
-    if _GAS_FORMERS.isdisjoint(amounts):
-        return []
     notes = []
     metals = {element: amount for element, amount in amounts.items() if element not in _NONMETALS}
     hydrogen, boron = amounts.get("H", 0.0), amounts.get("B", 0.0)
