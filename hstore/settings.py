@@ -101,6 +101,11 @@ class Settings(BaseSettings):
         return self.home / "features"
 
     @property
+    def physics_dir(self) -> Path:
+        """Folder of the relaxations and vibrations that were computed."""
+        return self.home / "physics"
+
+    @property
     def fetch_dir(self) -> Path:
         """Folder of the pages of unfinished fetches."""
         return self.home / "fetch"

@@ -30,6 +30,8 @@ from hstore_workflows.jobs.start import start_job
 from hstore_workflows.jobs.worker import Worker
 from tests.workflows.tiny_jobs import TINY, drop_journal
 
+pytestmark = pytest.mark.long
+
 EVERYTHING = Scope(everything=True)
 KINDS = {"tiny": TINY}
 SCRIPT = Path(__file__).with_name("tiny_jobs.py")

@@ -13,8 +13,8 @@ KEPT = ("models", "added_rows", "campaigns", "jobs")
 campaigns, and what jobs left."""
 
 LEFT_OUT = (
-    "features", "fetch", "data", "workers", "tuning.sqlite", "hstore.sqlite", "campaigns.sqlite", "jobs.sqlite",
-    "secret.key",
+    "features", "physics", "fetch", "data", "workers", "tuning.sqlite", "hstore.sqlite", "campaigns.sqlite",
+    "jobs.sqlite", "secret.key",
 )  # fmt: skip
 """What is not copied: what can be computed or fetched again, locks of workers, databases, whose rows are copied
 instead, and the key of the pages' sessions, which is made anew."""

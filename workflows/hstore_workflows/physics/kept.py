@@ -41,7 +41,7 @@ class Kept:
     @classmethod
     def of(cls, home: Settings, potential: str, settings: RelaxSettings) -> Kept:
         """Return the folder for a potential below the home folder; it is made when first written."""
-        return cls(home.home / "physics" / potential.replace(":", "-").replace("/", "-"), potential, settings)
+        return cls(home.physics_dir / potential.replace(":", "-").replace("/", "-"), potential, settings)
 
     def read(self, crystal: Crystal) -> Relaxed | None:
         """Return the kept record of a crystal, or None; one that ended at lower limits does not count."""

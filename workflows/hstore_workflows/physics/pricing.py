@@ -143,7 +143,7 @@ class PricedPhases:
             return VibrationalEnergy(0.0, 0.0, temperature, 0.0)
         content = json.dumps([1, relaxed.crystal.key, relaxed.potential, kind, temperature])
         name = hashlib.sha256(content.encode()).hexdigest()
-        path = self.home.home / "physics" / "vibrations" / name[:2] / f"{name[:32]}.json"
+        path = self.home.physics_dir / "vibrations" / name[:2] / f"{name[:32]}.json"
         try:
             return VibrationalEnergy(**json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):  # absent or cut off: computed anew
