@@ -173,7 +173,7 @@ def _calculator() -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about a name of SciPy that has moved
-            from bvlain import Lain  # type: ignore[import-untyped, unused-ignore]
+            from bvlain import Lain
     except ImportError as error:
         raise MissingExtraError(
             "migration barriers need BVlain, which is not installed; run: pip install 'hstore[barriers]'"

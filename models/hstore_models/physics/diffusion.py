@@ -332,10 +332,10 @@ def _seeded(seed: int) -> Iterator[Any]:
     """Seed numpy's global state, which the samples of emcee follow, and give it back."""
     before = np.random.get_state()  # noqa: NPY002 - the library uses no other
     try:
-        np.random.seed(seed)  # noqa: NPY002
+        np.random.seed(seed)  # noqa: NPY002 - as above
         yield np.random.RandomState(seed)
     finally:
-        np.random.set_state(before)  # noqa: NPY002
+        np.random.set_state(before)  # noqa: NPY002 - as above
 
 
 def _kinisi() -> tuple[Any, Any]:

@@ -58,7 +58,7 @@ class PoreGeometry:
     """That volume for each mass, cm3/g."""
     lcd_A: float  # noqa: N815 - the name of the column in tables of sorbents
     """Diameter of the largest sphere inside, angstrom."""
-    pld_A: float  # noqa: N815 - as above
+    pld_A: float  # noqa: N815 - the name of the column in tables of sorbents
     """Diameter of the largest sphere that can go through, angstrom."""
     displaced_angstrom: float
     """Largest displacement of an atom that was needed, angstrom; 0 for the structure as given."""

@@ -108,7 +108,9 @@ def test_settings_that_cannot_end_are_refused():
 
 
 def test_an_energy_that_is_no_number_is_the_cause():
-    answer = lambda atoms: (math.nan, np.zeros((len(atoms), 3)), np.zeros(6))  # noqa: E731
+    def answer(atoms):
+        return math.nan, np.zeros((len(atoms), 3)), np.zeros(6)
+
     found = relax(ALLOY, potential(answer))
     assert "no number" in found.cause
     assert found.as_json()["energy_ev"] is None
@@ -144,7 +146,9 @@ def test_a_calculator_that_fails_is_the_cause():
 
 
 def test_limits_of_steps_and_of_time_are_told():
-    forever = lambda atoms: (0.0, np.ones((len(atoms), 3)) * 0.2, np.zeros(6))  # noqa: E731
+    def forever(atoms):
+        return 0.0, np.ones((len(atoms), 3)) * 0.2, np.zeros(6)
+
     found = relax(ALLOY, potential(forever), RelaxSettings(steps=10))
     assert found.cause == f"{OUT_OF_TIME} 10 steps"
     slow = relax(ALLOY, potential(forever), RelaxSettings(seconds=1e-6))

@@ -75,7 +75,7 @@ def _of_pygaps(
     starts: Callable[[float, float, float], Sequence[Sequence[float]]],
 ) -> IsothermModel:
     try:
-        from pygaps.modelling import get_isotherm_model  # type: ignore[import-untyped, unused-ignore]
+        from pygaps.modelling import get_isotherm_model
     except ImportError as error:
         raise MissingExtraError(
             "isotherm models need pyGAPS, which is not installed; run: pip install 'hstore[isotherms]'"

@@ -80,7 +80,12 @@ def element(symbol: str) -> Crystal:
         return _from_aflow(symbol, _FROM_AFLOW[symbol])
     try:
         atoms = bulk(symbol)
-    except (ValueError, RuntimeError, NotImplementedError, KeyError) as error:
+    except (
+        ValueError,
+        RuntimeError,
+        NotImplementedError,
+        KeyError,
+    ) as error:  # ASE's, for elements it cannot build
         raise InputError(
             f"there is no crystal structure of {symbol} to compute ({error}); give the enthalpy against phases "
             "without it"
