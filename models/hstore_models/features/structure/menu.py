@@ -31,6 +31,9 @@ _MENU: dict[str, tuple[str, ...]] = {
     "soap": ("SOAP",),
     "interstices": ("INTERSTICES",),
     "curvature": ("CURVATURE",),
+    "zeo_pores": ("PORES",),
+    "adsorption": ("ADSORPTION",),
+    "ion_barriers": ("BARRIERS",),
     "matminer_rest": ("FEATURIZERS",),
 }
 """Module of this package -> names in it: featurizers, or tuples of them."""
@@ -38,7 +41,7 @@ _MENU: dict[str, tuple[str, ...]] = {
 _TIERS = {
     1: "about a millisecond a crystal",
     2: "some to some hundred milliseconds",
-    3: "matminer itself, up to minutes",
+    3: "physics of frameworks and ions, and matminer itself: up to minutes",
 }
 _BY_MATMINER = 3
 _MODULE_PREFIX = re.compile(r"[a-z_.]+:(?=\w)")
@@ -97,7 +100,7 @@ def describe_menu() -> str:
 
 
 def _row(featurizer: StructureFeaturizer) -> str:
-    if featurizer.tier == _BY_MATMINER:
+    if featurizer.tier == _BY_MATMINER and featurizer.matminer:
         peer = "computed by it"
     elif featurizer.matminer:
         within = f"within {featurizer.tolerance:g}" if featurizer.tolerance else "exactly"
