@@ -1,7 +1,7 @@
 """Uptake of a framework from Monte Carlo: excess, absolute and total, each per mass and per volume, with errors.
 
 The simulation counts all molecules in the pores: the *total* uptake. Subtracting the gas that the helium volume of
-the pores would hold gives the *excess* that a balance shows (Talu and Myers 2001, doi 10.1002/aic.690470512).
+the pores would hold gives the *excess* that a balance shows (Talu and Myers 2001, doi 10.1002/aic.690470521).
 Adding the gas of the adsorbed phase alone gives the *absolute* uptake; the adsorbed phase is taken as the part of
 the helium volume where the framework holds a molecule by more than kT. In narrow pores at 77 K that is nearly all
 of it, in wide ones or at room temperature little.

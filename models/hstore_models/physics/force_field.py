@@ -80,7 +80,9 @@ HYDROGEN_MODELS = {
     for model in (
         HydrogenModel("buch", LennardJones(34.2, 2.96), "doi 10.1063/1.466854"),
         HydrogenModel("fischer-77k", LennardJones(30.1, 3.064), "doi 10.1002/cphc.200900459", 77.0),
-        HydrogenModel("michels", LennardJones(36.7, 2.958), "doi 10.1016/0031-8914(60)90132-X"),
+        HydrogenModel(
+            "michels", LennardJones(36.7, 2.958), "Michels, de Graaff and Ten Seldam, Physica 26 (1960) 393"
+        ),
     )
 }
 """Models of hydrogen: Buch 1994, of clusters; Michels, de Graaff and Ten Seldam 1960, of the gas; and Fischer,
@@ -90,7 +92,8 @@ FRAMEWORK_SOURCES = {"uff": "doi 10.1021/ja00051a040", "dreiding": "doi 10.1021/
 """Generic parameters of framework atoms by name; ``dreiding`` takes from ``uff`` the elements it lacks."""
 
 HELIUM = LennardJones(10.9, 2.64)
-"""Helium, whose void fraction gives the pore volume of excess uptakes; doi 10.1002/aic.690470512."""
+"""Helium, whose void fraction gives the pore volume of excess uptakes (Talu and Myers 2001, doi
+10.1002/aic.690470521)."""
 
 
 def hydrogen_model(name: str) -> HydrogenModel:
@@ -156,7 +159,7 @@ def feynman_hibbs_square_angstrom2(temperature_k: float, reduced_mass_g_per_mol:
 
 @dataclass(frozen=True)
 class FeynmanHibbs:
-    """A pair with the quadratic Feynman-Hibbs correction, doi 10.1063/1.436889.
+    """A pair with the quadratic correction of Feynman and Hibbs (Quantum Mechanics and Path Integrals, 1965).
 
     U(r) + s (U''(r) + 2 U'(r)/r) with s = hbar^2 / (24 m k T). Good where s is small beside the square of the
     width of the well: for hydrogen above about 50 K.
