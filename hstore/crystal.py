@@ -15,7 +15,7 @@ import numpy as np
 
 from hstore.elements import ATOMIC_MASS_G_PER_MOL, SYMBOLS
 from hstore.errors import InputError
-from hstore.formula import formula_text
+from hstore.formula import written_formula
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -149,8 +149,8 @@ class Crystal:
 
     @property
     def formula(self) -> str:
-        """Formula of the cell's content, in the order of atomic numbers."""
-        return formula_text(self.amounts)
+        """Formula of the cell's content, as chemists write it."""
+        return written_formula(self.amounts)
 
     @cached_property
     def key(self) -> str:

@@ -18,10 +18,14 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from hstore.elements import ATOMIC_MASS_G_PER_MOL
 from hstore.errors import FormulaError
 from hstore.formula_notes import clean, is_hydrate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MAX_FORMULA_LENGTH = 500
 """Longest formula accepted, characters; real ones stay far below."""
@@ -29,6 +33,13 @@ MAX_FORMULA_LENGTH = 500
 MAX_CANONICAL_AMOUNT = 300
 """Largest integer in a canonical formula; fractions of integers up to it differ by more than 1e-5."""
 
+_WRITTEN_ORDER = (
+    "Rn Xe Kr Ar Ne He Fr Cs Rb K Na Li Ra Ba Sr Ca Mg Be "
+    "Lr No Md Fm Es Cf Bk Cm Am Pu Np U Pa Th Ac Lu Yb Tm Er Ho Dy Tb Gd Eu Sm Pm Nd Pr Ce La Y Sc "
+    "Hf Zr Ti Ta Nb V W Mo Cr Re Tc Mn Os Ru Fe Ir Rh Co Pt Pd Ni Au Ag Cu Hg Cd Zn "
+    "Tl In Ga Al B Pb Sn Ge Si C Bi Sb As P N H Po Te Se S O At I Br Cl F"
+)
+_PLACE = {symbol: place for place, symbol in enumerate(_WRITTEN_ORDER.split())}
 _MAX_AMOUNT = 1e6
 _DECIMALS = 5
 _EXACT = 1e-6
@@ -110,6 +121,15 @@ def parse_amounts(text: str) -> dict[str, float]:
 def formula_text(amounts: dict[str, float]) -> str:
     """Write amounts as a formula, in the order given, with at most six significant digits."""
     return "".join(el + ("" if n == 1 else f"{n:.6g}") for el, n in amounts.items())
+
+
+def written_formula(amounts: Mapping[str, float]) -> str:
+    """Write amounts as chemists do: MgH2, NaAlH4, Mg2FeH6, LaNi5H6, NH3, H2O.
+
+    Elements stand in the sequence of the IUPAC (Nomenclature of Inorganic Chemistry, Recommendations 2005, table
+    VI), the most electronegative last; hydrogen is between nitrogen and polonium in it.
+    """
+    return formula_text({element: amounts[element] for element in sorted(amounts, key=_PLACE.__getitem__)})
 
 
 def canonical_formula(amounts: dict[str, float]) -> str:

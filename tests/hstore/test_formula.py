@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymatgen.core import Composition, Element
 
-from hstore.elements import ATOMIC_MASS_G_PER_MOL
+from hstore.elements import ATOMIC_MASS_G_PER_MOL, SYMBOLS
 from hstore.errors import FormulaError
 from hstore.formula import (
     MAX_CANONICAL_AMOUNT,
@@ -22,6 +22,7 @@ from hstore.formula import (
     molar_mass_g_per_mol,
     parse_amounts,
     parse_formula,
+    written_formula,
 )
 
 symbols = st.sampled_from(sorted(ATOMIC_MASS_G_PER_MOL))
@@ -320,3 +321,31 @@ def test_public_tables_can_be_read(file, least):
             continue
         readable += 1
     assert readable / len(formulas) >= least
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "MgH2",
+        "NaAlH4",
+        "Mg2FeH6",
+        "LaNi5H6",
+        "TiFeH2",
+        "LiBH4",
+        "LiNH2",
+        "NH3",
+        "B2H6",
+        "CH4",
+        "H2O",
+        "HCl",
+        "Li3PS4",
+    ],
+)
+def test_formulas_are_written_as_chemists_do(formula):
+    amounts = parse_amounts(formula)
+    assert written_formula(dict(sorted(amounts.items()))) == formula
+
+
+def test_the_order_of_written_formulas_is_that_of_pymatgen():
+    written = written_formula(dict.fromkeys(SYMBOLS, 2.0)).split("2")[:-1]
+    assert written == sorted(SYMBOLS, key=lambda symbol: Element(symbol).iupac_ordering)

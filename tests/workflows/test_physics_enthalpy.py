@@ -212,7 +212,8 @@ def test_the_steps_of_a_release_are_those_of_the_table(home, monkeypatch):
     assert [len(step) for step in (found["steps"], found["rivals"])] == [3, 5]
     assert found["energy_above_products_ev_per_atom"] < 0
     assert found["key"].startswith("set:")
-    assert any("step 3" in line for line in enthalpy.lines(found))
+    assert any("step 3: 2 NaH -> 2 Na + H2" in line for line in enthalpy.lines(found))
+    assert "Na3AlH6" in found["rivals"]
     refused = enthalpy.EnthalpyDesk(Pricing("set"), home, calibrate=False).record(enthalpy.Asked("XeH2", "XeH2"))
     assert "unknown phase" in refused["cause"]
 
@@ -233,7 +234,10 @@ def test_the_shipped_set_is_read_without_a_potential(tmp_path):
     rutile = pd.read_csv(tmp_path / "mg.csv").set_index("structure_type").loc["rutile"]
     assert rutile["desorption_enthalpy_kj_per_mol_h2"] == pytest.approx(74.4, abs=15)
     assert json.loads(answer.stdout)["rows"] == len(pd.read_csv(tmp_path / "mg.csv"))
-    assert "MgH2" in run("hydride-set", "--formula", "MgH2").output
+    assert "MgH2 -> Mg + H2" in run("hydride-set", "--formula", "MgH2").output
+    absent = run("hydride-set", "--formula", "XeH2")
+    assert absent.exit_code == 2
+    assert "holds no XeH2" in absent.output
 
 
 def test_rows_of_the_set_are_priced_and_failures_keep_their_cause(home):

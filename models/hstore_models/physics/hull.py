@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hstore.errors import InputError
-from hstore.formula import canonical_formula, parse_amounts
+from hstore.formula import canonical_formula, parse_amounts, written_formula
 from hstore_models.physics.potential import one_potential
 from hstore_models.physics.reaction import KJ_PER_MOL_EV, PhaseEnergy, Reaction, reaction_energy
 
@@ -191,4 +191,5 @@ def _reaction(before: Mapping[str, float], after: Mapping[str, float]) -> Reacti
 
 
 def _side(side: Mapping[str, Fraction]) -> str:
-    return " + ".join(f"{n} {formula}" if n != 1 else formula for formula, n in side.items())
+    written = {written_formula(parse_amounts(formula)): n for formula, n in side.items()}
+    return " + ".join(f"{n} {formula}" if n != 1 else formula for formula, n in written.items())

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hstore.errors import FormulaError, InputError
-from hstore.formula import canonical_formula, parse_amounts
+from hstore.formula import canonical_formula, parse_amounts, written_formula
 from hstore.units import BOLTZMANN_EV_PER_K, GAS_CONSTANT_J_PER_MOL_K
 from hstore_models.physics.potential import one_potential
 
@@ -92,8 +92,8 @@ def into_elements(formula: str) -> Reaction:
     if hydrogen <= 0:
         raise InputError(f"{formula} has no hydrogen to release; give a hydride")
     rest = {element: _fraction(amount) for element, amount in amounts.items() if element != "H"}
-    products = " + ".join(f"{amount} {element}" for element, amount in rest.items())
-    text = f"{formula} -> {products} + {_fraction(hydrogen) / 2} H2"
+    parts = [*rest.items(), ("H2", _fraction(hydrogen) / 2)]
+    text = f"{formula} -> " + " + ".join(name if n == 1 else f"{n} {name}" for name, n in parts)
     return Reaction({canonical_formula(amounts): Fraction(1)}, rest, _fraction(hydrogen) / 2, text)
 
 
@@ -141,7 +141,8 @@ def reaction_energy(reaction: Reaction, energies: Mapping[str, PhaseEnergy], h2:
     """
     missing = [formula for formula in reaction.phases if formula not in energies]
     if missing:
-        raise InputError(f"{reaction.text} needs the energies of {', '.join(missing)}; compute them first")
+        named = ", ".join(written_formula(parse_amounts(formula)) for formula in missing)
+        raise InputError(f"{reaction.text} needs the energies of {named}; compute them first")
     used = {formula: energies[formula] for formula in reaction.phases}
     key = one_potential([h2.potential, *(energy.potential for energy in used.values())])
     change = sum(float(n) * used[formula].energy_ev_per_formula for formula, n in reaction.products.items())

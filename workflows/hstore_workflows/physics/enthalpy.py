@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hstore.errors import HstoreError, InputError
-from hstore.formula import parse_amounts
+from hstore.formula import parse_amounts, written_formula
 from hstore_models.physics.calibrated import fit_calibration
 from hstore_models.physics.hull import Hull
 from hstore_models.physics.reaction import by_product_gases, into_elements, parse_reaction
@@ -118,8 +118,8 @@ class EnthalpyDesk:
             return {"stability_cause": str(error)}
         return {
             "energy_above_products_ev_per_atom": decomposition.energy_ev_per_atom,
-            "decomposition_products": dict(decomposition.products),
-            "rivals": sorted(rivals),
+            "decomposition_products": {_written(name): n for name, n in decomposition.products.items()},
+            "rivals": sorted(_written(name) for name in rivals),
             "steps": [
                 {"reaction": step.reaction.text, "raw_kj_per_mol_h2": step.kj_per_mol_h2} | self._step(step)
                 for step in steps
@@ -159,6 +159,11 @@ def stated(text: str | None, formula: str) -> Reaction | None:
             f"{formula} does not stand on the left of {text!r}; write the reaction in which it reacts"
         )
     return reaction
+
+
+def _written(name: str) -> str:
+    """Return a canonical formula as chemists write it."""
+    return written_formula(parse_amounts(name))
 
 
 def lines(record: Mapping[str, Any]) -> list[str]:

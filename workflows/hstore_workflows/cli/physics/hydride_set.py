@@ -75,10 +75,16 @@ def _computed(options: dict[str, Any]) -> pd.DataFrame:
 
 
 def _of_composition(frame: pd.DataFrame, formula: str) -> pd.DataFrame:
+    from hstore.errors import InputError
     from hstore_workflows.physics.phases import canonical
 
     wanted = canonical(formula)
-    return frame[[canonical(str(one)) == wanted for one in frame["formula"]]]
+    found = frame[[canonical(str(one)) == wanted for one in frame["formula"]]]
+    if found.empty:
+        raise InputError(
+            f"the set holds no {formula}; price it with hstore physics enthalpy, or list the set with --out"
+        )
+    return found
 
 
 def _line(row: dict[Any, Any]) -> str:
