@@ -11,7 +11,6 @@ Example: ``python benchmarks/uptake.py --frameworks 20 --seed 0 --json``
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import time
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.stats import spearmanr
+from simulating import parser_of
 
 from hstore.settings import load_settings
 from hstore_data.readers import read
@@ -33,6 +33,8 @@ from hstore_workflows.physics.uptake import CLASSICAL, QUANTUM, FrameworkUptakes
 from hstore_workflows.sources.core_mof import LINK_COLUMN, read_core_mof
 
 if TYPE_CHECKING:
+    import argparse
+
     import pandas as pd
 
 CHARGED, DISCHARGED = GasState(77.0, 100.0), GasState(77.0, 5.0)
@@ -181,13 +183,10 @@ def simulated_figures(arguments: argparse.Namespace, table: pd.DataFrame) -> dic
 
 def main() -> None:
     """Read the arguments, measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__, error=0.02, cycles=20_000)
     parser.add_argument("--frameworks", type=int, default=20, help="frameworks (default %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="(default %(default)s)")
-    parser.add_argument("--error", type=float, default=0.02, help="95 %% error of an uptake (default %(default)s)")
     parser.add_argument("--exchanges", type=float, default=2.0, help="least exchanges (default %(default)s)")
-    parser.add_argument("--cycles", type=int, default=20_000, help="most cycles (default %(default)s)")
-    parser.add_argument("--cutoff", type=float, default=12.0, help="cut-off, angstrom (default %(default)s)")
     parser.add_argument("--framework", choices=sorted(FRAMEWORK_SOURCES), default="uff")
     parser.add_argument("--hydrogen", choices=sorted(HYDROGEN_MODELS), default="fischer-77k")
     parser.add_argument("--refit", action="store_true", help="Feynman-Hibbs refitted for each pair")
@@ -196,8 +195,6 @@ def main() -> None:
         "--rows", type=Path, help="JSON of an earlier run with the same draw: nothing is simulated"
     )
     parser.add_argument("--learned", action="store_true", help="compare the sorbent model with the simulation too")
-    parser.add_argument("--workers", type=int, default=2, help="processes (default %(default)s)")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
     arguments = parser.parse_args()
     if min(arguments.frameworks, arguments.workers) < 1:
         parser.error("--frameworks and --workers must be at least 1")

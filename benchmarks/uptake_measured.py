@@ -11,7 +11,6 @@ Example: ``python benchmarks/uptake_measured.py --json``
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import time
@@ -19,6 +18,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from simulating import parser_of
 
 from hstore.settings import load_settings
 from hstore_data.readers import read
@@ -28,6 +28,8 @@ from hstore_workflows.physics.uptake import CLASSICAL, QUANTUM, GasState, Questi
 from hstore_workflows.sources.core_mof import read_core_mof
 
 if TYPE_CHECKING:
+    import argparse
+
     import pandas as pd
 
 STRUCTURES = {
@@ -102,12 +104,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def main() -> None:
     """Read the arguments, measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--error", type=float, default=0.03, help="95 %% error of an uptake (default %(default)s)")
-    parser.add_argument("--cycles", type=int, default=10_000, help="most cycles (default %(default)s)")
-    parser.add_argument("--cutoff", type=float, default=12.0, help="cut-off, angstrom (default %(default)s)")
-    parser.add_argument("--workers", type=int, default=2, help="processes (default %(default)s)")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
+    parser = parser_of(__doc__, error=0.03, cycles=10_000)
     arguments = parser.parse_args()
     figures = measure(arguments)
     print(json.dumps(figures, indent=2) if arguments.json else "\n".join(f"{k}: {v}" for k, v in figures.items()))

@@ -11,7 +11,8 @@ from click.testing import CliRunner
 
 from hstore_models.physics.barriers import Barriers
 from hstore_workflows.cli import main
-from hstore_workflows.physics.barriers import BarrierRow, barriers_of_files
+from hstore_workflows.physics.barriers import barriers_in_words, barriers_of_files
+from hstore_workflows.physics.row import Row
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import barriers as known
@@ -63,13 +64,20 @@ def test_the_command_tells_barriers_causes_and_what_does_not_apply(folder):
 def test_a_structure_that_takes_too_long_is_stopped(folder):
     row, other = barriers_of_files([folder / "Li3N.cif", folder / "LiH.cif"], "Li", seconds=0.05)
     assert row.found is None
-    assert "longer than 0.05 s" in row.text()
+    assert "longer than 0.05 s" in row.text(barriers_in_words)
     assert other.reference.startswith("LiH")
 
 
+def test_where_nothing_can_be_read_the_command_fails(folder):
+    told = CliRunner().invoke(main, ["physics", "barrier", str(folder / "mixed.cif"), "--ion", "Li"])
+    assert told.exit_code == 1
+    assert "occupied" in told.output
+
+
 def test_words_for_people():
-    row = BarrierRow("a.cif", Barriers("LiFePO4", "Li1+", (0.44, 3.33, None)))
-    assert "1D 0.44 eV  2D 3.33 eV  3D above the highest looked for  moves in 1 dimension" in row.text()
-    assert (
-        BarrierRow("a.cif", Barriers("LiH", "Li1+", not_applicable="none")).text().endswith("not applicable: none")
-    )
+    row = Row("a.cif", Barriers("LiFePO4", "Li1+", (0.44, 3.33, None)))
+    told = row.text(barriers_in_words)
+    assert told.startswith("a.cif: LiFePO4")
+    assert "1D 0.44 eV  2D 3.33 eV  3D above the highest looked for  moves in 1 dimension" in told
+    unfit = Row("a.cif", Barriers("LiH", "Li1+", not_applicable="none"))
+    assert unfit.text(barriers_in_words).endswith("not applicable: none")

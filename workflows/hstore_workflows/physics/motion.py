@@ -14,11 +14,12 @@ from hstore_models.physics.potential import load_potential
 from hstore_workflows.physics.relaxed_files import crystals_of_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from hstore.crystal import Crystal
     from hstore_models.physics.diffusion import MotionSettings
+    from hstore_models.physics.potential import Potential
 
 MEMORY_MIB = 4096
 """Memory a worker may take beyond its potential, MiB."""
@@ -78,6 +79,8 @@ def motion_in_file(
     target_k: float = TARGET_K,
     haven_ratio: float = HAVEN_RATIO,
     workers: int = 1,
+    weights: Path | None = None,
+    sha256: str | None = None,
 ) -> MotionFit:
     """Run molecular dynamics at several temperatures and extrapolate.
 
@@ -90,12 +93,15 @@ def motion_in_file(
         target_k: temperature to extrapolate to, K.
         haven_ratio: Haven ratio that is assumed.
         workers: processes, one thread each.
+        weights: weights of a ``module:factory``.
+        sha256: checksum that the weights must have.
 
     Raises:
         InputError: the file holds no or several structures, or the ion cannot be used.
         MissingExtraError, ModelError: the potential cannot be loaded.
     """
-    load_potential(potential)
+    loading = partial(load_potential, potential, weights=weights, sha256=sha256)
+    loading()  # says what is wrong before anything is read
     read = crystals_of_files([path])
     if len(read) != 1:
         raise InputError(f"{path} holds {len(read)} structures; give a file with one")
@@ -103,7 +109,7 @@ def motion_in_file(
     if isinstance(crystal, str):
         raise InputError(f"{reference}: {crystal}")
     outcomes = run(
-        partial(_moved, crystal=crystal, ion=ion, potential=potential, settings=settings),
+        partial(_moved, crystal=crystal, ion=ion, loading=loading, settings=settings),
         sorted(temperatures_k),
         workers=workers,
         limits=Limits(settings.seconds + _GRACE_SECONDS, MEMORY_MIB, items_per_worker=20),
@@ -124,8 +130,10 @@ def motion_in_file(
     return MotionFit(reference, tuple(runs), line, tuple(notes))
 
 
-def _moved(kelvin: float, *, crystal: Crystal, ion: str, potential: str, settings: MotionSettings) -> Diffusion:
-    return move(crystal, ion, kelvin, load_potential(potential), settings)
+def _moved(
+    kelvin: float, *, crystal: Crystal, ion: str, loading: Callable[[], Potential], settings: MotionSettings
+) -> Diffusion:
+    return move(crystal, ion, kelvin, loading(), settings)
 
 
 def _without_nan(record: dict[str, Any]) -> dict[str, Any]:

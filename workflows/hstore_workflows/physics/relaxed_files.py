@@ -10,6 +10,7 @@ from hstore.errors import InputError
 from hstore.records import Material
 from hstore.settings import load_settings
 from hstore_workflows.physics.relaxation import relax_many
+from hstore_workflows.physics.row import Row
 from hstore_workflows.sources.files.source import read_files
 
 if TYPE_CHECKING:
@@ -46,8 +47,8 @@ def relax_files(
     workers: int = 1,
     weights: Path | None = None,
     sha256: str | None = None,
-) -> Iterator[tuple[str, Relaxed | str]]:
-    """Relax every structure of some files, in their order; a string in place of a result is its cause."""
+) -> Iterator[Row[Relaxed]]:
+    """Relax every structure of some files, in their order."""
     read = crystals_of_files(paths)
     results = relax_many(
         [crystal for _, crystal in read if isinstance(crystal, Crystal)],
@@ -59,7 +60,7 @@ def relax_files(
         sha256=sha256,
     )
     for reference, crystal in read:
-        yield reference, crystal if isinstance(crystal, str) else next(results)
+        yield Row(reference, None, crystal) if isinstance(crystal, str) else Row(reference, next(results))
 
 
 def write_cif(found: Relaxed, folder: Path, reference: str) -> Path:

@@ -37,12 +37,16 @@ def command(
     structure with disorder, or one that takes too long, is told with its cause, and the rest goes on.
     """
     from hstore_models.physics.barriers import BarrierSettings
-    from hstore_workflows.physics.barriers import barriers_of_files
+    from hstore_workflows.physics.barriers import barriers_in_words, barriers_of_files
 
     settings = BarrierSettings(resolution_angstrom=resolution_angstrom)
-    rows = barriers_of_files(paths, ion, settings=settings, seconds=seconds, workers=workers)
+    found = []
+    for row in barriers_of_files(paths, ion, settings=settings, seconds=seconds, workers=workers):
+        found.append(row)
+        if not as_json:
+            click.echo(row.text(barriers_in_words))
     if as_json:
-        click.echo(json.dumps({"ion": ion, "settings": vars(settings), "rows": [row.as_json() for row in rows]}))
-        return
-    for row in rows:
-        click.echo(row.text())
+        rows = [row.as_json() for row in found]
+        click.echo(json.dumps({"ion": ion, "settings": vars(settings), "rows": rows}))
+    if all(row.found is None for row in found):
+        raise SystemExit(1)

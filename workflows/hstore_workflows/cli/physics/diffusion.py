@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from hstore_workflows.cli.physics.options import potential_options
+
 _positive = click.FloatRange(min=0, min_open=True)
 
 
@@ -18,13 +20,7 @@ _positive = click.FloatRange(min=0, min_open=True)
 @click.argument("path", metavar="FILE", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--ion", required=True, metavar="ION", help="Mobile ion, such as Li.")
 @click.option("--temperature-k", "temperatures", required=True, metavar="K,...", help="Temperatures, K.")
-@click.option(
-    "--potential",
-    default="sevennet",
-    show_default=True,
-    metavar="NAME",
-    help="chgnet, sevennet, sevennet-l3i5, or module:factory of an ASE calculator.",
-)
+@potential_options()
 @click.option("--ps", "picoseconds", type=_positive, default=20.0, show_default=True, help="Length of a run, ps.")
 @click.option("--step-fs", type=_positive, default=2.0, show_default=True, help="Time step, fs.")
 @click.option(
@@ -47,6 +43,8 @@ def command(
     ion: str,
     temperatures: str,
     potential: str,
+    weights: Path | None,
+    sha256: str | None,
     target_k: float,
     haven_ratio: float,
     workers: int,
@@ -72,10 +70,12 @@ def command(
         target_k=target_k,
         haven_ratio=haven_ratio,
         workers=workers,
+        weights=weights,
+        sha256=sha256,
     )
     if as_json:
-        told = {"potential": load_potential(potential).as_json(), "settings": vars(settings), **found.as_json()}
-        click.echo(json.dumps(told))
+        used = load_potential(potential, weights=weights, sha256=sha256).as_json()
+        click.echo(json.dumps({"potential": used, "settings": vars(settings), **found.as_json()}))
     else:
         for line in found.text():
             click.echo(line)

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hstore_workflows.cli.physics.options import potential_options
+
 if TYPE_CHECKING:
     from hstore_workflows.physics.enthalpy import Asked
     from hstore_workflows.physics.pricing import Pricing
-
-
-def _names(_context: click.Context, _option: click.Parameter, value: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
 
 
 @click.command(
@@ -22,17 +20,7 @@ def _names(_context: click.Context, _option: click.Parameter, value: str) -> tup
 )
 @click.argument("materials", metavar="[FORMULA|FILE]...", nargs=-1)
 @click.option("--set", "which", type=click.Choice(["known"]), help="Price all known hydrides and tell the errors.")
-@click.option(
-    "--potential",
-    "potentials",
-    callback=_names,
-    default="sevennet",
-    show_default=True,
-    metavar="NAME,..",
-    help="chgnet, sevennet, sevennet-l3i5 or module:factory.",
-)
-@click.option("--weights", type=click.Path(path_type=Path), help="Weights file of a module:factory.")
-@click.option("--sha256", help="Checksum that the weights must have.")
+@potential_options(several=True)
 @click.option("--reaction", help="Reaction of one material, such as 'NaAlH4 -> NaH + Al + 3/2 H2'.")
 @click.option(
     "--footing",

@@ -8,17 +8,13 @@ from typing import Any
 
 import click
 
+from hstore_workflows.cli.physics.options import potential_options
+
 
 @click.command("hop", epilog="Example: hstore physics hop Li3N.relaxed.cif --ion Li --potential chgnet --json")
 @click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--ion", required=True, metavar="ION", help="Ion that hops, such as Li.")
-@click.option(
-    "--potential",
-    default="sevennet",
-    show_default=True,
-    metavar="NAME",
-    help="chgnet, sevennet, sevennet-l3i5, or module:factory of an ASE calculator.",
-)
+@potential_options()
 @click.option("--images", type=click.IntRange(min=1), default=5, show_default=True, help="Images of a band.")
 @click.option(
     "--longest",
@@ -47,7 +43,15 @@ import click
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
-    paths: tuple[Path, ...], *, ion: str, potential: str, workers: int, as_json: bool, **options: Any
+    paths: tuple[Path, ...],
+    *,
+    ion: str,
+    potential: str,
+    weights: Path | None,
+    sha256: str | None,
+    workers: int,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Compute the barriers of an ion's shortest hops into a vacancy (climbing-image nudged elastic band).
 
@@ -56,14 +60,19 @@ def command(
     """
     from hstore_models.physics.migration import HopSettings
     from hstore_models.physics.potential import load_potential
-    from hstore_workflows.physics.hops import hops_of_files
+    from hstore_workflows.physics.hops import hop_in_words, hops_of_files
 
     settings = HopSettings(**options)
-    rows = hops_of_files(paths, ion, potential, settings=settings, workers=workers)
+    found = []
+    for row in hops_of_files(
+        paths, ion, potential, settings=settings, workers=workers, weights=weights, sha256=sha256
+    ):
+        found.append(row)
+        if not as_json:
+            click.echo(row.text(hop_in_words))
     if as_json:
-        found = [row.as_json() for row in rows]
-        told = {"potential": load_potential(potential).as_json(), "settings": vars(settings), "rows": found}
-        click.echo(json.dumps(told))
-        return
-    for row in rows:
-        click.echo(row.text())
+        used = load_potential(potential, weights=weights, sha256=sha256).as_json()
+        rows = [row.as_json() for row in found]
+        click.echo(json.dumps({"potential": used, "settings": vars(settings), "rows": rows}))
+    if all(row.found is None or row.found.cause for row in found):
+        raise SystemExit(1)

@@ -8,21 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hstore_workflows.cli.physics.options import potential_options
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 @click.command("relax", epilog="Example: hstore physics relax MgH2.cif --potential chgnet --json")
 @click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
-@click.option(
-    "--potential",
-    default="sevennet",
-    show_default=True,
-    metavar="NAME",
-    help="chgnet, sevennet, sevennet-l3i5, or module:factory of an ASE calculator.",
-)
-@click.option("--weights", type=click.Path(path_type=Path), help="Weights file of a module:factory.")
-@click.option("--sha256", help="Checksum that the weights must have.")
+@potential_options()
 @click.option(
     "--force",
     type=click.FloatRange(min=0, min_open=True),
@@ -55,7 +49,7 @@ def command(paths: tuple[Path, ...], *, as_json: bool, out: Path | None, **optio
     settings = _settings(options)
     potential = load_potential(options["potential"], weights=options["weights"], sha256=options["sha256"])
     records = []
-    for reference, found in relax_files(
+    for row in relax_files(
         paths,
         options["potential"],
         settings=settings,
@@ -63,18 +57,20 @@ def command(paths: tuple[Path, ...], *, as_json: bool, out: Path | None, **optio
         weights=options["weights"],
         sha256=options["sha256"],
     ):
-        if isinstance(found, str):
-            records.append({"reference": reference, "converged": False, "cause": found})
+        if row.found is None:
+            records.append({"converged": False, **row.as_json()})
         else:
-            records.append({"reference": reference, **found.as_json(structure=as_json)})
+            records.append({"reference": row.reference, **row.found.as_json(structure=as_json)})
             if out is not None:
-                write_cif(found, out, reference)
+                write_cif(row.found, out, row.reference)
     if as_json:
         click.echo(json.dumps({"potential": potential.as_json(), "settings": settings.as_json(), "rows": records}))
-        return
-    click.echo(f"{potential.model}, weights {potential.weights_sha256[:12]}")
-    for line in _lines(records):
-        click.echo(line)
+    else:
+        click.echo(f"{potential.model}, weights {potential.weights_sha256[:12]}")
+        for line in _lines(records):
+            click.echo(line)
+    if not any(record["converged"] for record in records):
+        raise SystemExit(1)
 
 
 def _settings(options: dict[str, Any]) -> Any:
