@@ -72,6 +72,17 @@ class DescribedMaterials:
         geometry = Geometry(Crystal.from_dict(structure))
         return {f.name: {name: _plain(v) for name, v in f.sites(geometry).items()} for f in asked if f.sites}
 
+    def details_of(self, row: int, featurizers: Iterable[StructureFeaturizer]) -> dict[str, dict[str, Any]]:
+        """Return what else groups tell of one material: group -> plain data; groups with nothing are left out."""
+        structure = self.materials[row].structure
+        asked = [f for f in featurizers if f.details is not None and f.name not in self.failures[row]]
+        if structure is None or not asked:
+            return {}
+        from hstore_models.features.structure.geometry import Geometry
+
+        geometry = Geometry(Crystal.from_dict(structure))
+        return {f.name: f.details(geometry) for f in asked if f.details}
+
 
 def _plain(values: FloatArray) -> list[float | None]:
     return [None if np.isnan(value) else float(value) for value in values]

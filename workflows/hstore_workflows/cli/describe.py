@@ -89,7 +89,9 @@ def _describe(
             elif as_json:
                 for row in range(len(found.materials)):
                     sites = found.of_sites(row, featurizers)
-                    records.append(found.record(row) | ({"sites": sites} if sites else {}))
+                    details = found.details_of(row, featurizers)
+                    more = {"sites": sites, "details": details}
+                    records.append(found.record(row) | {name: value for name, value in more.items() if value})
             else:
                 _print(found)
     if as_json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,6 +44,10 @@ class StructureFeaturizer:
     Such values take microseconds: they are computed for many materials at once, and not kept in the cache."""
     sites: Callable[[Geometry], dict[str, FloatArray]] | None = None
     """Name -> values of every site, shape (sites,), NaN where a site has none; None where there are none at all.
+
+    Raises what ``compute`` raises."""
+    details: Callable[[Geometry], dict[str, Any]] | None = None
+    """What else there is to tell, such as which sites make a feature, as plain data; None where there is nothing.
 
     Raises what ``compute`` raises."""
     packages: tuple[str, ...] = ()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hstore.arrays import FloatArray, IntArray
     from hstore.crystal import Crystal
     from hstore_models.features.structure.voronoi import Voronoi
+    from hstore_models.topology.persistence import Persistence
 
 SYMMETRY_TOLERANCE_ANGSTROM = 0.01
 """Position tolerance of the symmetry search, pymatgen's and so matminer's own; the Materials Project uses 0.1."""
@@ -73,6 +74,17 @@ class Geometry:
         from hstore_models.features.structure.voronoi import tessellate
 
         return tessellate(self.crystal)
+
+    @cached_property
+    def topology(self) -> dict[str, tuple[Persistence, IntArray]]:
+        """Persistent homology of all sites, and of metals, hydrogen and mobile ion where there are any.
+
+        Raises:
+            InputError: sites coincide, or the cell is too large or too empty.
+        """
+        from hstore_models.features.structure.topology import persistence_by_filter
+
+        return persistence_by_filter(self.crystal)
 
     @cached_property
     def symmetry(self) -> Any:

@@ -31,6 +31,7 @@ _MENU: dict[str, tuple[str, ...]] = {
     "soap": ("SOAP",),
     "interstices": ("INTERSTICES",),
     "curvature": ("CURVATURE",),
+    "topology": ("TOPOLOGY", "TOPOLOGY_IMAGES"),
     "zeo_pores": ("PORES",),
     "adsorption": ("ADSORPTION",),
     "ion_barriers": ("BARRIERS",),
