@@ -24,6 +24,7 @@ _COMMANDS = {
     "data": "List, show, pull and check the data sets.",
     "describe": "Compute descriptors of structure or formula files.",
     "evaluate": "Score a property model on a table with known answers.",
+    "explain": "Say what moves a prediction, and what data say of causes.",
     "fetch": "Bring candidates from a source into the store.",
     "fit": "Fit PCT curves, desorption curves and cycles.",
     "health": "Say whether the service, or a worker, is well.",

@@ -1,0 +1,105 @@
+"""``hstore explain``: why a model answers as it does, in equations, causes and words."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pandas as pd
+
+
+@click.group("explain", epilog="Example: hstore explain importance plateau_pressure_bar --formula LaNi5,TiFe")
+def command() -> None:
+    """Say what moves a prediction, what equation comes near it, and what data say of causes.
+
+    Needs the explain extra: pip install 'hstore[explain]'.
+    """
+
+
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_figure = click.option(
+    "--figure", type=click.Path(path_type=Path), metavar="FILE", help="Draw a .png, .pdf or .svg."
+)
+
+
+@command.command(
+    "importance",
+    epilog="Example: hstore explain importance desorption_enthalpy_kj_per_mol_h2 --formula LaNi5,MgH2",
+)
+@click.argument("property_name", metavar="PROPERTY")
+@click.option("--in", "source", type=click.Path(path_type=Path), metavar="FILE", help="CSV or Parquet table.")
+@click.option("--formula", "formulas", metavar="LIST", help="Formulas, with commas between.")
+@click.option("--sample", type=click.IntRange(2, 500), default=40, show_default=True, help="Without either.")
+@click.option(
+    "--background", type=click.IntRange(2, 200), default=32, show_default=True, help="Materials to compare with."
+)
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write all values as a table.")
+@_figure
+@_json
+def importance(
+    property_name: str,
+    source: Path | None,
+    formulas: str | None,
+    sample: int,
+    background: int,
+    out: Path | None,
+    figure: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Divide predictions among what a material is: sizes, valence, heats, stoichiometry (SHAP).
+
+    Without a table or formulas, training materials are explained and only the whole is told.
+    """
+    from hstore.settings import load_settings
+    from hstore_workflows.explain.importance import explain_importance
+    from hstore_workflows.tables import check_destination, write_table
+
+    if out is not None:
+        check_destination(out)
+    path = None if figure is None else _drawable(figure)
+    found = explain_importance(
+        property_name,
+        _materials(source, formulas),
+        load_settings(),
+        background_rows=background,
+        sample=sample,
+        say=lambda line: click.echo(line, err=True),
+    )
+    if out is not None:
+        write_table(found.frame(), out)
+    if path is not None:
+        from hstore_workflows.explain.figure import draw_importance
+
+        draw_importance(found, path)
+    _tell(found.as_json(), found.text(), as_json=as_json)
+
+
+def _materials(source: Path | None, formulas: str | None) -> pd.DataFrame | None:
+    import pandas as pd
+
+    from hstore_workflows.tables import read_table
+
+    if source is not None and formulas is not None:
+        raise click.UsageError("give --in or --formula, not both")
+    if formulas is not None:
+        return pd.DataFrame({"formula": [text.strip() for text in formulas.split(",") if text.strip()]})
+    return None if source is None else read_table(source)
+
+
+def _drawable(path: Path) -> Path:
+    from hstore.errors import InputError
+
+    if path.suffix not in {".png", ".pdf", ".svg"}:
+        raise InputError(f"figures are drawn as .png, .pdf or .svg, got {path.name}")
+    return path
+
+
+def _tell(found: dict[str, Any], lines: Iterable[str], *, as_json: bool) -> None:
+    click.echo(json.dumps(found) if as_json else "\n".join(lines))

@@ -1,0 +1,1 @@
+"""Explanations for people: attributions, equations, causes, and families side by side."""

@@ -1,0 +1,93 @@
+"""Figures of explanations: what moves a property, equations beside black boxes, and graphs of causes."""
+
+from __future__ import annotations
+
+import textwrap
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hstore_workflows.report.markup import feature_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from hstore_workflows.explain.importance import Importance
+
+DPI = 200
+RAISES, LOWERS, PLAIN = "#b2182b", "#2166ac", "#4d4d4d"
+_MOST_PANELS = 6
+_STYLE: Any = {
+    "font.size": 8, "axes.titlesize": 9, "axes.linewidth": 0.6, "axes.spines.top": False,
+    "axes.spines.right": False, "legend.frameon": False, "pdf.fonttype": 42, "svg.hashsalt": "hstore",
+}  # fmt: skip
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw small and plain, and close nothing that a caller has open."""
+    from matplotlib import rc_context
+
+    with rc_context(_STYLE):
+        yield
+
+
+def save(figure: Any, path: Path) -> None:
+    """Write a figure; the same figure gives the same bytes."""
+    metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix)
+    figure.savefig(path, dpi=DPI, metadata=metadata)
+
+
+def draw_importance(found: Importance, path: Path) -> None:
+    """Draw the mean magnitude of each part, and for up to six materials the way from the mean to the prediction.
+
+    Args:
+        found: what was explained.
+        path: PNG, PDF or SVG.
+    """
+    from matplotlib.figure import Figure
+
+    attribution = found.attribution
+    order = attribution.order()[::-1]
+    words = [textwrap.fill(attribution.meanings[p].words, 34) for p in order]
+    shown = 0 if found.is_sample else min(len(found.names), _MOST_PANELS)
+    columns = 1 + min(shown, 2)
+    rows = max(1, -(-shown // 2))
+    height = max(2.6, 0.3 * len(order) + 0.9)
+    with style():
+        figure = Figure(figsize=(4.2 + 3.3 * (columns - 1), height * rows), layout="constrained")
+        grid = figure.add_gridspec(rows, columns, width_ratios=[1.35, *[1.0] * (columns - 1)])
+        axis = figure.add_subplot(grid[:, 0])
+        axis.barh(range(len(order)), attribution.importance[order], color=PLAIN)
+        axis.set_yticks(range(len(order)), words)
+        axis.set_xlabel(f"mean magnitude ({found.unit})")
+        axis.set_title(f"{found.property}\n{len(found.names)} materials", loc="left")
+        for row in range(shown):
+            _one(found, row, order, figure.add_subplot(grid[row // 2, 1 + row % 2]))
+        save(figure, path)
+
+
+def _one(found: Importance, row: int, order: list[int], axis: Any) -> None:
+    """Draw the parts of one material, the largest at the top, each beginning where the one before ended."""
+    attribution = found.attribution
+    own = sorted(order, key=lambda p: abs(attribution.values[row, p]))
+    values = attribution.values[row, own]
+    start = float(attribution.base[row])
+    ends = start + np.cumsum(values)
+    begins = np.concatenate([[start], ends[:-1]])
+    colours = [RAISES if value > 0 else LOWERS for value in values]
+    axis.barh(range(len(own)), values, left=begins, color=colours, height=0.7)
+    axis.set_yticks(range(len(own)), [attribution.meanings[p].key.replace("_", " ") for p in own])
+    axis.axvline(start, color=PLAIN, linewidth=0.6, linestyle=":")
+    axis.axvline(float(attribution.prediction[row]), color=PLAIN, linewidth=0.8)
+    axis.set_xlabel(found.unit)
+    axis.set_title(f"{found.names[row][:40]}: {attribution.prediction[row]:.3g}", loc="left")
+    low, high = min(start, float(ends.min())), max(start, float(ends.max()))
+    axis.set_xlim(low - 0.08 * (high - low), high + 0.08 * (high - low))
+
+
+def short_words(name: str, width: int = 18) -> str:
+    """Return the name of a descriptor in words, broken into lines."""
+    return textwrap.fill(feature_words(name), width)
