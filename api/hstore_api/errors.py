@@ -18,6 +18,7 @@ from hstore.errors import (
     FormulaError,
     HstoreError,
     InputError,
+    MissingExtraError,
     ModelError,
     StoreError,
     UnknownNameError,
@@ -86,7 +87,8 @@ class _Kind:
     code: str
     title: str
     detail: str | None = None
-    """What to say when the message of the error itself is for the operator, not the caller."""
+    """What to say when the message of the error itself is for the operator, not the caller. That of a missing
+    package names the package and nothing else, so the caller can pass it on."""
 
 
 _INTERNAL = _Kind(500, "internal", "Internal error", "an unexpected error; tell the operator the correlation id")
@@ -103,6 +105,7 @@ _OF_ERROR: dict[type[HstoreError], _Kind] = {
     UnknownNameError: _Kind(422, "unknown_name", "Unknown name"),
     FormulaError: _Kind(422, "invalid_formula", "Formula cannot be read"),
     InputError: _Kind(422, "invalid_input", "Input cannot be used"),
+    MissingExtraError: _Kind(501, "not_installed", "Not installed on this server"),
     SlowAnswerError: _Kind(503, "slow_answer", "Answer takes too long", "the answer takes too long; ask for less"),
     StoreError: _Kind(
         503,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 ISOTHERM = {
@@ -70,6 +72,15 @@ def test_a_table_of_points_is_an_isotherm(client, north, form):
 )
 def test_what_is_no_isotherm_is_refused_as_a_whole(client, north, problem, body, status, code):
     problem(client.post("/v1/isotherms", **body, headers=north), status, code)
+
+
+def test_an_aif_file_without_its_reader_names_what_the_operator_installs(client, north, problem, monkeypatch):
+    monkeypatch.setitem(sys.modules, "gemmi", None)
+    answer = client.post("/v1/isotherms", files={"file": b"data_x\n_adsorp_p 1\n"}, headers=north)
+    detail = problem(answer, 501, "not_installed")["detail"]
+    assert "pip install 'hstore[isotherms]'" in detail
+    assert "send a CSV" in detail
+    assert "retry-after" not in answer.headers
 
 
 def test_held_retracted_and_published(client, north, south, records):

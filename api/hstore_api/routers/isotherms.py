@@ -73,7 +73,7 @@ pressure_bar,uptake_mmol_g
     "",
     response_model=TakenResponse,
     openapi_extra=accepts(IsothermsRequest, _EXAMPLE),
-    responses=problems(400, 409, 413, 415, 422),
+    responses=problems(400, 409, 413, 415, 422, 501),
 )
 def send_isotherms(
     caller: MeasureCaller, body: Isotherms, sharing: Annotated[SharingQuery, Query()], once: Once, store: StoreDep
