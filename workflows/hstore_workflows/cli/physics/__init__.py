@@ -16,6 +16,7 @@ command = LazyGroup(
         "diffusion": "Compute diffusion of an ion by molecular dynamics.",
         "hop": "Compute barriers of single hops with a potential.",
         "relax": "Relax structures with a potential.",
+        "search": "Search for crystal structures of compositions.",
         "uptake": "Simulate hydrogen uptake of frameworks.",
         "window": "Compute electrochemical windows against the hull.",
     },

@@ -1,0 +1,113 @@
+"""Whether a search from composition alone finds the structures of five hydrides, and at what cost.
+
+MgH2 (rutile), LiH and NaH (rock salt), CaH2 (cotunnite) and TiH2 (fluorite) are searched for by random symmetric
+crystals only: no known structure type is substituted, and the published structures are used afterwards, relaxed
+by the same potential, to tell whether they are among what was found. The same structure means: fingerprints and
+volumes within the tolerances of docs/deduplication.md, and ``StructureMatcher`` agrees.
+
+Example: ``python benchmarks/structure_search.py --json``
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from hstore.settings import load_settings
+from hstore_workflows.physics.search.report import report
+from hstore_workflows.physics.search.search import search
+from hstore_workflows.physics.search.settings import SearchSettings
+
+UNITS = {"LiH": (1, 2), "NaH": (1, 2), "TiH2": (1, 2), "MgH2": (1, 2), "CaH2": (2, 4)}
+"""Formula -> formula units looked in: 4 are what cotunnite needs, and more than the others do."""
+
+
+def measure(formula: str, settings: SearchSettings, folder: Path, workers: int) -> dict[str, Any]:
+    """Search for one hydride and say whether its published structure was found."""
+    began = time.monotonic()
+    found = search(formula, settings, folder=folder / formula / "tries", workers=workers)
+    seconds = time.monotonic() - began
+    told = report(found, settings, home=load_settings(), folder=folder / formula, workers=workers)
+    known = told["known_phase"]
+    rank = known["rank"]
+    tries = [one for one in found.tries if one.kind == "random"]
+    row = told["structures"][rank - 1] if rank else None
+    random = [] if row is None else [int(by.split()[1]) for by in row["found_by"] if by.startswith("random")]
+    return {
+        "formula": formula,
+        "found": rank is not None,
+        "rank": rank,
+        "energy_gap_to_known_ev_per_atom": known["gap_ev_per_atom"],
+        "energy_above_lowest_ev_per_atom": None if row is None else row["energy_above_lowest_ev_per_atom"],
+        "space_group_found": None if row is None else row["space_group"],
+        "space_group_known": known["space_group"],
+        "nearest_type": None if row is None else row["nearest_type"],
+        "lowest": {key: told["structures"][0][key] for key in ("space_group", "nearest_type", "known_type")},
+        "first_met": known["first_met"],
+        "seconds_until_met": sum(one.seconds for one in tries[: min(random) + 1]) if random else None,
+        "tries": len(tries),
+        "tries_that_ended_there": len(random),
+        "failures": told["failures"],
+        "all_tries": told["tries"],
+        "optimizer_steps": told["optimizer_steps"],
+        "seconds_of_tries": told["core_hours"] * 3600,
+        "seconds_of_this_run": seconds,
+    }
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--formulas", default=",".join(UNITS), help="which of the five")
+    parser.add_argument("--potential", default="sevennet")
+    parser.add_argument("--tries", type=int, default=40)
+    parser.add_argument("--draws", type=int, default=10)
+    parser.add_argument("--best", type=int, default=6)
+    parser.add_argument("--basin-steps", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--out", type=Path, help="keep the records here, to go on with later")
+    parser.add_argument("--json", action="store_true")
+    asked = parser.parse_args()
+    rows = []
+    with TemporaryDirectory() as scratch:
+        for formula in asked.formulas.split(","):
+            settings = SearchSettings(
+                potential=asked.potential,
+                units=UNITS[formula],
+                tries=asked.tries,
+                draws=asked.draws,
+                substitutions=0,
+                best=asked.best,
+                basin_steps=asked.basin_steps,
+                seed=asked.seed,
+            )
+            rows.append(measure(formula, settings, asked.out or Path(scratch), asked.workers))
+            if not asked.json:
+                print(_text(rows[-1]))
+    if asked.json:
+        settings_told = {
+            "potential": asked.potential,
+            "tries": asked.tries,
+            "draws": asked.draws,
+            "seed": asked.seed,
+        }
+        print(json.dumps({"settings": settings_told, "found": sum(row["found"] for row in rows), "rows": rows}))
+
+
+def _text(row: dict[str, Any]) -> str:
+    if not row["found"]:
+        return f"{row['formula']}: not found in {row['tries']} tries, {row['seconds_of_tries']:.0f} s"
+    return (
+        f"{row['formula']}: number {row['rank']}, {row['energy_gap_to_known_ev_per_atom']:+.5f} eV/atom from the known "
+        f"phase, {row['energy_above_lowest_ev_per_atom']:.4f} above the lowest; {row['tries_that_ended_there']} of "
+        f"{row['tries']} tries, {row['first_met']} first, {row['seconds_of_tries']:.0f} s in all"
+    )
+
+
+if __name__ == "__main__":
+    main()
