@@ -172,9 +172,7 @@ def test_noise_moves_intervals_by_no_more_than_the_atoms_move():
 
 def test_the_largest_void_is_where_a_fine_grid_finds_the_farthest_place():
     sites = random_sites(10)
-    grid = np.stack(np.meshgrid(*[np.linspace(0, 1, 56, endpoint=False)] * 3, indexing="ij"), axis=-1).reshape(
-        -1, 3
-    )
+    grid = np.indices((56, 56, 56)).reshape(3, -1).T / 56
     shifts = np.indices((5, 5, 5)).reshape(3, -1).T - 2
     distance, _ = cKDTree((sites[:, None] + shifts).reshape(-1, 3) @ SKEW).query(grid @ SKEW)
     found = features(SKEW, sites)
@@ -280,4 +278,6 @@ def test_gudhi_agrees_on_a_large_torus():
     points = places @ lattice
     tree = gudhi.AlphaComplex(points=points).create_simplex_tree()
     voids = np.sqrt([death for dim, (_, death) in tree.persistence() if dim == 2 and np.isfinite(death)])
-    assert np.sort(voids)[-1] == pytest.approx(features(SKEW, sites).intervals[2].death_angstrom.max(), abs=1e-3)
+    inside = features(SKEW, sites).intervals[2]
+    for radius in inside.death_angstrom[inside.lifetime_angstrom > 0.05]:
+        assert (np.abs(voids - radius) < 1e-4).sum() >= 27  # in the cells that are not at a face

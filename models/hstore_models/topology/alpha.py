@@ -47,9 +47,9 @@ class Simplices:
     cells: IntArray
     """Cell of each corner, the first one's being 0, shape (m, k + 1, 3)."""
     faces: IntArray
-    """Index of the face that lacks each corner, among those one dimension lower, shape (m, k + 1), (m, 0) if k = 0.
+    """Index of the face that lacks each corner, among those one dimension lower, shape (m, k + 1).
 
-    Only the face that lacks the first corner lies in another cell: that of the second."""
+    Only the face that lacks the first corner lies in another cell, that of the second; vertices have no faces."""
     radius_angstrom: FloatArray
     """Radius at which each enters, shape (m,), angstrom."""
 
