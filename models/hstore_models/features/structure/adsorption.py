@@ -1,6 +1,6 @@
 """What a framework does to one molecule of hydrogen: Henry constants, heats, and how much room is how deep.
 
-The energy of a molecule is computed on a grid over the cell, with the force field of ``hstore physics uptake``; the
+Energies of a molecule are computed on a grid over the cell, with the force field of ``hstore physics uptake``. The
 share of the volume by depth is the histogram of Bucior et al. 2019 (doi 10.1039/C8ME00050F). No simulation is
 needed, and pockets that no path leads to count like other room.
 """

@@ -47,8 +47,11 @@ class Curvature(NamedTuple):
     """Area of the atom, angstrom^2."""
 
 
-def curvature_of(network: CarbonNetwork) -> Curvature:
-    """Return the curvature of every atom.
+def curvature_along_normals(network: CarbonNetwork) -> Curvature:
+    """Return the curvature of every atom, the mean curvature with the sign of its normal.
+
+    It is positive where the sheet bends to the side that :attr:`CarbonNetwork.normals` point to, as the inside of a
+    cage or tube.
 
     Raises:
         InputError: sides of a sheet cannot be told apart.
@@ -73,9 +76,18 @@ def curvature_of(network: CarbonNetwork) -> Curvature:
     found = Curvature(*(np.full(len(network), np.nan) for _ in range(3)))
     for values, of_sheet in zip(found, (gaussian / area, mean / area, area), strict=True):
         values[atoms] = of_sheet
-    bent = np.bincount(network.sheets, np.nan_to_num(found.mean_per_a * found.area_a2))
-    found.mean_per_a[:] = np.where(bent[network.sheets] < 0, -found.mean_per_a, found.mean_per_a)
     return found
+
+
+def curvature_of(network: CarbonNetwork) -> Curvature:
+    """Return the curvature of every atom, the mean curvature positive on average for every sheet.
+
+    Raises:
+        InputError: sides of a sheet cannot be told apart.
+    """
+    gaussian, mean, area = curvature_along_normals(network)
+    bent = np.bincount(network.sheets, np.nan_to_num(mean * area))
+    return Curvature(gaussian, np.where(bent[network.sheets] < 0, -mean, mean), area)
 
 
 def _in_plane(vectors: FloatArray, normals: FloatArray) -> FloatArray:
