@@ -71,7 +71,7 @@ class Found:
 
     @property
     def core_hours(self) -> float:
-        """Time of all tries, those of earlier runs too, h."""
+        """Processor time of all tries, those of earlier runs too, h."""
         return sum(one.seconds for one in self.tries) / 3600
 
     @property

@@ -42,7 +42,7 @@ class SearchSettings:
     seed: int = 0
     """Seed of all that is drawn."""
     core_hours: float | None = None
-    """Time of tries, h, at which no further one begins; those of earlier runs count. None: no limit."""
+    """Processor time of tries, h, at which no further one begins; earlier runs count. None: no limit."""
     optimizer_steps: int | None = None
     """Steps of relaxations at which no further try begins; None: no limit."""
     coarse: RelaxSettings = COARSE

@@ -97,7 +97,7 @@ class Try:
     relaxed: Relaxed | None
     """Its relaxation; None where there was no start, or its worker ended."""
     seconds: float
-    """Time it took, drawing and relaxing, s."""
+    """Processor time it took, drawing and relaxing, s."""
     cause: str = ""
     """Why there is no structure, or why its energy is not the last word; empty when it converged."""
 
@@ -228,8 +228,8 @@ class Bench:
 
 def do(task: Task, *, name: str, key: str, folder: Path | None, weights: Path | None, sha256: str | None) -> Try:
     """Do one task and keep its record; what fails becomes its cause."""
-    began = time.monotonic()
     potential = load_potential(name, weights=weights, sha256=sha256)
+    began = time.process_time()
     origin, relaxed, cause = task.origin, None, ""
     try:
         crystal = task.start
@@ -239,7 +239,7 @@ def do(task: Task, *, name: str, key: str, folder: Path | None, weights: Path | 
         cause = _unlike_a_crystal(relaxed) or relaxed.cause
     except HstoreError as error:
         cause = str(error)
-    found = Try(task.kind, task.number, origin, relaxed, time.monotonic() - began, cause)
+    found = Try(task.kind, task.number, origin, relaxed, time.process_time() - began, cause)
     if folder is not None:
         _keep(found, folder / f"{task.name(key)}.json")
     return found
@@ -250,7 +250,7 @@ def _unlike_a_crystal(relaxed: Relaxed) -> str:
     if relaxed.cause and not relaxed.cause.startswith(OUT_OF_TIME):
         return ""
     force = relaxed.force_most_ev_per_angstrom
-    if not (math.isfinite(relaxed.energy_ev) and force <= CALM_EV_PER_ANGSTROM):
+    if relaxed.cause and not (math.isfinite(relaxed.energy_ev) and force <= CALM_EV_PER_ANGSTROM):
         return f"forces of {force:.1f} eV/A are left ({relaxed.cause})"
     apart = nearest_hydrogen_angstrom(relaxed.crystal)
     if apart < HYDROGEN_APART_ANGSTROM:
