@@ -236,6 +236,30 @@ def test_structure_is_described_in_words_and_given_to_the_viewer(page, records, 
     assert '"sites":[["La",0.0,0.0,0.0],["Ni",0.5,0.5,0.5]]' in text
 
 
+def test_voids_are_told_with_the_atoms_that_bound_them(page, records, build, key):
+    matrix = [[4.0, 0, 0], [0, 4.0, 0], [0, 0, 4.0]]
+    places = [[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]]
+    sites = [{"species": [{"element": "Pd", "occu": 1}], "abc": place} for place in places]
+    structure = {"lattice": {"matrix": matrix}, "sites": sites}
+    twins = {**structure, "sites": [*sites, {**sites[0], "abc": [0, 0, 1e-6]}]}
+    access = build.of("voids")
+    records.add_materials([
+        build.material("v/pd", "Pd", structure=structure, access=access),
+        build.material("v/twins", "Pd", structure=twins, access=access),
+    ])  # fmt: skip
+    text = page("/materials/v/pd", **key("voids"))
+    octahedral, tetrahedral = text.partition('id="voids-heading"')[2].partition("</table>")[0].split("<tr>")[2:]
+    for row, cells in (
+        (octahedral, ("2.00", "1.63", "6 Pd", ">4<")),
+        (tetrahedral, ("1.73", "1.63", "4 Pd", ">8<")),
+    ):
+        assert all(cell in row for cell in cells)
+    assert '"radius":2.0,' in text
+    without = page("/materials/v/twins", **key("voids"))
+    assert "Unit cell of 5 sites" in without
+    assert "voids-heading" not in without
+
+
 def test_isotherms_are_drawn(page, records, build):
     isotherm = MeasuredIsotherm(
         isotherm_id="i1", material_id="e/MOF-5", temperature_k=77, branch="adsorption", uptake_kind="excess",

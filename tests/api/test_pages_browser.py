@@ -198,6 +198,24 @@ def test_material_opens_from_the_search_and_its_structure_turns(open_page):
     page.wait_for_function("old => Number(document.getElementById('viewer').dataset.atoms) > 4 * old", arg=alone)
     assert page.get_attribute("#supercell", "aria-pressed") == "true"
     assert "Unit cell of 6 sites" in page.get_attribute("#viewer", "aria-label")
+
+
+def test_voids_are_shown_with_the_atoms_that_bound_them_from_the_keyboard(open_page):
+    page = open_page("/materials/hstore:rutile:MgH2")
+    page.wait_for_selector("#viewer[data-atoms]")
+    assert page.get_attribute("#viewer", "data-shown-voids") == ""
+    count = page.locator("[data-void]").count()
+    assert 1 <= count <= 4
+    page.focus("[data-void='0']")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#viewer[data-shown-voids='0']")
+    assert page.get_attribute("[data-void='0']", "aria-pressed") == "true"
+    page.focus("#voids")
+    page.keyboard.press("Space")
+    page.wait_for_selector(f"#viewer[data-shown-voids='{','.join(map(str, range(count)))}']")
+    page.keyboard.press("Space")
+    page.wait_for_selector("#viewer[data-shown-voids='']", state="attached")
+    assert page.get_attribute("[data-void='0']", "aria-pressed") == "false"
     settle(page)
     page.wait_for_selector("#vant-hoff .scatterlayer .js-line", state="attached")
     assert "7.66" in page.text_content("#values")  # wt%, measured

@@ -23,6 +23,7 @@ from hstore_api.pages.rendering import render
 from hstore_api.pages.shown import PropertyRow, Shown, property_rows, shown_value, source_words
 from hstore_api.pages.similar import similar_materials
 from hstore_api.pages.structure import shown_structure
+from hstore_api.pages.voids import shown_voids
 from hstore_api.pages.words import reference_link
 from hstore_api.schemas import Text
 
@@ -71,13 +72,15 @@ def material_page(
     """Show one material; predictions follow by a request of their own while the models are not in memory."""
     material = _visible(service.store, material_id, caller.scope)
     ready = answers_of(service, request.app.state).ready(material.family)
+    structure = shown_structure(material.structure)
     return render(
         request,
         "material.html",
         caller=caller,
         material=material,
         known=_known(request, service, material, caller.scope, predict=ready),
-        structure=shown_structure(material.structure),
+        structure=structure,
+        voids=shown_voids(structure),
         isotherms=_isotherms(service.store, material, caller.scope),
         descriptors=_descriptors(material),
         similar=similar_materials(service.store, material, caller.scope),

@@ -85,16 +85,19 @@ class AlphaComplex:
         )
 
 
-def alpha_complex(lattice_angstrom: FloatArray, fractional: FloatArray, *, seed: int = 0) -> AlphaComplex:
+def alpha_complex(
+    lattice_angstrom: FloatArray, fractional: FloatArray, *, seed: int = 0, most_points: int = MOST_POINTS
+) -> AlphaComplex:
     """Triangulate the images of some sites.
 
     Args:
         lattice_angstrom: cell vectors in rows, shape (3, 3), angstrom.
         fractional: coordinates of the sites, shape (n, 3), n at least 1.
         seed: of the nudge.
+        most_points: images of atoms at most; bounds time and memory, which grow in proportion.
 
     Raises:
-        InputError: two sites coincide, or the cell is too empty or too large (:data:`MOST_POINTS`).
+        InputError: two sites coincide, or the cell is too empty or too large for so many images.
     """
     lattice, home, to_given = _reduced(np.asarray(lattice_angstrom, float), np.asarray(fractional, float))
     for attempt in range(_SEEDS):
@@ -103,7 +106,7 @@ def alpha_complex(lattice_angstrom: FloatArray, fractional: FloatArray, *, seed:
         deform = np.eye(3) + 0.5 * (strain + strain.T)
         moved = rng.uniform(-1.0, 1.0, home.shape) * (NUDGE_ANGSTROM / np.sqrt(3.0))
         strained, nudged = lattice @ deform, home @ deform + moved
-        corners, cells, centres, radius = _tetrahedra(strained, nudged)
+        corners, cells, centres, radius = _tetrahedra(strained, nudged, most_points)
         found = _complex((strained, nudged, to_given), (corners, cells), centres, radius)
         if found is not None:
             return found
@@ -126,7 +129,9 @@ def _reduced(lattice: FloatArray, fractional: FloatArray) -> tuple[FloatArray, F
     return reduced, (fractional @ np.linalg.inv(to_given)) % 1.0 @ reduced, to_given
 
 
-def _tetrahedra(lattice: FloatArray, home: FloatArray) -> tuple[IntArray, IntArray, FloatArray, FloatArray]:
+def _tetrahedra(
+    lattice: FloatArray, home: FloatArray, most_points: int
+) -> tuple[IntArray, IntArray, FloatArray, FloatArray]:
     """Return the tetrahedra of one cell: atoms, cells, centres of the spheres around them and their radii.
 
     A tetrahedron at an atom of the cell is right if no image is left out that could lie in its sphere, that is,
@@ -139,7 +144,7 @@ def _tetrahedra(lattice: FloatArray, home: FloatArray) -> tuple[IntArray, IntArr
     enough = float(np.sqrt((lattice**2).sum())) * _SLACK + 4 * NUDGE_ANGSTROM
     margin = min(_FIRST_MARGIN * spacing, enough)
     while True:
-        atoms, cells, is_home = _images(lattice, home, margin)
+        atoms, cells, is_home = _images(lattice, home, margin, most_points)
         points = home[atoms] + cells @ lattice
         middle = home.mean(axis=0)
         try:
@@ -159,7 +164,9 @@ def _tetrahedra(lattice: FloatArray, home: FloatArray) -> tuple[IntArray, IntArr
     return atoms[corners], cells[corners], centres[canonical], radius[canonical]
 
 
-def _images(lattice: FloatArray, home: FloatArray, margin: float) -> tuple[IntArray, IntArray, IntArray]:
+def _images(
+    lattice: FloatArray, home: FloatArray, margin: float, most_points: int
+) -> tuple[IntArray, IntArray, IntArray]:
     """Return atom and cell of the images up to a distance from the cell, and which lie at home.
 
     They are in the order of atom and then cell, so that the order of the corners of a simplex is the same in
@@ -171,7 +178,7 @@ def _images(lattice: FloatArray, home: FloatArray, margin: float) -> tuple[IntAr
     low, high = fractional.min(axis=0) - reach, fractional.max(axis=0) + reach
     first, last = np.floor(low - 1e-6).astype(int), np.ceil(high + 1e-6).astype(int)
     spans = last - first + 1
-    if np.prod(spans.astype(float)) * len(home) > 40 * MOST_POINTS:
+    if np.prod(spans.astype(float)) * len(home) > 40 * most_points:
         raise InputError(
             f"{len(home)} sites in a cell of {abs(np.linalg.det(lattice)):.4g} A^3 need too many images; "
             "the cell is too flat or too empty"
@@ -179,9 +186,9 @@ def _images(lattice: FloatArray, home: FloatArray, margin: float) -> tuple[IntAr
     shifts = np.indices(spans).reshape(3, -1).T + first
     places = fractional[:, None] + shifts[None]
     atoms, rows = np.nonzero(((places >= low) & (places <= high)).all(axis=2))
-    if len(atoms) > MOST_POINTS:
+    if len(atoms) > most_points:
         raise InputError(
-            f"the triangulation needs {len(atoms)} images of atoms, at most {MOST_POINTS} are allowed"
+            f"the triangulation needs {len(atoms)} images of atoms, at most {most_points} are allowed"
         )
     cells = shifts[rows]
     return atoms, cells, ~cells.any(axis=1)

@@ -1,13 +1,15 @@
 "use strict";
-// Draws a unit cell with 3Dmol: atoms as spheres, those on faces of the cell at every place, bonds by distance.
+// Draws a unit cell with 3Dmol: atoms as spheres, those on faces of the cell at every place, bonds by distance;
+// on demand its largest voids as translucent spheres, with the atoms that bound them marked.
 (function () {
   const box = document.getElementById("viewer");
   if (!box) return;
   const cell = JSON.parse(document.getElementById(box.dataset.structure).textContent);
+  const voids = JSON.parse(document.getElementById(box.dataset.voids).textContent);
   const colours = window.$3Dmol.elementColors.Jmol;
   const EDGE = 1e-3, MOST_ATOMS = 4000;
   let viewer;
-  const state = { repeat: 1, edges: true };
+  const state = { repeat: 1, edges: true, voids: new Set() };
 
   function place(fractional) {
     return [0, 1, 2].map((k) => fractional.reduce((sum, x, i) => sum + x * cell.matrix[i][k], 0));
@@ -47,9 +49,39 @@
     }
   }
 
+  function point(fractional) {
+    const [x, y, z] = place(fractional);
+    return { x: x, y: y, z: z };
+  }
+
+  function addVoids() {
+    for (const index of state.voids) {
+      const found = voids[index];
+      viewer.addSphere({ center: point(found.centre), radius: found.radius, color: "#2f7ed8", opacity: 0.35 });
+      for (const [element, ...where] of found.atoms) {
+        // Atoms that bound it may lie outside the cell: they are drawn with their mark.
+        viewer.addSphere({ center: point(where), radius: 0.42, color: colourOf(element) });
+        viewer.addSphere({ center: point(where), radius: 0.62, color: "#e8a400", opacity: 0.5 });
+      }
+    }
+    box.dataset.shownVoids = [...state.voids].sort().join(",");
+  }
+
+  function noteVoids() {
+    const all = document.getElementById("voids");
+    if (all) all.setAttribute("aria-pressed", String(state.voids.size === voids.length));
+    for (const button of document.querySelectorAll("[data-void]")) button.setAttribute("aria-pressed", String(state.voids.has(Number(button.dataset.void))));
+  }
+
   function dark() {
     const theme = document.documentElement.dataset.theme;
     return theme ? theme === "dark" : window.matchMedia("(prefers-color-scheme: dark)").matches;
+  }
+
+  function panel() {
+    // Translucent spheres are mixed with what the picture has behind them, so it needs the colour of the page.
+    const parts = getComputedStyle(box).backgroundColor.match(/\d+/g).map(Number);
+    return (parts[0] << 16) + (parts[1] << 8) + parts[2];
   }
 
   function draw(keepView) {
@@ -61,7 +93,8 @@
     const model = viewer.addModel(shown.length + "\nunit cell\n" + shown.join("\n") + "\n", "xyz");
     model.setStyle({}, { sphere: { scale: 0.32, colorscheme: "Jmol" }, stick: { radius: 0.08, colorscheme: "Jmol" } });
     if (state.edges) addEdges();
-    viewer.setBackgroundColor(0x000000, 0);
+    addVoids();
+    viewer.setBackgroundColor(panel(), 1);
     if (view) viewer.setView(view); else reset();
     viewer.render();
     box.dataset.atoms = String(shown.length);
@@ -94,9 +127,17 @@
     dot.hidden = false;
   }
   document.addEventListener("click", function (event) {
-    const button = event.target.closest(".viewer-bar button");
+    const button = event.target.closest(".viewer-bar button, [data-void]");
     if (!button) return;
-    if (button.dataset.turn) {
+    if (button.dataset.void || button.id === "voids") {
+      if (button.id === "voids") {
+        state.voids = new Set(state.voids.size === voids.length ? [] : voids.keys());
+      } else if (!state.voids.delete(Number(button.dataset.void))) {
+        state.voids.add(Number(button.dataset.void));
+      }
+      noteVoids();
+      draw(true);
+    } else if (button.dataset.turn) {
       const [axis, angle] = button.dataset.turn.split(",");
       viewer.rotate(Number(angle), axis);
     } else if (button.dataset.zoom) {
