@@ -37,7 +37,7 @@ def draw_pct(fit: PctFit, path: Path) -> None:
     panels = [
         name for name, there in (("isotherms", fit.curves), ("lines", fit.lines), ("regions", fit.lines)) if there
     ]
-    with _style():
+    with style():
         figure = Figure(figsize=(_WIDTH_IN * len(panels), _HEIGHT_IN), layout="constrained")
         axes = dict(zip(panels, np.atleast_1d(figure.subplots(1, len(panels))), strict=True))
         if "isotherms" in axes:
@@ -58,7 +58,7 @@ def draw_kissinger(fit: Kissinger, path: Path) -> None:
     from matplotlib.figure import Figure
 
     peaks, rates = np.asarray(fit.peaks_k), np.asarray(fit.rates_k_per_min)
-    with _style():
+    with style():
         figure = Figure(figsize=(_WIDTH_IN, _HEIGHT_IN), layout="constrained")
         axis = figure.subplots()
         x, y = 1000.0 / peaks, np.log(rates / peaks**2)
@@ -81,7 +81,7 @@ def draw_isotherms(fits: SampleFits, path: Path) -> None:
 
     heated = [sample for sample in fits.samples if sample.heats]
     panels = len(fits.samples) + bool(heated)
-    with _style():
+    with style():
         figure = Figure(figsize=(_WIDTH_IN * panels, _HEIGHT_IN), layout="constrained")
         axes = np.atleast_1d(figure.subplots(1, panels))
         for sample, axis in zip(fits.samples, axes, strict=False):
@@ -91,7 +91,8 @@ def draw_isotherms(fits: SampleFits, path: Path) -> None:
         figure.savefig(path, dpi=_DPI)
 
 
-def _style() -> Any:
+def style() -> Any:
+    """Return the context in which figures for papers are drawn."""
     import matplotlib as mpl
 
     return mpl.rc_context(_STYLE)
