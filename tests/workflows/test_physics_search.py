@@ -19,7 +19,7 @@ import pytest
 from click.testing import CliRunner
 
 from hstore.crystal import Crystal
-from hstore.errors import InputError, MissingExtraError
+from hstore.errors import HstoreError, InputError, MissingExtraError
 from hstore.settings import load_settings
 from hstore_models.physics.relaxing import OUT_OF_TIME, Relaxed, RelaxSettings
 from hstore_workflows.cli import main
@@ -27,7 +27,9 @@ from hstore_workflows.physics.phases import phase
 from hstore_workflows.physics.search.distinct import told_apart
 from hstore_workflows.physics.search.known_types import group_weights, known_types, novelty
 from hstore_workflows.physics.search.report import report, space_group, text_of
-from hstore_workflows.physics.search.search import search, whole_counts
+from hstore_workflows.physics.search.search import counts_within, random_tasks, search
+from hstore_workflows.physics.search.settings import COARSE
+from hstore_workflows.physics.search.stage import random_try, structure_search
 from hstore_workflows.physics.search.tries import RANDOM, Draw, Task, Try, do
 from tests.workflows.small_search import EMT, QUICK, SMALL, TIGHT
 
@@ -112,9 +114,9 @@ def test_space_groups_are_told_within_their_tolerance():
 
 
 def test_whole_atoms_are_asked_for():
-    assert whole_counts("Mg2H4") == {"Mg": 1, "H": 2}
+    assert counts_within("Mg2H4", SMALL) == {"Mg": 1, "H": 2}
     with pytest.raises(InputError, match="whole"):
-        whole_counts("TiH1.5")
+        counts_within("TiH1.5", SMALL)
 
 
 @pytest.mark.parametrize(
@@ -233,7 +235,6 @@ def test_limits_end_a_search_and_the_best_so_far_are_still_relaxed(found):
     assert limited.structures
 
 
-@needs_pyxtal
 def test_known_types_begin_a_search():
     settings = replace(SMALL, tries=0, substitutions=3, basin_steps=0)
     result = search("CuAu", settings)
@@ -289,6 +290,33 @@ def test_the_command_says_what_units_are():
     done = CliRunner().invoke(main, ["physics", "search", "MgH2", "--units", "one"])
     assert done.exit_code == 2
     assert "such as 1,2,4" in done.output
+
+
+@needs_pyxtal
+def test_tries_done_by_a_batch_are_those_of_the_search(found, tmp_path):
+    straight, _ = found
+    asked = {"folder": str(tmp_path), "potential": EMT, "units": [1], "draws": 4}
+    told = random_try({"formula": "Cu3Au", "try": 2}, **asked)
+    one = next(one for one in straight.tries if one.label == "random 2")
+    again = next((tmp_path / "Cu3Au" / "tries").iterdir())
+    task = random_tasks({"Cu": 3, "Au": 1}, replace(SMALL, coarse=COARSE))[2]
+    assert again.stem == task.name(straight.potential.key)
+    assert (
+        told["score"] == -told["energy_ev_per_atom"] == pytest.approx(-one.structure.energy_ev_per_atom, abs=0.01)
+    )
+    with pytest.raises(InputError, match="column try"):
+        random_try({"formula": "Cu3Au"}, **asked)
+
+
+@needs_pyxtal
+def test_a_stage_of_a_funnel_searches_a_candidate(tmp_path):
+    asked = {"potential": EMT, "units": [1], "tries": 2, "substitutions": 0, "basin_steps": 0, "best": 1}
+    told = structure_search({"formula": "CuAu"}, folder=str(tmp_path), **asked)
+    kept = json.loads((tmp_path / "CuAu" / "search.json").read_text(encoding="utf-8"))
+    assert told["score"] == -kept["structures"][0]["energy_above_other_phases_ev_per_atom"]
+    assert told["energy_ev_per_atom"] == kept["structures"][0]["energy_ev_per_atom"]
+    with pytest.raises(HstoreError, match="found no structure"):
+        structure_search({"formula": "PtXe"}, **asked)
 
 
 @needs_pyxtal

@@ -12,6 +12,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -90,6 +91,18 @@ def random_crystals(
         f"no crystal with {told} in its primitive cell was found in {_DRAWS} space groups drawn; "
         "ask for other formula units"
     )
+
+
+def require_pyxtal() -> None:
+    """Refuse to go on without PyXtal, before anything expensive starts.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    if find_spec("pyxtal") is None:
+        raise MissingExtraError(
+            "random crystals need pyxtal, which is not installed; run: pip install 'hstore[search]'"
+        )
 
 
 def distances_least(elements: Sequence[str]) -> dict[tuple[str, str], float]:
@@ -178,13 +191,10 @@ _SYMMETRIC_ANGSTROM = 1e-4
 
 @cache
 def _pyxtal() -> tuple[Any, Any, Any, Any]:
-    try:
-        from pyxtal.crystal import random_crystal as make
-        from pyxtal.msg import Comp_CompatibilityError
-        from pyxtal.symmetry import Group
-        from pyxtal.tolerance import Tol_matrix
-    except ImportError as error:
-        raise MissingExtraError(
-            "random crystals need pyxtal, which is not installed; run: pip install 'hstore[search]'"
-        ) from error
+    require_pyxtal()
+    from pyxtal.crystal import random_crystal as make
+    from pyxtal.msg import Comp_CompatibilityError
+    from pyxtal.symmetry import Group
+    from pyxtal.tolerance import Tol_matrix
+
     return make, cache(Group), Comp_CompatibilityError, Tol_matrix

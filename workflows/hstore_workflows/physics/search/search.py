@@ -23,6 +23,7 @@ from hstore.errors import InputError
 from hstore.formula import parse_amounts, written_formula
 from hstore_models.physics.basin_steps import next_strength, step
 from hstore_models.physics.potential import load_potential
+from hstore_models.physics.random_crystals import require_pyxtal
 from hstore_workflows.physics.search.distinct import note_early_finds, print_of, told_apart
 from hstore_workflows.physics.search.known_types import group_weights, known_types
 from hstore_workflows.physics.search.tries import (
@@ -37,7 +38,7 @@ from hstore_workflows.physics.search.tries import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from hstore_models.physics.potential import Potential
@@ -105,8 +106,11 @@ def search(
 
     Raises:
         InputError: the formula has no whole numbers, or its cells are too large.
-        MissingExtraError, ModelError: the potential cannot be loaded.
+        MissingExtraError, ModelError: PyXtal is not installed, or the potential cannot be loaded.
     """
+    counts = counts_within(formula, settings)
+    if settings.tries:
+        require_pyxtal()
     potential = load_potential(settings.potential, weights=settings.weights, sha256=settings.sha256)
     with Bench(
         settings.potential,
@@ -117,24 +121,51 @@ def search(
         weights=settings.weights,
         sha256=settings.sha256,
     ) as bench:
-        return _Search(formula, settings, bench, potential, say).run()
+        return _Search(counts, settings, bench, potential, say).run()
 
 
-def whole_counts(formula: str) -> dict[str, int]:
+def counts_within(formula: str, settings: SearchSettings) -> dict[str, int]:
     """Return element -> atoms in one formula unit, with no common divisor.
 
     Raises:
-        InputError: an amount is not whole.
+        InputError: an amount is not whole, or so many units make too large a cell.
     """
     amounts = parse_amounts(formula)
-    counts = {element: round(n) for element, n in amounts.items()}
-    if any(abs(counts[element] - n) > _WHOLE for element, n in amounts.items()) or min(counts.values()) < 1:
+    whole = {element: round(n) for element, n in amounts.items()}
+    if any(abs(whole[element] - n) > _WHOLE for element, n in amounts.items()) or min(whole.values()) < 1:
         raise InputError(f"a cell holds whole atoms, got {formula}; multiply until all amounts are whole")
-    divisor = gcd(*counts.values())
-    return {element: n // divisor for element, n in counts.items()}
+    divisor = gcd(*whole.values())
+    counts = {element: n // divisor for element, n in whole.items()}
+    largest = max(settings.units) * sum(counts.values())
+    if largest > ATOMS_MOST:
+        raise InputError(
+            f"{max(settings.units)} units of {formula} are {largest} atoms, at most {ATOMS_MOST} are searched; "
+            "ask for fewer formula units"
+        )
+    return counts
 
 
 _WHOLE = 1e-6
+
+
+def random_tasks(counts: Mapping[str, int], settings: SearchSettings) -> list[Task]:
+    """Return the random tries of a search, whose numbers take the formula units in turn.
+
+    Args:
+        counts: element -> atoms in one formula unit.
+        settings: how the search is done.
+    """
+    tasks = []
+    for number in range(settings.tries):
+        units = settings.units[number % len(settings.units)]
+        cell = {element: units * n for element, n in counts.items()}
+        draw = Draw(cell, group_weights(), settings.draws, _seed(settings, RANDOM, number))
+        tasks.append(Task(RANDOM, number, "drawn", draw, settings.coarse))
+    return tasks
+
+
+def _seed(settings: SearchSettings, kind: str, number: int) -> tuple[int, ...]:
+    return (settings.seed, _STREAM[kind], number)
 
 
 class _Search:
@@ -142,19 +173,13 @@ class _Search:
 
     def __init__(
         self,
-        formula: str,
+        counts: dict[str, int],
         settings: SearchSettings,
         bench: Bench,
         potential: Potential,
         say: Callable[[int], None],
     ) -> None:
-        self.counts = whole_counts(formula)
-        largest = max(settings.units) * sum(self.counts.values())
-        if largest > ATOMS_MOST:
-            raise InputError(
-                f"{max(settings.units)} units of {formula} are {largest} atoms, at most {ATOMS_MOST} are "
-                "searched; ask for fewer formula units"
-            )
+        self.counts = counts
         self.formula = written_formula({element: float(n) for element, n in self.counts.items()})
         self.settings = settings
         self.bench = bench
@@ -165,7 +190,7 @@ class _Search:
         self.ended_early = ""
 
     def run(self) -> Found:
-        coarse = [*self._perform(self._substituted()), *self._perform(self._random())]
+        coarse = [*self._perform(self._substituted()), *self._perform(random_tasks(self.counts, self.settings))]
         refined = [*self._perform(self._refined(coarse), limited=False)]
         stepped = self._stepped(refined)
         structures = told_apart([*refined, *stepped])
@@ -193,24 +218,12 @@ class _Search:
             self.ended_early = f"{limits.optimizer_steps} optimizer steps were taken"
         return bool(self.ended_early)
 
-    def _seed(self, kind: str, number: int) -> tuple[int, ...]:
-        return (self.settings.seed, _STREAM[kind], number)
-
-    def _random(self) -> list[Task]:
-        tasks = []
-        for number in range(self.settings.tries):
-            units = self.settings.units[number % len(self.settings.units)]
-            counts = {element: units * n for element, n in self.counts.items()}
-            draw = Draw(counts, group_weights(), self.settings.draws, self._seed(RANDOM, number))
-            tasks.append(Task(RANDOM, number, "drawn", draw, self.settings.coarse))
-        return tasks
-
     def _substituted(self) -> list[Task]:
         """Begin at known types, in an order that is drawn; rattled, for most of them are symmetric."""
         if not self.settings.substitutions:
             return []
         known = [one for one in known_types(self.formula) if len(one.crystal) <= ATOMS_MOST]
-        order = np.random.default_rng(self._seed(SUBSTITUTED, 0)).permutation(len(known))
+        order = np.random.default_rng(_seed(self.settings, SUBSTITUTED, 0)).permutation(len(known))
         rattled = replace(
             self.settings.coarse, rattle_angstrom=self.settings.fine.rattle_angstrom, seed=self.settings.seed
         )
@@ -235,7 +248,7 @@ class _Search:
                 break
             tasks, parents = [], []
             for _ in range(min(_ROUND, self.settings.basin_steps - number)):
-                random = np.random.default_rng(self._seed(STEPPED, number))
+                random = np.random.default_rng(_seed(self.settings, STEPPED, number))
                 parent = pool[int(random.choice(len(pool), p=_chances(pool)))]
                 taken = step(parent.crystal, random, strength=strength)
                 tasks.append(Task(STEPPED, number, f"{parent.best.label}, {taken.kind}", taken.crystal, still))
