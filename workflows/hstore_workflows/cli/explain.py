@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hstore_workflows.cli.explain_ablation import command as ablation
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -21,6 +23,8 @@ def command() -> None:
     Needs the explain extra: pip install 'hstore[explain]'.
     """
 
+
+command.add_command(ablation)
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _figure = click.option(
@@ -78,6 +82,45 @@ def importance(
         from hstore_workflows.explain.figure import draw_importance
 
         draw_importance(found, path)
+    _tell(found.as_json(), found.text(), as_json=as_json)
+
+
+@command.command(
+    "causes",
+    epilog="Example: hstore explain causes --data interstitial --target desorption_enthalpy_kj_per_mol_h2",
+)
+@click.option("--data", required=True, metavar="FILE|NAME", help="interstitial, complex, sorbent, electrolyte.")
+@click.option("--target", required=True, metavar="COLUMN", help="Whose causes are asked for.")
+@click.option("--background", type=click.Path(path_type=Path), metavar="FILE.toml", help="What is known before.")
+@click.option("--draws", type=click.IntRange(10, 2000), default=100, show_default=True, help="Of the rows.")
+@click.option("--simulations", type=click.IntRange(10, 1000), default=50, show_default=True, help="Of each test.")
+@_figure
+@_json
+def causes(
+    data: str,
+    target: str,
+    background: Path | None,
+    draws: int,
+    simulations: int,
+    figure: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Search a table for causes by two methods, and try to refute the effects.
+
+    NAME is a curated set with its own variables; a FILE needs --background with the variables, a reason for each,
+    tiers, and arrows that cannot or must be.
+    """
+    from hstore.settings import load_settings
+    from hstore_workflows.explain.causes import find_causes, read_data
+
+    path = None if figure is None else _drawable(figure)
+    frame, knowledge = read_data(data, background)
+    found = find_causes(frame, target, knowledge, draws=draws, simulations=simulations, seed=load_settings().seed)
+    if path is not None:
+        from hstore_workflows.explain.figure import draw_causes
+
+        draw_causes(found, path)
     _tell(found.as_json(), found.text(), as_json=as_json)
 
 

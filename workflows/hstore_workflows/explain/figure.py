@@ -14,11 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from hstore_workflows.explain.causes import Causes
     from hstore_workflows.explain.importance import Importance
 
 DPI = 200
 RAISES, LOWERS, PLAIN = "#b2182b", "#2166ac", "#4d4d4d"
 _MOST_PANELS = 6
+_STABLE = 0.8
+_METHOD_WORDS = {"lingam": "LiNGAM", "pc": "PC"}
 _STYLE: Any = {
     "font.size": 8, "axes.titlesize": 9, "axes.linewidth": 0.6, "axes.spines.top": False,
     "axes.spines.right": False, "legend.frameon": False, "pdf.fonttype": 42, "svg.hashsalt": "hstore",
@@ -86,6 +89,72 @@ def _one(found: Importance, row: int, order: list[int], axis: Any) -> None:
     axis.set_title(f"{found.names[row][:40]}: {attribution.prediction[row]:.3g}", loc="left")
     low, high = min(start, float(ends.min())), max(start, float(ends.max()))
     axis.set_xlim(low - 0.08 * (high - low), high + 0.08 * (high - low))
+
+
+def draw_causes(found: Causes, path: Path) -> None:
+    """Draw the graph of each method, wide lines for what is found again in most draws, and the effects.
+
+    Args:
+        found: what was found.
+        path: PNG, PDF or SVG.
+    """
+    from matplotlib.figure import Figure
+
+    with style():
+        figure = Figure(figsize=(12.5, 4.6), layout="constrained")
+        axes = figure.subplots(1, 3, width_ratios=[1.0, 1.0, 0.9])
+        for axis, method in zip(axes, found.graphs, strict=False):
+            _graph(found, method, axis)
+        _effects(found, axes[2])
+        save(figure, path)
+
+
+def _graph(found: Causes, method: str, axis: Any) -> None:
+    """Draw variables around a circle, the target at the bottom; arrows are wide where stable, dark from 80 %."""
+    names = [found.target, *(name for name in found.prepared.table.columns if name != found.target)]
+    angles = -np.pi / 2 + 2 * np.pi * np.arange(len(names)) / len(names)
+    places = {name: (np.cos(a), np.sin(a)) for name, a in zip(names, angles, strict=True)}
+    own = list(found.prepared.table.columns)
+    stable = found.stable[method]
+    for one, sign, other in found.graphs[method].pairs():
+        i, j = own.index(one), own.index(other)
+        share = float((stable.arrows if sign == "->" else stable.ties)[i, j])
+        axis.annotate(
+            "", xy=places[other], xytext=places[one],
+            arrowprops={
+                "arrowstyle": "-|>" if sign == "->" else "-", "linewidth": 0.4 + 1.8 * share, "shrinkA": 24,
+                "shrinkB": 24, "color": PLAIN if share >= _STABLE else "#b0b0b0",
+                "connectionstyle": "arc3,rad=0.06",
+            },
+        )  # fmt: skip
+        middle = 0.5 * (np.array(places[one]) + np.array(places[other]))
+        axis.text(*middle, f"{share:.0%}", fontsize=6, color=PLAIN, ha="center", va="center",
+                  bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6})  # fmt: skip
+    for name, place in places.items():
+        box = {"boxstyle": "round,pad=0.35", "facecolor": "#fff2cc" if name == found.target else "#eef3f8",
+               "edgecolor": PLAIN, "linewidth": 0.6}  # fmt: skip
+        axis.text(*place, textwrap.fill(found.words(name), 16), ha="center", va="center", fontsize=7, bbox=box)
+    axis.set_xlim(-1.5, 1.5)
+    axis.set_ylim(-1.3, 1.3)
+    axis.set_axis_off()
+    axis.set_title(f"{_METHOD_WORDS[method]}: share of draws that find it again", loc="left")
+
+
+def _effects(found: Causes, axis: Any) -> None:
+    """Draw the standardised effects on the target with their intervals; hollow where refuted."""
+    effects = list(found.effects)[::-1]
+    for row, effect in enumerate(effects):
+        scale = effect.standardised / effect.slope if effect.slope else 0.0
+        low, high = (bound * scale for bound in effect.interval)
+        colour = PLAIN if not effect.is_refuted else "#b0b0b0"
+        axis.plot([low, high], [row, row], color=colour, linewidth=1.4)
+        axis.plot(effect.standardised, row, "o", color=colour, markersize=5,
+                  markerfacecolor=colour if not effect.is_refuted else "white")  # fmt: skip
+    axis.axvline(0.0, color=PLAIN, linewidth=0.6, linestyle=":")
+    axis.set_yticks(range(len(effects)), [textwrap.fill(found.words(e.cause), 22) for e in effects])
+    axis.set_ylim(-0.6, len(effects) - 0.4)
+    axis.set_xlabel("effect, standard deviations for one of the cause")
+    axis.set_title("total effects (hollow: refuted)", loc="left")
 
 
 def short_words(name: str, width: int = 18) -> str:

@@ -188,7 +188,7 @@ def explain_importance(
         cause = rejects[0].cause if rejects else "the model has no answer for them"
         raise InputError(f"none of the materials can be explained ({cause}); give what the model needs")
     unanswered = [int(place) for place in np.flatnonzero(~answered)]
-    rejects = (*rejects, *(_rejected(place, query) for place in unanswered))
+    rejects = (*rejects, *(_rejected(place, query, names[place]) for place in unanswered))
     found = attribute(
         loaded.model,
         property_name,
@@ -215,11 +215,11 @@ def _names(frame: pd.DataFrame) -> list[str]:
     return frame[column].fillna("").astype(str).tolist()
 
 
-def _rejected(place: int, query: Query) -> RejectedRow:
+def _rejected(place: int, query: Query, name: str) -> RejectedRow:
     from hstore_data.table import RejectedRow
 
     row = int(query.frame["row"].iloc[place]) if "row" in query.frame else place + 1
-    return RejectedRow(row, "the model has no answer for it")
+    return RejectedRow(row, name, "the model has no answer for it")
 
 
 def _digits(value: float) -> float:
