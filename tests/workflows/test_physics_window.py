@@ -11,7 +11,7 @@ from hstore.errors import InputError
 from hstore.records import Family, Material, Provenance, Scope
 from hstore.store import open_store
 from hstore_workflows.cli import main
-from hstore_workflows.physics.window import entries_of_file, entries_of_store
+from hstore_workflows.physics.entries import entries_of_file, entries_of_store
 
 TABLE = """formula,formation_energy_ev_per_atom,energy_kind
 Li2S,-1.4667,PBE

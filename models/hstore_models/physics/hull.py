@@ -33,6 +33,8 @@ _WEAKEST_KJ_PER_MOL_H2 = -200.0
 _STRONGEST_KJ_PER_MOL_H2 = 600.0
 _SAME_EV = 1e-9
 _DENOMINATOR = 1000
+_UNBOUNDED = 3
+"""Status of a linear programme whose cost has no lower end."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,18 @@ class Decomposition:
     """Canonical formula (H2 for the gas) -> formula units from one unit of the phase."""
     energy_ev_per_atom: float
     """Energy of the phase above its products, eV an atom; negative: it is stable by so much."""
+
+
+@dataclass(frozen=True)
+class GasRelease:
+    """The reaction in which a phase gives off a gas other than H2 at the least cost, and no H2."""
+
+    gas: str
+    """Formula of the gas."""
+    text: str
+    """The reaction for one molecule of the gas."""
+    kj_per_mol_gas: float
+    """Its energy, kJ for a mole of the gas."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +133,44 @@ class Hull:
             if reaction is not None:
                 steps.append(reaction_energy(reaction, self.phases, self.h2))
         return steps
+
+    def gas_release(self, formula: str, gas: str, energy: PhaseEnergy) -> GasRelease:
+        """Return the cheapest reaction of a phase that sets free a gas other than H2 and leaves solids.
+
+        Args:
+            formula: the phase.
+            gas: formula of the gas, such as NH3.
+            energy: of one molecule of it, by the same potential.
+
+        Raises:
+            InputError: the phase is not in the hull, its products are not, or energies come from two potentials.
+        """
+        from scipy.optimize import linprog
+
+        name = canonical_formula(parse_amounts(formula))
+        if name not in self.phases:
+            raise InputError(f"{formula} is not among the phases of the hull; add it first")
+        one_potential([self.potential, energy.potential])
+        given_off = parse_amounts(gas)
+        elements = sorted({*parse_amounts(name), *given_off})
+        # For one molecule of the gas: units of the phase used up, first, and of each solid that is left.
+        inside = [one for one in self.phases if one != name and set(parse_amounts(one)) <= set(elements)]
+        signed = [(name, -1.0), *((one, 1.0) for one in inside)]
+        balance = np.array([[sign * parse_amounts(one).get(el, 0.0) for one, sign in signed] for el in elements])
+        costs = [sign * self.phases[one].energy_ev_per_formula for one, sign in signed]
+        wanted = [-given_off.get(el, 0.0) for el in elements]
+        found = linprog(costs, A_eq=balance, b_eq=wanted, method="highs")
+        if found.status == _UNBOUNDED:
+            raise InputError(
+                f"{formula} falls apart into solids of the hull without a gas; ask what those give off instead"
+            )
+        if not found.success:
+            raise InputError(f"the hull has no solids that are left where {formula} gives off {gas}; add entries")
+        units = [Fraction(float(x)).limit_denominator(_DENOMINATOR) for x in found.x]
+        left = {name: units[0]}
+        right = {one: n for one, n in zip(inside, units[1:], strict=True) if n > _PRESENT}
+        text = f"{_side(left)} -> {_side(right)} + {gas}"
+        return GasRelease(gas, text, (float(found.fun) + energy.energy_ev_per_formula) * KJ_PER_MOL_EV)
 
     def _between(self, metals: Mapping[str, float], first: _Stable, last: _Stable) -> list[_Stable]:
         """Return the stable sets from one binding of hydrogen to a stronger one, each once.

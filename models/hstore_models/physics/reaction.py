@@ -82,19 +82,20 @@ def parse_reaction(text: str) -> Reaction:
 
 
 def into_elements(formula: str) -> Reaction:
-    """Return the release of all hydrogen of a formula, down to the elements.
+    """Return the release of all hydrogen of a formula unit, down to the elements.
 
     Raises:
         InputError: it has no hydrogen.
     """
-    amounts = parse_amounts(formula)
+    name = canonical_formula(parse_amounts(formula))
+    amounts = parse_amounts(name)
     hydrogen = amounts.get("H", 0.0)
     if hydrogen <= 0:
         raise InputError(f"{formula} has no hydrogen to release; give a hydride")
     rest = {element: _fraction(amount) for element, amount in amounts.items() if element != "H"}
     parts = [*rest.items(), ("H2", _fraction(hydrogen) / 2)]
-    text = f"{formula} -> " + " + ".join(name if n == 1 else f"{n} {name}" for name, n in parts)
-    return Reaction({canonical_formula(amounts): Fraction(1)}, rest, _fraction(hydrogen) / 2, text)
+    text = f"{written_formula(amounts)} -> " + " + ".join(name if n == 1 else f"{n} {name}" for name, n in parts)
+    return Reaction({name: Fraction(1)}, rest, _fraction(hydrogen) / 2, text)
 
 
 @dataclass(frozen=True)

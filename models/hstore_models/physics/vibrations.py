@@ -149,6 +149,29 @@ def einstein_thz(crystal: Crystal, potential: Potential) -> tuple[FloatArray, Fl
     return _thz(found), np.broadcast_to(counts[:, None].astype(float), found.shape)
 
 
+def molecule_thz(crystal: Crystal, potential: Potential) -> FloatArray:
+    """Return all frequencies of a molecule alone in a cell, THz, shape (3 n,); imaginary ones negative.
+
+    Translations and rotations are among them, about 0.
+    """
+    atoms = _atoms(crystal, potential)
+    rest = atoms.get_positions()
+    hessian = np.empty((rest.size, rest.size))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch and the calculators, once for each force
+        for place in range(rest.size):
+            sides = []
+            for sign in (1.0, -1.0):
+                moved = rest.copy()
+                moved.flat[place] += sign * DISPLACEMENT_ANGSTROM
+                atoms.set_positions(moved)
+                sides.append(atoms.get_forces().ravel())
+            hessian[place] = -(sides[0] - sides[1]) / (2 * DISPLACEMENT_ANGSTROM)
+    heavy = np.sqrt(np.repeat(atoms.get_masses(), 3))
+    stiffness = np.linalg.eigvalsh((hessian + hessian.T) / 2 / np.outer(heavy, heavy))
+    return _thz(np.asarray(stiffness, dtype=np.float64))
+
+
 def _distinct_hydrogen(crystal: Crystal) -> tuple[IntArray, IntArray]:
     """Return one hydrogen site of each class, and how many sites are in the class."""
     import moyopy

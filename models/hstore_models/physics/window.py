@@ -10,16 +10,17 @@ at 0 K only; the hull is that of pymatgen.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hstore.elements import ATOMIC_MASS_G_PER_MOL
 from hstore.errors import InputError
 from hstore.formula import formula_text, parse_amounts
+from hstore_models.physics.entry import one_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+
+    from hstore_models.physics.entry import Computed
 
 CHARGES = {"Li": 1, "Na": 1, "K": 1, "Rb": 1, "Cs": 1, "Ag": 1, "Cu": 1, "Mg": 2, "Ca": 2, "Zn": 2, "Al": 3}
 """Mobile ion -> its charge."""
@@ -27,29 +28,6 @@ CHARGES = {"Li": 1, "Na": 1, "K": 1, "Rb": 1, "Cs": 1, "Ag": 1, "Cu": 1, "Mg": 2
 _NO_ION = 1e-4
 """Ions for each formula unit that count as none."""
 _ON_HULL_EV_PER_ATOM = 1e-6
-
-
-@dataclass(frozen=True)
-class Computed:
-    """A phase with its formation energy."""
-
-    identifier: str
-    """What leads to it."""
-    amounts: Mapping[str, float]
-    """Atoms of each element in a formula unit."""
-    formation_energy_ev_per_atom: float
-    """From the elements, eV/atom."""
-    energy_kind: str
-    """How it was computed: method and corrections, or potential and checksum."""
-
-    def __post_init__(self) -> None:
-        """Refuse what would make a hull of nonsense."""
-        wrong = [el for el, n in self.amounts.items() if el not in ATOMIC_MASS_G_PER_MOL or not 0 < n < math.inf]
-        if wrong or not self.amounts:
-            raise InputError(f"the composition of {self.identifier} must be of known elements, got {wrong}")
-        if not math.isfinite(self.formation_energy_ev_per_atom):
-            told = self.formation_energy_ev_per_atom
-            raise InputError(f"the formation energy of {self.identifier} must be a finite number, got {told}")
 
 
 @dataclass(frozen=True)
@@ -158,23 +136,6 @@ def electrochemical_window(entries: Sequence[Computed], formula: str, ion: str) 
         energy_kind=kind,
         entries=len(inside),
     )
-
-
-def one_kind(entries: Sequence[Computed]) -> str:
-    """Return the kind of energy that all entries share.
-
-    Raises:
-        InputError: there are none, or several kinds, which have no common scale.
-    """
-    kinds = sorted({entry.energy_kind for entry in entries})
-    if not kinds:
-        raise InputError("there are no phases of these elements; give their formation energies")
-    if len(kinds) > 1:
-        raise InputError(
-            f"energies of {len(kinds)} kinds have no common scale and make no hull: {', '.join(kinds)[:200]}; "
-            "keep one"
-        )
-    return kinds[0]
 
 
 def _steps(hull: Any, compound: Any, ion: str) -> tuple[Step, ...]:

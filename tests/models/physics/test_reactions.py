@@ -48,6 +48,7 @@ def test_what_does_not_add_up_is_refused(text, message):
 
 def test_all_hydrogen_goes_where_elements_are_left():
     assert into_elements("Mg2FeH6").h2 == 3
+    assert into_elements("Li8N8H16").text == "LiNH2 -> Li + N + H2"  # the content of a cell
     with pytest.raises(InputError, match="no hydrogen"):
         into_elements("MgO")
 
@@ -142,3 +143,31 @@ def test_release_goes_in_steps_of_rising_enthalpy():
 def test_a_hull_without_the_elements_says_so():
     with pytest.raises(InputError, match="add the elements"):
         Hull(energies(H2Mg=-0.8), PhaseEnergy(0.0, "p:1")).decomposition("MgH2")
+
+
+BORANES = energies(BH4Li=-2.0, HLi=-1.0, Li=0.0, B=0.0)
+
+
+def test_the_cheapest_release_of_a_gas_leaves_no_hydrogen_gas():
+    found = Hull(BORANES, PhaseEnergy(0.0, "p:1")).gas_release("LiBH4", "B2H6", PhaseEnergy(0.5, "p:1"))
+    assert found.text == "2 LiBH4 -> 2 LiH + B2H6"
+    assert found.kj_per_mol_gas == pytest.approx((0.5 - 2.0 + 4.0) * KJ_PER_MOL_EV)
+
+
+@pytest.mark.parametrize(
+    ("phases", "gas", "cause"),
+    [
+        (energies(BH4Li=-2.0, Li=0.0), "B2H6", "no solids that are left"),
+        (BORANES, "NH3", "no solids that are left"),
+        (BORANES | energies(BH5=-9.0), "B2H6", "falls apart into solids"),
+    ],
+    ids=["missing", "element", "unstable"],
+)
+def test_a_gas_that_cannot_be_given_off_has_its_cause(phases, gas, cause):
+    with pytest.raises(InputError, match=cause):
+        Hull(phases, PhaseEnergy(0.0, "p:1")).gas_release("LiBH4", gas, PhaseEnergy(0.5, "p:1"))
+
+
+def test_a_gas_of_another_potential_is_refused():
+    with pytest.raises(InputError, match="one potential"):
+        Hull(BORANES, PhaseEnergy(0.0, "p:1")).gas_release("LiBH4", "B2H6", PhaseEnergy(0.5, "q:2"))

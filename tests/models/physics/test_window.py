@@ -6,7 +6,8 @@ import pytest
 
 from hstore.errors import InputError
 from hstore.formula import parse_amounts
-from hstore_models.physics.window import Computed, electrochemical_window
+from hstore_models.physics.entry import Computed
+from hstore_models.physics.window import electrochemical_window
 
 # Made-up formation energies, eV for each formula unit, near those of the compounds.
 ENERGIES = {

@@ -14,6 +14,7 @@ from hstore.formula import parse_amounts
 from hstore.units import STANDARD_TEMPERATURE_K
 from hstore_models.physics.calibrated import Priced
 from hstore_models.physics.corrections import Footing, shift_ev
+from hstore_models.physics.gases import gas
 from hstore_models.physics.h2_reference import h2_energy, h2_thermal_kj_per_mol
 from hstore_models.physics.potential import Potential, load_potential
 from hstore_models.physics.reaction import KJ_PER_MOL_EV, PhaseEnergy, Reaction, reaction_energy
@@ -109,6 +110,19 @@ class PricedPhases:
         )
         for formula, relaxed in zip(new, results, strict=True):
             self.phases[formula] = self._record(formula, relaxed)
+
+    def add_nitrogen(self) -> None:
+        """Let the element N be half a molecule of N2 alone, for it has no crystal to compute.
+
+        Raises:
+            InputError: the potential has no such molecule.
+        """
+        if "N" in self.phases:
+            return
+        found = gas(self.potential, "N2", temperature_k=self.pricing.temperature_k)
+        thermal = 0.0 if self.pricing.vibrations is Vibrations.NONE else found.thermal_ev
+        energy = PhaseEnergy((found.relaxed.energy_ev + thermal) / 2, self.potential.key)
+        self.phases["N"] = PhaseRecord("N", found.relaxed, None, energy, "")
 
     def price(self, formula: str, chemistry: str, reaction: Reaction, measured: float = math.nan) -> Priced | str:
         """Price a reaction among the phases added, or say why it has no price."""

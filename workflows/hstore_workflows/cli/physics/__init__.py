@@ -9,7 +9,9 @@ command = LazyGroup(
     package=__name__,
     commands={
         "barrier": "Compute barriers of ion migration.",
+        "curvature": "Hydrogen on curved carbon, atom by atom.",
         "enthalpy": "Enthalpies of hydrogen release by a potential.",
+        "hull": "Products and steps of release from formation energies.",
         "hydride-set": "Write the computed hydrides, or compute them.",
         "next": "Choose frameworks to simulate next.",
         "pores": "Cavities, windows, surface and void of frameworks.",

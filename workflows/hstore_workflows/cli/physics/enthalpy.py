@@ -11,6 +11,8 @@ import click
 from hstore_workflows.cli.physics.options import potential_options
 
 if TYPE_CHECKING:
+    from hstore.crystal import Crystal
+    from hstore_models.physics.entry import Computed
     from hstore_workflows.physics.enthalpy import Asked
     from hstore_workflows.physics.pricing import Pricing
 
@@ -38,6 +40,15 @@ if TYPE_CHECKING:
 )
 @click.option("--temperature-k", type=float, default=298.15, show_default=True, help="Temperature, K.")
 @click.option("--correct/--raw", default=True, show_default=True, help="Correct by the known hydrides.")
+@click.option(
+    "--rival",
+    "rivals",
+    type=click.Path(path_type=Path, exists=True),
+    multiple=True,
+    help="Structure of one more phase of the hull; repeat.",
+)
+@click.option("--entries", metavar="FILE|set", help="More phases of the hull: a table, or the shipped set.")
+@click.option("--by-products", is_flag=True, help="Compute NH3 and B2H6 too, where there is N or B.")
 @click.option("--against-composition", is_flag=True, help="Compare with a composition model too.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -47,7 +58,9 @@ def command(
     """Price the release of hydrogen, per mole of H2, against hosts and elements by the same potential.
 
     A formula takes the structure and the reaction of the known hydrides, a file its own structure and the release
-    down to the elements. Relaxations are kept under HSTORE_HOME, so a run that was stopped goes on.
+    down to the elements. Relaxations are kept under HSTORE_HOME, so a run that was stopped goes on. Entries are a
+    CSV with formula, formation_energy_ev_per_atom and energy_kind, which must be the one that is printed here;
+    "set" takes the computed hydrides, for chgnet with --vibrations none.
     """
     if (which is None) == (not materials):
         raise click.UsageError("give formulas or files, or --set known")
@@ -101,18 +114,46 @@ def _tell_materials(
     from hstore.settings import load_settings
     from hstore_workflows.physics.enthalpy import EnthalpyDesk, lines
 
+    entries, rivals = _entries(options["entries"]), _rivals(options["rivals"])
     asked = [one for text in materials for one in _asked(text, options["reaction"])]
     if options["reaction"] and len(asked) != 1:
         raise click.UsageError("--reaction goes with one material")
     records = []
     for pricing in pricings:
-        desk = EnthalpyDesk(pricing, load_settings(), calibrate=options["correct"])
+        desk = EnthalpyDesk(
+            pricing,
+            load_settings(),
+            calibrate=options["correct"],
+            rivals=rivals,
+            entries=entries,
+            by_products=options["by_products"],
+        )
         records += [one if isinstance(one, dict) else desk.record(one) for one in asked]
     if as_json:
         click.echo(json.dumps({"rows": records}))
         return
     for record in records:
         click.echo("\n".join(lines(record)))
+
+
+def _entries(text: str | None) -> list[Computed]:
+    from hstore_workflows.physics.entries import entries_of_file, entries_of_set
+
+    if text is None:
+        return []
+    return entries_of_set() if text == "set" else entries_of_file(Path(text))
+
+
+def _rivals(paths: tuple[Path, ...]) -> list[Crystal]:
+    from hstore.errors import InputError
+    from hstore_workflows.physics.relaxed_files import crystals_of_files
+
+    found = []
+    for reference, crystal in crystals_of_files(paths) if paths else ():
+        if isinstance(crystal, str):  # a phase left out would change the hull unseen
+            raise InputError(f"{reference}: {crystal}")
+        found.append(crystal)
+    return found
 
 
 def _asked(text: str, reaction: str | None) -> list[Asked | dict[str, Any]]:

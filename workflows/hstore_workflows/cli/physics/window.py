@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
-
-if TYPE_CHECKING:
-    from hstore_models.physics.window import Computed
 
 
 @click.command(
@@ -32,9 +29,11 @@ def command(formulas: tuple[str, ...], *, ion: str, entries: Path | None, as_jso
     of several kinds are refused, for they have no common scale.
     """
     from hstore_models.physics.window import Window
+    from hstore_workflows.physics.entries import entries_of_file, entries_of_stored
     from hstore_workflows.physics.window import window_in_words, windows
 
-    found = list(windows(_entries(entries, formulas, ion), formulas, ion))
+    phases = entries_of_stored(formulas, ion) if entries is None else entries_of_file(entries)
+    found = list(windows(phases, formulas, ion))
     if as_json:
         rows: list[dict[str, Any]] = [
             one.as_json() if isinstance(one, Window) else {"formula": one[0], "cause": one[1]} for one in found
@@ -46,23 +45,3 @@ def command(formulas: tuple[str, ...], *, ion: str, entries: Path | None, as_jso
                 click.echo(line)
     if not any(isinstance(one, Window) for one in found):
         raise SystemExit(1)
-
-
-def _entries(path: Path | None, formulas: tuple[str, ...], ion: str) -> list[Computed]:
-    from hstore.errors import InputError
-    from hstore.formula import parse_amounts
-    from hstore.records import Scope
-    from hstore.settings import load_settings
-    from hstore.store import open_store
-    from hstore_workflows.physics.window import entries_of_file, entries_of_store
-
-    if path is not None:
-        return entries_of_file(path)
-    elements = {ion}
-    for formula in formulas:
-        try:
-            elements |= set(parse_amounts(formula))
-        except InputError:  # becomes the row of this formula
-            continue
-    with open_store(load_settings().store_url) as store:
-        return entries_of_store(store, elements, scope=Scope())
