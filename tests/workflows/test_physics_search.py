@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,13 +20,14 @@ import pytest
 from click.testing import CliRunner
 
 from hstore.crystal import Crystal
-from hstore.errors import HstoreError, InputError, MissingExtraError
+from hstore.errors import InputError, MissingExtraError
 from hstore.settings import load_settings
+from hstore.workers import Limits, run
 from hstore_models.physics.relaxing import OUT_OF_TIME, Relaxed, RelaxSettings
 from hstore_workflows.cli import main
 from hstore_workflows.physics.phases import phase
 from hstore_workflows.physics.search.distinct import told_apart
-from hstore_workflows.physics.search.known_types import group_weights, known_types, novelty
+from hstore_workflows.physics.search.known_types import group_weights, known_types, novelty, topology_apart
 from hstore_workflows.physics.search.report import report, space_group, text_of
 from hstore_workflows.physics.search.search import counts_within, random_tasks, search
 from hstore_workflows.physics.search.settings import COARSE
@@ -63,6 +65,7 @@ def test_a_known_phase_is_known_whatever_its_size(formula):
     found = novelty(strained(phase(formula), 0.2), formula)
     assert found.known
     assert found.distance < 0.02
+    assert found.topological_distance < 0.02
 
 
 def test_a_random_arrangement_is_new():
@@ -70,13 +73,32 @@ def test_a_random_arrangement_is_new():
     found = novelty(cell, "MgH2")
     assert not found.known
     assert found.distance > 0.1
+    assert found.topological_distance > 0.1
 
 
 def test_a_composition_that_no_type_holds_is_new():
     found = novelty(
         Crystal(9.0 * np.eye(3), np.random.default_rng(0).random((18, 3)), [3] * 7 + [1] * 11), "Li7H11"
     )
-    assert found.as_json() == {"nearest_type": None, "distance": None, "known_type": False}
+    assert found.as_json() == {
+        "nearest_type": None, "distance": None, "topological_distance": None, "known_type": False
+    }  # fmt: skip
+
+
+def test_topology_sees_what_moves_and_not_the_cell():
+    rutile = phase("MgH2")
+    doubled = Crystal(
+        rutile.lattice_angstrom * [[2.0], [1.0], [1.0]],
+        [*(rutile.fractional * [0.5, 1, 1]), *(rutile.fractional * [0.5, 1, 1] + [0.5, 0, 0])],
+        [*rutile.numbers, *rutile.numbers],
+    )
+    assert topology_apart(rutile, strained(doubled, 0.3)) == pytest.approx(0, abs=1e-6)
+    by = 0.05 * np.random.default_rng(1).uniform(-1, 1, size=rutile.fractional.shape)
+    moved = Crystal(
+        rutile.lattice_angstrom, rutile.fractional + by @ np.linalg.inv(rutile.lattice_angstrom), rutile.numbers
+    )
+    farthest = 2 * np.linalg.norm(by, axis=1).max() / np.cbrt(rutile.volume_angstrom3 / len(rutile))
+    assert 0 < topology_apart(rutile, moved) <= farthest
 
 
 def test_every_space_group_has_a_chance_and_common_ones_a_larger():
@@ -309,14 +331,18 @@ def test_tries_done_by_a_batch_are_those_of_the_search(found, tmp_path):
 
 
 @needs_pyxtal
-def test_a_stage_of_a_funnel_searches_a_candidate(tmp_path):
+def test_a_stage_of_a_funnel_searches_a_candidate(settings, tmp_path):
     asked = {"potential": EMT, "units": [1], "tries": 2, "substitutions": 0, "basin_steps": 0, "best": 1}
-    told = structure_search({"formula": "CuAu"}, folder=str(tmp_path), **asked)
+    work = partial(structure_search, folder=str(tmp_path), **asked)
+    outcomes = [*run(work, [{"formula": "CuAu"}, {"formula": "PtXe"}], workers=1, limits=Limits(300.0))]
+    told = outcomes[0].value
+    assert told is not None, outcomes[0].cause
+    assert "found no structure" in outcomes[1].cause
     kept = json.loads((tmp_path / "CuAu" / "search.json").read_text(encoding="utf-8"))
     assert told["score"] == -kept["structures"][0]["energy_above_other_phases_ev_per_atom"]
     assert told["energy_ev_per_atom"] == kept["structures"][0]["energy_ev_per_atom"]
-    with pytest.raises(HstoreError, match="found no structure"):
-        structure_search({"formula": "PtXe"}, **asked)
+    with pytest.raises(InputError, match="no such setting"):
+        structure_search({"formula": "CuAu"}, attempts=3)
 
 
 @needs_pyxtal

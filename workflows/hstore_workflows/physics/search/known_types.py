@@ -27,7 +27,7 @@ from hstore_workflows.sameness import same_structure
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from hstore.arrays import IntArray
+    from hstore.arrays import FloatArray, IntArray
 
 SITES_MOST = 60
 """Types with more sites in the primitive cell are left out."""
@@ -58,13 +58,26 @@ class Novelty:
     """The known type that it is, or the nearest one; empty where no type holds the composition."""
     distance: float
     """Largest difference of any entry of the two fingerprints; infinite where there is no type."""
+    topological_distance: float
+    """How far their topologies are apart (:func:`topology_apart`); NaN where there is no type or it has none."""
     known: bool
     """Whether pymatgen's ``StructureMatcher`` calls the two the same, at equal volumes."""
 
     def as_json(self) -> dict[str, Any]:
         """Return all of it; no type is null."""
-        distance = round(self.distance, 4) if np.isfinite(self.distance) else None
-        return {"nearest_type": self.nearest or None, "distance": distance, "known_type": self.known}
+        apart, topological = (
+            round(one, 4) if np.isfinite(one) else None for one in (self.distance, self.topological_distance)
+        )
+        return {
+            "nearest_type": self.nearest or None,
+            "distance": apart,
+            "topological_distance": topological,
+            "known_type": self.known,
+        }
+
+
+_FILTERS = ("all", "hydrogen", "metal")
+_NOTHING = Novelty("", float("inf"), float("nan"), known=False)
 
 
 @cache
@@ -113,15 +126,43 @@ def novelty(crystal: Crystal, formula: str) -> Novelty:
     try:
         mine = fingerprint(crystal)
     except InputError:  # too flat for a list of neighbours; nothing known looks so
-        return Novelty("", float("inf"), known=False)
+        return _NOTHING
     ranked = [(mine.distance_to(other), known) for known, other in _prints(formula)]
     ranked.sort(key=lambda row: row[0])
     if not ranked:
-        return Novelty("", float("inf"), known=False)
-    for distance, known in ranked[:_LOOKED_AT]:
-        if _same(crystal, known.crystal):
-            return Novelty(known.label, distance, known=True)
-    return Novelty(ranked[0][1].label, ranked[0][0], known=False)
+        return _NOTHING
+    same = next((row for row in ranked[:_LOOKED_AT] if _same(crystal, row[1].crystal)), None)
+    distance, nearest = same or ranked[0]
+    return Novelty(nearest.label, distance, topology_apart(crystal, nearest.crystal), known=same is not None)
+
+
+def topology_apart(one: Crystal, other: Crystal) -> float:
+    """Return how far the topologies of two crystals of equal composition are apart.
+
+    Of all atoms, of the metals and of the hydrogen (:mod:`hstore_models.features.structure.topology`): the hops
+    that join them in one, two and three dimensions, the bottlenecks of the channels between them, and the largest
+    void. All are extremes of persistent homology, which displaced atoms move by no more than twice as far.
+
+    Returns:
+        The largest difference of any of them over the cube root of the volume per atom; NaN where one has none.
+    """
+    try:
+        mine, others = _lengths(one), _lengths(other)
+    except InputError:  # sites coincide, or the cell is too empty
+        return float("nan")
+    return float(np.abs(mine - others).max()) if mine.shape == others.shape else float("nan")
+
+
+def _lengths(crystal: Crystal) -> FloatArray:
+    """Return the lengths that are compared, over the cube root of the volume per atom."""
+    from hstore_models.features.structure.topology import persistence_by_filter
+
+    lengths = []
+    for name, (found, _) in sorted(persistence_by_filter(crystal).items()):
+        if name in _FILTERS:
+            voids = found.intervals[2].death_angstrom
+            lengths += [*found.hop_angstrom, *found.channel_radius_angstrom, voids.max(initial=0.0)]
+    return np.asarray(lengths) / np.cbrt(crystal.volume_angstrom3 / len(crystal))
 
 
 @cache

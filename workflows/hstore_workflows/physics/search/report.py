@@ -10,14 +10,16 @@ from hstore.errors import HstoreError
 from hstore.formula import parse_amounts
 from hstore_models.physics.hull import Hull
 from hstore_models.physics.reaction import PhaseEnergy
+from hstore_models.physics.relaxing import relax
 from hstore_models.physics.vibrations import Vibrations
+from hstore_workflows.physics.kept import Kept
 from hstore_workflows.physics.phases import canonical, element, published_phases
 from hstore_workflows.physics.pricing import PricedPhases, Pricing
 from hstore_workflows.physics.search.distinct import print_of
 from hstore_workflows.physics.search.known_types import novelty
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from hstore.crystal import Crystal
@@ -43,7 +45,7 @@ def report(
         settings: how it was done.
         home: where relaxations of elements and known phases are kept.
         folder: where the report and the CIFs go; None writes nothing.
-        workers: processes for the phases of the hull.
+        workers: processes for the phases of the hull; 0 works in this one.
     """
     against = _Neighbours(found, settings, home, workers)
     rows = []
@@ -115,7 +117,9 @@ def _type_text(row: Mapping[str, Any]) -> str:
         return str(row["nearest_type"])
     if row["nearest_type"] is None:
         return "no known type holds the composition"
-    return f"no known type; nearest {row['nearest_type']} ({row['distance']:.3f})"
+    topology = row["topological_distance"]
+    told = "" if topology is None else f", topology {topology:.3f}"
+    return f"no known type; nearest {row['nearest_type']} (at {row['distance']:.3f}{told})"
 
 
 def _known_text(known: Mapping[str, Any]) -> str:
@@ -142,19 +146,21 @@ class _Neighbours:
             settings.potential,
             vibrations=Vibrations.NONE,
             relax=settings.fine,
-            workers=workers,
+            workers=max(1, workers),
             weights=settings.weights,
             sha256=settings.sha256,
         )
         try:
-            self._price(PricedPhases(pricing, home))
+            self._price(PricedPhases(pricing, home), alone=workers == 0)
         except HstoreError as error:  # an element without a structure, a potential without hydrogen
             self._cause = str(error)
 
-    def _price(self, priced: PricedPhases) -> None:
+    def _price(self, priced: PricedPhases, *, alone: bool) -> None:
         elements = parse_amounts(self._found.formula)
         phases = {name: crystal for name, crystal in published_phases().items() if _within(name, elements)}
         phases |= {symbol: element(symbol) for symbol in elements if symbol != "H"}
+        if alone:
+            _relax_here(phases.values(), priced)
         priced.add(phases)
         name = canonical(self._found.formula)
         self._known = priced.phases.get(name)
@@ -202,6 +208,14 @@ class _Neighbours:
                 gap = structure.energy_ev_per_atom - relaxed.energy_ev_per_atom
                 return told | {"rank": rank, "gap_ev_per_atom": gap, "first_met": _first(structure)}
         return told
+
+
+def _relax_here(crystals: Iterable[Crystal], priced: PricedPhases) -> None:
+    """Relax phases in this process, for workers of a batch may have none of their own; pricing reads them then."""
+    kept = Kept.of(priced.home, priced.potential.key, priced.pricing.relax)
+    for crystal in crystals:
+        if kept.read(crystal) is None:
+            kept.write(crystal, relax(crystal, priced.potential, kept.settings))
 
 
 def _first(structure: Structure) -> str:

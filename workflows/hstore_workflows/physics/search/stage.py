@@ -45,7 +45,7 @@ def structure_search(
     formula = str(candidate["formula"])
     place = None if folder is None else Path(folder) / formula
     found = search(formula, asked, folder=None if place is None else place / "tries")
-    told = report(found, asked, home=load_settings(), folder=place)
+    told = report(found, asked, home=load_settings(), folder=place, workers=0)
     if not found.structures:
         raise HstoreError(f"{len(found.tries)} tries of {formula} found no structure: {found.failures}")
     lowest = told["structures"][0]
@@ -88,13 +88,13 @@ def random_try(
         raise InputError(f"{formula} needs a column try with the number of its try from 0") from error
     asked = _settings(units, {**settings, "tries": number + 1})
     task = random_tasks(counts_within(formula, asked), asked)[number]
-    named = {"weights": asked.weights, "sha256": asked.sha256}
     found = do(
         task,
         name=asked.potential,
-        key=load_potential(asked.potential, **named).key,
+        key=load_potential(asked.potential, weights=asked.weights, sha256=asked.sha256).key,
         folder=Path(folder) / formula / "tries",
-        **named,
+        weights=asked.weights,
+        sha256=asked.sha256,
     )
     if not found.usable:
         raise HstoreError(f"try {number} of {formula}: {found.cause}")
