@@ -173,7 +173,7 @@ def ablate(
                     np.mean([regression_scores(values, p, baseline=0.0)["spearman"] for p in predicted[names]])
                 ),
                 change=float((errors[names] - errors[known]).mean()),
-                interval=(0.0, 0.0) if names == known else _interval(errors[names] - errors[known], drawn),
+                interval=(0.0, 0.0) if names == known else _interval(errors[names] - errors[known], drawn, count),
             )
             for names in asked
         ),
@@ -202,7 +202,11 @@ def _weights(codes: Any) -> FloatArray:
     return np.asarray(drawn[:, codes], dtype=float)
 
 
-def _interval(differences: FloatArray, drawn: FloatArray) -> tuple[float, float]:
+def _interval(differences: FloatArray, drawn: FloatArray, groups: int) -> tuple[float, float]:
+    """Student's interval with the spread of the draws: quantiles of draws of few groups are too narrow."""
+    from scipy.stats import t
+
     means = drawn @ differences / drawn.sum(axis=1)
-    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
+    half = float(t.ppf((1 + LEVEL) / 2, groups - 1) * means.std() * np.sqrt(groups / (groups - 1)))
+    middle = float(differences.mean())
+    return middle - half, middle + half

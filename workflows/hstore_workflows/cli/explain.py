@@ -124,6 +124,54 @@ def causes(
     _tell(found.as_json(), found.text(), as_json=as_json)
 
 
+@command.command(
+    "equation", epilog="Example: hstore explain equation desorption_enthalpy_kj_per_mol_h2 --family interstitial"
+)
+@click.argument("property_name", metavar="PROPERTY")
+@click.option("--data", metavar="TABLE", help="File or curated table.  [default: training rows]")
+@click.option("--descriptors", type=click.IntRange(1, 3), default=3, show_default=True, help="In the equation.")
+@click.option("--use", "wanted", metavar="LIST", help="Descriptors to use, with commas between.")
+@click.option("--family", "families", multiple=True, help="Keep rows of this family; may be repeated.")
+@click.option(
+    "--evaluations", type=click.IntRange(1000, 10_000_000), default=60_000, show_default=True, help="Tried."
+)
+@_figure
+@_json
+def equation(
+    property_name: str,
+    data: str | None,
+    descriptors: int,
+    wanted: str | None,
+    families: tuple[str, ...],
+    evaluations: int,
+    figure: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Find an equation of two or three descriptors, and what it costs beside a black box.
+
+    Both are scored on chemical systems that neither the choice nor the fit has seen.
+    """
+    from hstore.settings import load_settings
+    from hstore_workflows.explain.equation import explain_equation
+
+    path = None if figure is None else _drawable(figure)
+    found = explain_equation(
+        property_name,
+        load_settings(),
+        data=data,
+        descriptors=descriptors,
+        wanted=[name.strip() for name in (wanted or "").split(",") if name.strip()],
+        families=families,
+        evaluations=evaluations,
+    )
+    if path is not None:
+        from hstore_workflows.explain.figure import draw_equation
+
+        draw_equation(found, path)
+    _tell(found.as_json(), found.text(), as_json=as_json)
+
+
 def _materials(source: Path | None, formulas: str | None) -> pd.DataFrame | None:
     import pandas as pd
 
