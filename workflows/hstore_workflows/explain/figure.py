@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hstore_workflows.explain.causes import Causes
+    from hstore_workflows.explain.equation import ToldEquation
     from hstore_workflows.explain.importance import Importance
 
 DPI = 200
@@ -155,6 +156,40 @@ def _effects(found: Causes, axis: Any) -> None:
     axis.set_ylim(-0.6, len(effects) - 0.4)
     axis.set_xlabel("effect, standard deviations for one of the cause")
     axis.set_title("total effects (hollow: refuted)", loc="left")
+
+
+def draw_equation(found: ToldEquation, path: Path) -> None:
+    """Draw held-out answers of equation and black box against known values, and error against length.
+
+    Args:
+        found: the equation.
+        path: PNG, PDF or SVG.
+    """
+    from matplotlib.figure import Figure
+
+    contest = found.contest
+    with style():
+        figure = Figure(figsize=(10.2, 3.4), layout="constrained")
+        axes = figure.subplots(1, 3)
+        answers = [contest.held_out[name] for name in ("equation", "black_box")]
+        low = min(contest.truth.min(), *(own.min() for own in answers))
+        high = max(contest.truth.max(), *(own.max() for own in answers))
+        words = ("equation", "black box, all descriptors")
+        for axis, own, name in zip(axes, answers, words, strict=False):
+            axis.plot([low, high], [low, high], color=PLAIN, linewidth=0.6, linestyle=":")
+            axis.plot(contest.truth, own, "o", markersize=3, color=LOWERS, alpha=0.6, markeredgewidth=0)
+            error = float(np.abs(own - contest.truth).mean())
+            axis.set_title(f"{name}: error {error:.3g} {found.unit}", loc="left")
+            axis.set_xlabel(f"known ({found.unit})")
+            axis.set_ylabel("held out")
+        sizes = [one.equation.complexity for one in contest.front]
+        axes[2].plot(sizes, [one.error for one in contest.front], "o-", color=PLAIN, markersize=4)
+        told = next(one for one in contest.front if one.equation == contest.equation)
+        axes[2].plot(told.equation.complexity, told.error, "o", color=RAISES, markersize=7)
+        axes[2].set_xlabel("nodes of the equation")
+        axes[2].set_ylabel(f"error on groups kept aside ({found.unit})")
+        axes[2].set_title("red: the one that is told", loc="left")
+        save(figure, path)
 
 
 def short_words(name: str, width: int = 18) -> str:
