@@ -28,6 +28,7 @@ _COMMANDS = {
     "fetch": "Bring candidates from a source into the store.",
     "fit": "Fit PCT curves, desorption curves and cycles.",
     "health": "Say whether the service, or a worker, is well.",
+    "image": "Describe micrographs: pores, grains and cracks.",
     "jobs": "List, show, start, cancel and retry jobs.",
     "keys": "Make, list and revoke keys to the service; read the audit log.",
     "measure": "Take a table of measurements or isotherms into the store.",
