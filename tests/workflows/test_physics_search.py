@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -24,6 +25,8 @@ from hstore.errors import InputError, MissingExtraError
 from hstore.settings import load_settings
 from hstore.workers import Limits, run
 from hstore_models.physics.relaxing import OUT_OF_TIME, Relaxed, RelaxSettings
+from hstore_workflows.batch.spec import Work
+from hstore_workflows.batch.work import work_rows
 from hstore_workflows.cli import main
 from hstore_workflows.physics.phases import phase
 from hstore_workflows.physics.search.distinct import told_apart
@@ -317,8 +320,12 @@ def test_the_command_says_what_units_are():
 @needs_pyxtal
 def test_tries_done_by_a_batch_are_those_of_the_search(found, tmp_path):
     straight, _ = found
-    asked = {"folder": str(tmp_path), "potential": EMT, "units": [1], "draws": 4}
-    told = random_try({"formula": "Cu3Au", "try": 2}, **asked)
+    asked = {"folder": str(tmp_path), "potential": EMT, "units": "1", "draws": 4}
+    work = Work(function="hstore_workflows.physics.search.stage:random_try", arguments=asked)
+    rows = pd.DataFrame({"formula": ["Cu3Au", "PtXe"], "try": [2, 0]})
+    answered, rejected = work_rows(work, rows, 0, {})
+    assert list(rejected["formula"]) == ["PtXe"]
+    told = answered.iloc[0]
     one = next(one for one in straight.tries if one.label == "random 2")
     again = next((tmp_path / "Cu3Au" / "tries").iterdir())
     task = random_tasks({"Cu": 3, "Au": 1}, replace(SMALL, coarse=COARSE))[2]
@@ -332,7 +339,7 @@ def test_tries_done_by_a_batch_are_those_of_the_search(found, tmp_path):
 
 @needs_pyxtal
 def test_a_stage_of_a_funnel_searches_a_candidate(settings, tmp_path):
-    asked = {"potential": EMT, "units": [1], "tries": 2, "substitutions": 0, "basin_steps": 0, "best": 1}
+    asked = {"potential": EMT, "units": "1", "tries": 2, "substitutions": 0, "basin_steps": 0, "best": 1}
     work = partial(structure_search, folder=str(tmp_path), **asked)
     outcomes = [*run(work, [{"formula": "CuAu"}, {"formula": "PtXe"}], workers=1, limits=Limits(300.0))]
     told = outcomes[0].value
@@ -341,7 +348,7 @@ def test_a_stage_of_a_funnel_searches_a_candidate(settings, tmp_path):
     kept = json.loads((tmp_path / "CuAu" / "search.json").read_text(encoding="utf-8"))
     assert told["score"] == -kept["structures"][0]["energy_above_other_phases_ev_per_atom"]
     assert told["energy_ev_per_atom"] == kept["structures"][0]["energy_ev_per_atom"]
-    with pytest.raises(InputError, match="no such setting"):
+    with pytest.raises(InputError, match="cannot be set so"):
         structure_search({"formula": "CuAu"}, attempts=3)
 
 

@@ -17,11 +17,11 @@ from hstore_workflows.physics.search.settings import SearchSettings
 from hstore_workflows.physics.search.tries import do
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 
 def structure_search(
-    candidate: Mapping[str, Any], *, folder: str | None = None, units: Sequence[int] = (1, 2, 4), **settings: Any
+    candidate: Mapping[str, Any], *, folder: str | None = None, units: str = "1,2,4", **settings: Any
 ) -> dict[str, Any]:
     """Search for the structure of a candidate, as a stage of a funnel.
 
@@ -29,7 +29,7 @@ def structure_search(
         candidate: its ``formula`` has whole numbers of atoms.
         folder: where records and structures are kept, on every machine that works; a search that was stopped goes
             on there. None keeps none.
-        units: formula units in the primitive cell.
+        units: formula units in the primitive cell, separated by commas.
         **settings: of :class:`~hstore_workflows.physics.search.settings.SearchSettings`, such as ``tries``.
 
     Returns:
@@ -61,7 +61,7 @@ def structure_search(
 
 
 def random_try(
-    candidate: Mapping[str, Any], *, folder: str, units: Sequence[int] = (1, 2, 4), **settings: Any
+    candidate: Mapping[str, Any], *, folder: str, units: str = "1,2,4", **settings: Any
 ) -> dict[str, Any]:
     """Do one random try of a search, so that the tries of one composition run on many machines.
 
@@ -102,8 +102,16 @@ def random_try(
     return {"energy_ev_per_atom": energy, "atoms": len(found.structure.crystal), "score": -energy}
 
 
-def _settings(units: Sequence[int], settings: Mapping[str, Any]) -> SearchSettings:
+def _settings(units: str, settings: Mapping[str, Any]) -> SearchSettings:
+    named = dict(settings)
+    if named.get("weights"):
+        named["weights"] = Path(named["weights"])
     try:
-        return SearchSettings(units=tuple(units), **settings)
-    except TypeError as error:
-        raise InputError(f"a search has no such setting ({error}); see docs/structure-search.md") from error
+        return SearchSettings(units=tuple(int(part) for part in units.split(",")), **named)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"a search cannot be set so ({error}); units are numbers such as 1,2,4, and docs/structure-search.md "
+            "has the other settings"
+        ) from error
