@@ -162,7 +162,7 @@ def _lengths(crystal: Crystal) -> FloatArray:
         if name in _FILTERS:
             voids = found.intervals[2].death_angstrom
             lengths += [*found.hop_angstrom, *found.channel_radius_angstrom, voids.max(initial=0.0)]
-    return np.asarray(lengths) / np.cbrt(crystal.volume_angstrom3 / len(crystal))
+    return np.asarray(np.asarray(lengths) / np.cbrt(crystal.volume_angstrom3 / len(crystal)))
 
 
 @cache
