@@ -195,22 +195,52 @@ class CarbonNetwork:
         return bool(self.in_sheet.all()) and int(self.rings.sum()) == len(self.start)
 
     @cached_property
-    def _circuits(self) -> tuple[IntArray, IntArray]:
-        """Length of each circuit and the cells it has moved by when it closes, shapes (c,) and (c, 3)."""
+    def areas_a2(self) -> FloatArray:
+        """Share of each atom in the rings around it, shape (atoms,), angstrom^2; NaN where one is no ring.
+
+        A ring is cut into triangles from its middle, so that the shares add up to the area of the sheet.
+        """
+        sizes, moves = self._circuits
+        is_ring = (moves == 0).all(axis=1) & (sizes <= LARGEST_RING) & (sizes > 2)
+        circuit, count = self._circuit, len(self.start)
+        place, middle = np.zeros((count, 3)), np.zeros((count, 3))
+        walker = np.arange(count)
+        for step in range(int(sizes[is_ring].max(initial=0))):
+            on = is_ring[circuit] & (step < sizes[circuit])
+            middle[on] += place[on]
+            place += self.vector_angstrom[walker]
+            walker = self._following[walker]
+        middle /= sizes[circuit][:, None]
+        halves = 0.25 * np.linalg.norm(np.cross(self.vector_angstrom, middle), axis=1)
+        halves[~is_ring[circuit]] = np.nan
+        return np.bincount(self.start, halves, len(self)) + np.bincount(self.end, halves, len(self))
+
+    @cached_property
+    def _following(self) -> IntArray:
+        """Next half-bond of the circuit of each, which turns the same way at every atom, shape (half-bonds,)."""
+        after = np.arange(len(self.start))  # next half-bond around the atom it leaves
+        two = self.first[self.degree == 2]
+        after[two], after[two + 1] = two + 1, two
+        after[self.triples] = np.roll(self.triples, -1, axis=1)
+        return np.asarray(after[self._reverse])
+
+    @cached_property
+    def _circuit(self) -> IntArray:
+        """Number of the circuit of each half-bond, from 0, shape (half-bonds,)."""
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
 
         count = len(self.start)
-        after = np.arange(count)  # next half-bond around the atom it leaves
-        two = self.first[self.degree == 2]
-        after[two], after[two + 1] = two + 1, two
-        after[self.triples] = np.roll(self.triples, -1, axis=1)
-        following = after[self._reverse]
-        graph = coo_array((np.ones(count), (np.arange(count), following)), shape=(count, count))
-        number, circuit = connected_components(graph, directed=False)
+        graph = coo_array((np.ones(count), (np.arange(count), self._following)), shape=(count, count))
+        return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
+
+    @cached_property
+    def _circuits(self) -> tuple[IntArray, IntArray]:
+        """Length of each circuit and the cells it has moved by when it closes, shapes (c,) and (c, 3)."""
+        number = int(self._circuit.max(initial=-1)) + 1
         moves = np.zeros((number, 3), dtype=np.int64)
-        np.add.at(moves, circuit, self.shift)
-        return np.bincount(circuit, minlength=number), moves
+        np.add.at(moves, self._circuit, self.shift)
+        return np.bincount(self._circuit, minlength=number), moves
 
     @cached_property
     def _reverse(self) -> IntArray:

@@ -8,7 +8,8 @@ give the fundamental forms
     I = [e_i . e_j],   II = -[e_i . (n_j - n)],
 
 and of the shape operator I^-1 II the determinant K and half the trace H. The curvature of the atom is their mean
-over the three pairs, weighted by the areas of the triangles, which add up to the area of the atom.
+over the three pairs, weighted by the areas of the triangles. Areas that curvature is summed with are the shares of
+the atoms in the rings around them, which add up to the sheet; triangles cut off the middle of wide rings.
 
 H is positive on average for every sheet: the sign of one side is free. An atom has no curvature where it, or a
 neighbour of it, has other than three bonds.
@@ -44,14 +45,13 @@ class Curvature(NamedTuple):
     mean_per_a: FloatArray
     """Mean curvature, 1/angstrom; positive on average for every sheet."""
     area_a2: FloatArray
-    """Area of the atom, angstrom^2."""
+    """Share of the atom in the rings around it, angstrom^2; where one is no ring, the area of its triangles."""
 
 
 def curvature_along_normals(network: CarbonNetwork) -> Curvature:
     """Return the curvature of every atom, the mean curvature with the sign of its normal.
 
-    It is positive where the sheet bends to the side that :attr:`CarbonNetwork.normals` point to, as the inside of a
-    cage or tube.
+    It is positive where the sheet bends to the side that :attr:`CarbonNetwork.normals` point to, as inside a cage.
 
     Raises:
         InputError: sides of a sheet cannot be told apart.
@@ -76,6 +76,9 @@ def curvature_along_normals(network: CarbonNetwork) -> Curvature:
     found = Curvature(*(np.full(len(network), np.nan) for _ in range(3)))
     for values, of_sheet in zip(found, (gaussian / area, mean / area, area), strict=True):
         values[atoms] = of_sheet
+    shares = network.areas_a2
+    known = np.isfinite(shares) & np.isfinite(found.area_a2)
+    found.area_a2[known] = shares[known]
     return found
 
 
@@ -168,4 +171,5 @@ CURVATURE = StructureFeaturizer(
     summary="Gaussian and mean curvature of carbon sheets, their rings and genus",
     source="doi 10.1016/j.cagd.2017.09.002",
     preload=("scipy.sparse.csgraph",),
+    version=2,
 )  # fmt: skip
