@@ -227,8 +227,8 @@ COLLECTIONS = {
 FORMS = ["application/json", "text/csv", "application/vnd.apache.parquet", "text/html"]
 PAGES = [
     "/", "/materials", "/materials?elements=Pu", "/materials/a/LaNi5", "/fragments/values/a/LaNi5", "/map",
-    "/map/data", "/screens", "/campaigns", "/models", "/models/conductivity", "/jobs", "/measure", "/try",
-    "/try?formula=Li7La3Zr2O12", "/compare?ids=a/LaNi5", "/sign-in",
+    "/map/data", "/families", "/screens", "/campaigns", "/models", "/models/conductivity", "/jobs", "/measure",
+    "/try", "/try?formula=Li7La3Zr2O12", "/compare?ids=a/LaNi5", "/sign-in",
 ]  # fmt: skip
 RECORD_PAGES = [
     ("material", "/materials/{}"),

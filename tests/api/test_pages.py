@@ -28,7 +28,16 @@ HTML = {"accept": "text/html,application/xhtml+xml"}
 _TOLD = ("number", "material_id")
 PLAIN_PAGES = (
     *("/", "/materials", "/materials/a/LaNi5", "/compare", "/compare?ids=a/LaNi5&ids=d/MgH2", "/map", "/try"),
-    *("/screens", "/campaigns", "/models", "/models/hydride_capacity", "/jobs", "/measure", "/sign-in"),
+    *(
+        "/families",
+        "/screens",
+        "/campaigns",
+        "/models",
+        "/models/hydride_capacity",
+        "/jobs",
+        "/measure",
+        "/sign-in",
+    ),
 )
 
 
@@ -627,3 +636,13 @@ def test_material_can_be_read_while_a_model_cannot_be_used(client, page, monkeyp
         text = page(path)
         assert "Predictions are missing" in text
         assert "Luo, 1998" in text
+
+
+def test_families_stand_side_by_side_with_their_sources(page):
+    text = page("/families")
+    for family in ("interstitial", "ionic", "complex", "sorbent"):
+        assert f'<th scope="row">{family}</th>' in text
+    plots = re.findall(r'data-plot="(families-[a-z-]+)"', text)
+    assert len(plots) == len(set(plots)) == 5
+    assert "US DOE HydPARK listing" in text
+    assert 'aria-current="page">Families</a>' in text

@@ -45,7 +45,7 @@ PAGES = (
         "/try?formula=LaNi5",
     ),
     *("/compare?ids=p/LaNi5&ids=hstore:rutile:MgH2", "/screens", "/campaigns", "/campaigns/walkers:alloys"),
-    *("/models", "/models/hydride_capacity", "/jobs", "/measure", "/sign-in", "/nothing-here"),
+    *("/families", "/models", "/models/hydride_capacity", "/jobs", "/measure", "/sign-in", "/nothing-here"),
 )
 HOSTILE = "<script>window.hacked=1</script><img src=x onerror=window.hacked=1>"
 BROAD = """[...document.querySelectorAll("main *")]

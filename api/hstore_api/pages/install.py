@@ -9,6 +9,7 @@ from hstore_api.pages import (
     campaigns,
     compare,
     design_map,
+    families,
     home,
     jobs,
     materials,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 _MODULES = (
-    *(assets, home, search, materials, compare, design_map, try_it),
+    *(assets, home, search, materials, compare, design_map, families, try_it),
     *(screens, campaigns, models, jobs, measure, session),
 )
 

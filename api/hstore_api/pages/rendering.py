@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 PLACES = (
     ("/materials", "Materials"),
     ("/map", "Map"),
+    ("/families", "Families"),
     ("/try", "Try it"),
     ("/screens", "Screens"),
     ("/campaigns", "Campaigns"),

@@ -172,6 +172,29 @@ def equation(
     _tell(found.as_json(), found.text(), as_json=as_json)
 
 
+@command.command("families", epilog="Example: hstore explain families --out runs/families")
+@click.option("--out", "folder", type=click.Path(path_type=Path), required=True, metavar="DIR", help="New folder.")
+@click.option(
+    "--screen", type=click.Path(path_type=Path), metavar="DIR", help="A finished screen; its candidates are added."
+)
+@_json
+def families(folder: Path, screen: Path | None, *, as_json: bool) -> None:
+    """Put interstitial, ionic and complex hydrides and sorbents side by side: maps, tables and a page.
+
+    Points are measured values of the curated tables, each with its source; needs no extra.
+    """
+    import pandas as pd
+
+    from hstore_workflows.families.page import write_families
+    from hstore_workflows.families.points import measured_points, screened_points
+
+    points = measured_points()
+    if screen is not None:
+        points = pd.concat([points, screened_points(screen)], ignore_index=True)
+    found = write_families(folder, points)
+    _tell(found.as_json(), found.text(), as_json=as_json)
+
+
 def _materials(source: Path | None, formulas: str | None) -> pd.DataFrame | None:
     import pandas as pd
 
