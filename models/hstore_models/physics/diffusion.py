@@ -274,14 +274,16 @@ def extrapolate(
 
     Raises:
         InputError: fewer than two temperatures are left, potentials are mixed, the ion has no one charge, or a
-        number
-            is not above 0.
+            number is not above 0.
     """
     if not (target_k > 0 and haven_ratio > 0):
         raise InputError(f"temperature and Haven ratio must be above 0, got {target_k:g} and {haven_ratio:g}")
     sound = [one for one in found if one.d_cm2_per_s and not one.cause]
-    if len({one.temperature_k for one in sound}) < 2:
-        raise InputError(f"a line needs diffusion at two temperatures at least, got {len(sound)}")
+    temperatures = {one.temperature_k for one in sound}
+    if len(temperatures) < 2:
+        raise InputError(
+            f"a line needs diffusion at two temperatures at least, got {len(temperatures)}; run at more, or longer"
+        )
     if len({(one.potential, one.ion) for one in sound}) > 1:
         raise InputError("a line goes through runs of one ion with one potential, got several")
     ion = sound[0].ion

@@ -165,8 +165,10 @@ class _Band:
         self.crystal, self.path, self.potential, self.how = crystal, path, potential, how
         self.began = time.monotonic()
         self.ends = self._ends()
+        self.images: list[Any] = []
 
     def run(self) -> Hop:
+        """Relax the ends, then the band; what fails is the cause."""
         cause = ""
         energies: list[float] = []
         with warnings.catch_warnings():
@@ -174,7 +176,7 @@ class _Band:
             try:
                 cause = self._relax_ends() or self._climb()
                 energies = [float(image.get_potential_energy()) for image in self.images]
-            except (ValueError, RuntimeError, ArithmeticError, IndexError, AttributeError) as error:
+            except (ValueError, RuntimeError, ArithmeticError, IndexError) as error:
                 # potentials outside their training fail in many ways; all of them are this hop's cause
                 words = " ".join(str(error).split())[:200]
                 cause = cause or f"the potential failed: {type(error).__name__}: {words}"
@@ -263,8 +265,6 @@ class _Band:
             if time.monotonic() - self.began > self.how.seconds:
                 return f"{what} has not converged after {self.how.seconds:g} s"
         return f"{what} has not converged after {self.how.steps} steps"
-
-    images: list[Any]
 
 
 def _freeze(atoms: Any) -> None:

@@ -34,7 +34,7 @@ from hstore_workflows.physics.prototype_hydrides import (
 from hstore_workflows.physics.relaxation import relax_many
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     import pandas as pd
 
@@ -142,16 +142,22 @@ def make_set(
 
 def elements_of(hydrides: Iterable[PrototypeHydride]) -> dict[str, Crystal]:
     """Return the elements of the hydrides that have a crystal of few atoms, but hydrogen."""
-    symbols = sorted({symbol for hydride in hydrides for symbol in hydride.crystal.symbols} - {"H"})
-    found = {}
-    for symbol in symbols:
+    return {symbol: crystal for symbol, crystal in _elements(hydrides) if len(crystal) <= ATOMS_MOST}
+
+
+def elements_with_large_cells(hydrides: Iterable[PrototypeHydride]) -> dict[str, Crystal]:
+    """Return the elements of the hydrides whose cells are larger than those of the set, such as manganese."""
+    return {symbol: crystal for symbol, crystal in _elements(hydrides) if len(crystal) > ATOMS_MOST}
+
+
+def _elements(hydrides: Iterable[PrototypeHydride]) -> Iterator[tuple[str, Crystal]]:
+    """Yield the elements of the hydrides that have a crystal, but hydrogen."""
+    for symbol in sorted({symbol for hydride in hydrides for symbol in hydride.crystal.symbols} - {"H"}):
         try:
             crystal = element(symbol)
         except HstoreError:  # no structure known; the rows with it say so
             continue
-        if len(crystal) <= ATOMS_MOST:
-            found[symbol] = crystal
-    return found
+        yield symbol, crystal
 
 
 class _Scores:
@@ -238,19 +244,6 @@ class _Scores:
             "desorption_enthalpy_kj_per_mol_h2": float(corrected.kj_per_mol_h2[0]),
             "std_kj_per_mol_h2": float(corrected.std_kj_per_mol_h2[0]),
         }
-
-
-def elements_with_large_cells(hydrides: Iterable[PrototypeHydride]) -> dict[str, Crystal]:
-    """Return the elements of the hydrides whose cells are larger than those of the set, such as manganese."""
-    found = {}
-    for symbol in sorted({symbol for hydride in hydrides for symbol in hydride.crystal.symbols} - {"H"}):
-        try:
-            crystal = element(symbol)
-        except HstoreError:
-            continue
-        if len(crystal) > ATOMS_MOST:
-            found[symbol] = crystal
-    return found
 
 
 def _of_relaxation(relaxed: Relaxed) -> dict[str, Any]:

@@ -7,7 +7,7 @@ each chosen by what the ones before said, find the best of a large pool.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from hstore_workflows.campaign.strategies import strategy as named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
 GOAL = "usable_capacity_g_per_l"
 """What is made as large as possible where nothing else is said."""
@@ -119,7 +120,7 @@ def text_of(choices: Sequence[Choice]) -> Iterator[str]:
         yield f"{choice.name}  {choice.why}"
 
 
-def read_tables(pool: Any, done: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
+def read_tables(pool: Path, done: Path | None) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Read the pool, and what was done, which may be None.
 
     Raises:

@@ -57,10 +57,10 @@ def command(
 ) -> None:
     """Price the release of hydrogen, per mole of H2, against hosts and elements by the same potential.
 
-    A formula takes the structure and the reaction of the known hydrides, a file its own structure and the release
-    down to the elements. Relaxations are kept under HSTORE_HOME, so a run that was stopped goes on. Entries are a
-    CSV with formula, formation_energy_ev_per_atom and energy_kind, which must be the one that is printed here;
-    "set" takes the computed hydrides, for chgnet with --vibrations none.
+    A formula takes the structure of the known hydrides, a file its own. The reaction is the one that is known of
+    the composition, else the release down to the elements. Relaxations are kept under HSTORE_HOME, so a run that
+    was stopped goes on. Entries are a CSV with formula, formation_energy_ev_per_atom and energy_kind, which must
+    be the one that --json prints here; "set" takes the computed hydrides, for chgnet with --vibrations none.
     """
     if (which is None) == (not materials):
         raise click.UsageError("give formulas or files, or --set known")
