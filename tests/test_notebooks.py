@@ -36,8 +36,9 @@ def texts(notebook):
         yield from (text for kind, text in output.get("data", {}).items() if kind.startswith("text/"))
 
 
-def test_there_are_four():
-    assert [path.stem for path in NOTEBOOKS] == ["campaign", "electrolytes", "new_property", "retrain_hydrides"]
+def test_there_are_five():
+    names = ["campaign", "electrolytes", "families", "new_property", "retrain_hydrides"]
+    assert [path.stem for path in NOTEBOOKS] == names
 
 
 @notebooks

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from hstore_workflows.families.summary import Sides
 
+_HUNDRED = 100.0
+
 
 @dataclass(frozen=True)
 class Written:
@@ -128,11 +130,16 @@ def _family_row(row: dict[str, Any]) -> dict[str, Any]:
 def _range(low: float, middle: float, high: float, n: int) -> str:
     if not n or not np.isfinite(middle):
         return "not in the table"
-    return f"{middle:.3g} ({low:.3g} to {high:.3g}; {n})"
+    return f"{_number(middle)} ({_number(low)} to {_number(high)}; {n})"
+
+
+def _number(value: float) -> str:
+    """Print three digits, never as a power of ten."""
+    return f"{value:.0f}" if abs(value) >= _HUNDRED else f"{value:.3g}"
 
 
 def _crossing_row(row: dict[str, Any]) -> dict[str, Any]:
-    where = f"{row['from']:.3g} to {row['to']:.3g}" if row["cross"] else "nowhere"
+    where = f"{_number(row['from'])} to {_number(row['to'])}" if row["cross"] else "nowhere"
     return {
         "pair": f"{row['family']} and {row['other']}",
         "quantity": QUANTITIES[row["quantity"]],

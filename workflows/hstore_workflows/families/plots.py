@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 COLOURS = dict(zip(FAMILIES, (BLUE, ORANGE, PURPLE, GREEN), strict=True))
 _SYMBOLS = dict(zip(FAMILIES, ("circle", "square", "triangle-up", "diamond"), strict=True))
 _MARKERS = dict(zip(FAMILIES, ("o", "s", "^", "D"), strict=True))
-_DPI = 170
 MAPS = {
     "release": ("temperature_k", "capacity_wt_pct", "Capacity over temperature of use"),
     "bond": ("desorption_enthalpy_kj_per_mol_h2", "capacity_wt_pct", "Capacity over desorption enthalpy"),
@@ -59,7 +58,7 @@ def _map(sides: Sides, key: str) -> Plot:
         low, high = sides.window_k
         shapes = [{"type": "rect", "xref": "x", "yref": "paper", "x0": low, "x1": high, "y0": 0, "y1": 1,
                    "fillcolor": GREY, "opacity": 0.15, "line": {"width": 0}, "layer": "below"}]  # fmt: skip
-    up = {"type": "log"} if y == "state_pressure_bar" else {"rangemode": "tozero"}
+    up = {"type": "log", "exponentformat": "power"} if y == "state_pressure_bar" else {"rangemode": "tozero"}
     return Plot(
         key=f"families-{key}",
         title=title,
@@ -150,12 +149,13 @@ def link_grid(links: list[Link]) -> tuple[list[str], list[str], list[list[float 
     return rows, columns, [[found.get((row, column)) for column in columns] for row in rows]
 
 
-def draw(sides: Sides, folder: Path) -> list[Path]:
+def draw(sides: Sides, folder: Path, *, dpi: int = 170) -> list[Path]:
     """Draw all maps as PNG.
 
     Args:
         sides: the families.
         folder: where to.
+        dpi: dots per inch.
 
     Returns:
         The files.
@@ -172,7 +172,7 @@ def draw(sides: Sides, folder: Path) -> list[Path]:
             _draw_map(sides, axis, x, y)
             axis.set_title(title, loc="left")
             made.append(folder / f"{key}.png")
-            figure.savefig(made[-1], dpi=_DPI)
+            figure.savefig(made[-1], dpi=dpi)
         figure = Figure(figsize=(13.0, 4.6), layout="constrained")
         axes = figure.subplots(1, 2, width_ratios=[6, 2.4])
         for axis, plot, part in zip(axes, link_plots(sides), ("hydride", "sorbent"), strict=True):
@@ -180,7 +180,7 @@ def draw(sides: Sides, folder: Path) -> list[Path]:
             _draw_links(own, axis)
             axis.set_title(plot.title, loc="left", pad=10)
         made.append(folder / "descriptors.png")
-        figure.savefig(made[-1], dpi=_DPI)
+        figure.savefig(made[-1], dpi=dpi)
     return made
 
 

@@ -158,10 +158,11 @@ class Sides:
             best = ""
             if row["best_in_window"]:
                 best = f"; most there holds {row['best_in_window']}, {row['best_in_window_wt_pct']:.1f} wt%"
+            works = "were measured" if family == "sorbent" else "release 1 bar"
             said.append(
                 f"{family.capitalize()}: {row['capacity_wt_pct_median']:.1f} wt% in the middle "
                 f"({row['capacity_wt_pct_low']:.1f} to {row['capacity_wt_pct_high']:.1f}); {row['in_window']} of "
-                f"{row['placed']} materials with a temperature of use work at {low:.0f} to {high:.0f} K{best}."
+                f"{row['placed']} materials of which that is known {works} at {low:.0f} to {high:.0f} K{best}."
             )
         for family in FAMILIES:
             own = [k for k in self.links if k.family == family and k.is_clear]
