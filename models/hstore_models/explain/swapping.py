@@ -15,10 +15,11 @@ import pandas as pd
 
 from hstore.errors import InputError
 from hstore_models.explain.meaning import Meaning, by_meaning, meaning_of
+from hstore_models.features.pores import PORE_DESCRIPTORS
 from hstore_models.inputs import MOLECULAR_HYDROGEN
 from hstore_models.prediction import Query
 from hstore_models.sorbent import SWING
-from hstore_models.texture_isotherm import PORE_DESCRIPTORS, complete_texture
+from hstore_models.texture_isotherm import complete_texture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -295,9 +295,9 @@ def prepare(frame: pd.DataFrame, target: str, knowledge: Knowledge) -> Prepared:
             f"{_least_rows(len(variables))} are needed, give more rows or fewer variables"
         )
     groups = _groups(rows, amounts)
-    kept = None if groups is None else tuple(g for g, known in zip(groups, finite, strict=True) if known)
+    own = None if groups is None else tuple(g for g, known in zip(groups, finite, strict=True) if known)
     by = "sorbents" if "sorbent_class" in rows else "chemical systems"
-    return Prepared(table[finite].reset_index(drop=True), kept, dropped, by)
+    return Prepared(table[finite].reset_index(drop=True), own, dropped, by)
 
 
 def _least_rows(variables: int) -> int:
@@ -313,7 +313,8 @@ def _column(frame: pd.DataFrame, name: str) -> Any:
 def _kept(frame: pd.DataFrame, mask: Any, why: str, dropped: dict[str, int]) -> pd.DataFrame:
     if (count := int((~mask).sum())) > 0:
         dropped[why] = count
-    return frame[mask]
+    kept: pd.DataFrame = frame[mask]
+    return kept
 
 
 def _amounts(frame: pd.DataFrame) -> list[dict[str, float] | None]:

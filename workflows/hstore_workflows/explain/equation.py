@@ -161,14 +161,15 @@ def explain_equation(
     if frame.empty:
         raise InputError(f"no row of {source} states {property_name}; name another table or property")
     candidates, names, everything, groups, keys = _descriptors(frame, property_name)
-    whole = np.isfinite(candidates).all(axis=1)
+    whole = np.asarray(np.isfinite(candidates).all(axis=1))
+    kept = np.flatnonzero(whole).tolist()
     contest = compete(
         candidates[whole],
         names,
         target[whole],
-        [group for group, kept in zip(groups, whole, strict=True) if kept],
+        [groups[row] for row in kept],
         everything=everything[whole],
-        keys=[key for key, kept in zip(keys, whole, strict=True) if kept],
+        keys=[keys[row] for row in kept],
         target_name=property_name,
         count=len(wanted) or descriptors,
         wanted=wanted,

@@ -34,7 +34,7 @@ _SHOWN_MATERIALS = 12
 class Importance:
     """Attributions of materials, ready to be told."""
 
-    property: str
+    target: str
     """Property that was explained."""
     model_id: str
     """Model that answered."""
@@ -52,7 +52,7 @@ class Importance:
         """Unit of the values."""
         if self.attribution.quantity.startswith("log10 "):
             return "decades"
-        return PROPERTIES[self.property].unit if self.property in PROPERTIES else ""
+        return PROPERTIES[self.target].unit if self.target in PROPERTIES else ""
 
     def as_json(self) -> dict[str, Any]:
         """Return everything as JSON values."""
@@ -62,7 +62,7 @@ class Importance:
             for p, size in ((p, found.importance[p]) for p in found.order())
         ]
         return {
-            "property": self.property,
+            "property": self.target,
             "quantity": found.quantity,
             "unit": self.unit,
             "model_id": self.model_id,
@@ -171,11 +171,12 @@ def explain_importance(
     loaded = ensure(name, settings, say=say)
     rows = learned_from(name, settings)[1].rows
     training = _query(rows)
+    rejects: tuple[RejectedRow, ...] = ()
     if frame is None:
         places = spread_rows(len(rows), sample, settings.seed)
         chosen = np.zeros(len(rows), dtype=bool)
         chosen[places] = True
-        query, rejects, places = training.take(chosen), (), np.flatnonzero(chosen)
+        query, places = training.take(chosen), np.flatnonzero(chosen)
         names = _names(rows.iloc[places])
     else:
         if len(frame) > MOST_ROWS:

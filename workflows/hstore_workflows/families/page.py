@@ -15,7 +15,7 @@ from hstore_workflows.families.summary import QUANTITIES, sides
 from hstore_workflows.report.markup import pretty
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from hstore_workflows.families.summary import Sides
@@ -111,7 +111,7 @@ def shown(found: Sides) -> dict[str, Any]:
     }
 
 
-def _family_row(row: dict[str, Any]) -> dict[str, Any]:
+def _family_row(row: Mapping[Any, Any]) -> dict[str, Any]:
     return {
         "family": row["family"],
         "materials": row["materials"],
@@ -138,7 +138,7 @@ def _number(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= _HUNDRED else f"{value:.3g}"
 
 
-def _crossing_row(row: dict[str, Any]) -> dict[str, Any]:
+def _crossing_row(row: Mapping[Any, Any]) -> dict[str, Any]:
     where = f"{_number(row['from'])} to {_number(row['to'])}" if row["cross"] else "nowhere"
     return {
         "pair": f"{row['family']} and {row['other']}",

@@ -111,7 +111,8 @@ class Sides:
         """Say how many materials work within the window of delivery, and which of them holds most."""
         placed = own[own["temperature_k"].notna()]
         inside = placed[placed["temperature_k"].between(*self.window_k)]
-        best = inside.loc[inside["capacity_wt_pct"].idxmax()] if inside["capacity_wt_pct"].notna().any() else None
+        ranked = inside.dropna(subset="capacity_wt_pct").sort_values("capacity_wt_pct", kind="stable")
+        best = None if ranked.empty else ranked.iloc[-1]
         return {
             "placed": placed["material"].nunique(),
             "in_window": inside["material"].nunique(),
