@@ -411,3 +411,22 @@ def test_units_of_features_are_written_out():
 
 def test_hostile_names_are_cut_before_they_break_a_table():
     assert len(re.sub(r"&[a-z#0-9]+;", "x", str(formula_html(HOSTILE * 5)))) == 60
+
+
+def test_computed_enthalpies_stand_beside_the_predicted():
+    result = hydride_result()
+    frame, none = result.candidates, np.full(len(result.candidates), np.nan)
+    first = frame.index[0]
+    for name in ("enthalpy_kj_per_mol_h2", "enthalpy_std_kj_per_mol_h2", "above_products_ev_per_atom"):
+        frame[f"computed_{name}"] = none
+    frame[["computed_structure", "computed_by", "enthalpy_basis"]] = ["", "", "predicted"]
+    assert 'id="computed"' not in render_report(result)
+    numbers = ["computed_enthalpy_kj_per_mol_h2", "computed_enthalpy_std_kj_per_mol_h2",
+               "computed_above_products_ev_per_atom"]  # fmt: skip
+    frame.loc[first, numbers] = [41.2, 8.7, -0.12]
+    words = ["rutile", "chgnet:d14ab7c0f093", "mean of predicted and computed"]
+    frame.loc[first, ["computed_structure", "computed_by", "enthalpy_basis"]] = words
+    page = render_report(result)
+    assert "Computed enthalpies: 1 candidate<" in page
+    assert "41 ± 9" in page
+    assert "stable by 0.12 eV/atom; ranked by mean of predicted and computed" in page

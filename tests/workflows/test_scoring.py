@@ -7,8 +7,11 @@ import pandas as pd
 import pytest
 
 from hstore.formula import parse_amounts
+from hstore_models.calibration import Reach
+from hstore_models.hydride_thermodynamics import ENTHALPY, ENTROPY, ThermodynamicState
 from hstore_models.prediction import Query
 from hstore_workflows import scoring
+from hstore_workflows.computed_enthalpy import BOTH, PREDICTED, ComputedHydride, with_computed
 from hstore_workflows.scoring import MODELS_OF_KIND, score_chunk
 from hstore_workflows.sources.enumeration.hazards import cost_notes, safety_notes
 from hstore_workflows.target import FAMILIES_OF_KIND, load_target
@@ -144,6 +147,37 @@ def test_one_bar_temperature_agrees_with_vant_hoff(score):
         - enthalpy / (8.31446261815324 * load_target("onboard").swing.discharge_temperature_k)
     )
     np.testing.assert_allclose(frame["plateau_pressure_bar_mean"], at_discharge, rtol=1e-9)
+
+
+def test_what_is_computed_counts_where_nothing_is_measured_and_the_structure_is_stable(score, monkeypatch):
+    """Na2ZnH4 was computed alone; MgH2 was measured; NaAlH4 lies above its products in the structure computed."""
+    formulas = ["Na2ZnH4", "MgH2", "NaAlH4", "LaNi5"]
+    target = load_target("stationary")
+    frame = score(target, formulas)
+    assert frame["enthalpy_basis"].tolist() == [BOTH, PREDICTED, PREDICTED, PREDICTED]
+    assert (frame["computed_by"] != "").tolist() == [True, True, True, False]
+    assert frame["computed_above_products_ev_per_atom"][2] > 0
+    assert frame["computed_enthalpy_kj_per_mol_h2"][1] == pytest.approx(74.4, abs=15)
+    assert np.isnan(frame["computed_enthalpy_kj_per_mol_h2"][3])
+    monkeypatch.setattr(ComputedHydride, "counts", False)
+    alone = score(target, formulas)
+    changed = frame["p_window"] != alone["p_window"]
+    assert changed.tolist() == [True, False, False, False]
+    predicted = [name for name in frame if name.endswith(("_mean", "_std", "_lower", "_upper"))]
+    pd.testing.assert_frame_equal(frame[predicted], alone[predicted])
+
+
+def test_the_state_ranked_by_is_the_mean_of_both():
+    known = ComputedHydride(20.0, 8.0, -0.1, "rutile", "p:1", measured=False)
+    unstable = ComputedHydride(20.0, 8.0, 0.1, "rutile", "p:1", measured=False)
+    predicted = np.array([60.0, 60.0, 60.0])
+    reach = {ENTHALPY: Reach.normal(np.array([12.0, 12.0, 12.0])), ENTROPY: Reach.normal(np.ones(3))}
+    state = ThermodynamicState(predicted, np.full(3, 130.0), reach, np.zeros(3), np.zeros(3))
+    judged = with_computed(state, [known, unstable, None])
+    assert judged.enthalpy_kj_per_mol_h2.tolist() == [40.0, 60.0, 60.0]
+    assert judged.enthalpy_std.tolist() == [10.0, 12.0, 12.0]
+    assert state.enthalpy_kj_per_mol_h2.tolist() == [60.0, 60.0, 60.0]
+    assert with_computed(state, [None] * 3) is state
 
 
 @pytest.mark.parametrize("factor", ["OUT_OF_DOMAIN_FACTOR", "HAZARD_FACTOR"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from hstore_models.hydride_capacity import HydrideCapacity
 from hstore_models.hydride_thermodynamics import HydrideThermodynamics, pressure_predictions
 from hstore_models.representation import hydride_density_g_per_l, releasable_share
 from hstore_models.sorbent import SWING, SorbentUptake
+from hstore_workflows.computed_enthalpy import computed_columns, computed_of, with_computed
 from hstore_workflows.sources.enumeration.hazards import remarks
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def score_chunk(target: Target, query: Query, models: Mapping[str, LoadedModel])
 
     Returns:
         One row per candidate, in order: property columns ``<property>_mean, _std, _lower, _upper``,
-        probabilities, ``in_domain``, ``domain_reason``, ``safety``, ``cost`` and ``score`` (0 to 1).
+        probabilities, ``in_domain``, ``domain_reason``, ``safety``, ``cost`` and ``score`` (0 to 1); of hydrides
+        also what was computed (:mod:`~hstore_workflows.computed_enthalpy`).
     """
     score = {"hydride": _score_hydrides, "sorbent": _score_sorbents, "electrolyte": _score_electrolytes}
     frame = score[target.kind](target, query, models)
@@ -81,14 +83,16 @@ def _score_hydrides(target: Target, query: Query, models: Mapping[str, LoadedMod
     pressure = pressure_predictions(state, discharge_k, list(enthalpy.reason))
     columns = _columns([capacity, enthalpy, entropy, pressure])
     columns |= _one_bar_temperature(state.enthalpy_kj_per_mol_h2, state.entropy_j_per_mol_h2_k, state)
+    computed = computed_of(query)
+    judged = with_computed(state, computed)
     window = np.asarray(
         swing_probability(
-            state.enthalpy_kj_per_mol_h2,
-            state.entropy_j_per_mol_h2_k,
+            judged.enthalpy_kj_per_mol_h2,
+            judged.entropy_j_per_mol_h2_k,
             swing=swing,
-            enthalpy_std_kj_per_mol_h2=state.enthalpy_std,
-            entropy_std_j_per_mol_h2_k=state.entropy_std,
-            correlation=state.correlation,
+            enthalpy_std_kj_per_mol_h2=judged.enthalpy_std,
+            entropy_std_j_per_mol_h2_k=judged.entropy_std,
+            correlation=judged.correlation,
         )
     )
     needed_wt_pct, needed_g_per_l = target.capacity_requirement()
@@ -103,7 +107,7 @@ def _score_hydrides(target: Target, query: Query, models: Mapping[str, LoadedMod
         attained = np.sqrt(attained * volumetric)
     columns["capacity_attained"] = attained
     columns["score"] = window * attained
-    return _framed(columns, [capacity, enthalpy])
+    return _framed(columns | computed_columns(computed), [capacity, enthalpy])
 
 
 def _releasable(capacity: Predictions, query: Query) -> Predictions:
@@ -183,7 +187,7 @@ def _columns(predictions: list[Predictions]) -> dict[str, NDArray[np.float64]]:
     }
 
 
-def _framed(columns: dict[str, NDArray[np.float64]], judged: list[Predictions]) -> pd.DataFrame:
+def _framed(columns: dict[str, Any], judged: list[Predictions]) -> pd.DataFrame:
     """Make the frame; a candidate is in the domain when all judged predictions are."""
     frame = pd.DataFrame(columns)
     frame["in_domain"] = np.all([p.in_domain for p in judged], axis=0)

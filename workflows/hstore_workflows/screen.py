@@ -19,6 +19,8 @@ import pandas as pd
 from hstore.errors import InputError
 from hstore.objective import pareto_front
 from hstore.workers import peak_memory_mib
+from hstore_data.catalog import get_card
+from hstore_data.computed import HYDRIDES
 from hstore_models.training import ensure
 from hstore_models.training_data import CURATED_SETS, PUBLIC_SETS
 from hstore_workflows.scoring import MODELS_OF_KIND, score_chunk
@@ -220,6 +222,7 @@ def _manifest(
         "pool_checksums": pool.checksums,
         "models": {name: loaded.card.model_id for name, loaded in models.items()},
         "data_checksums": {k: v for loaded in models.values() for k, v in sorted(loaded.card.checksums.items())},
+        "computed_sets": {HYDRIDES: get_card(HYDRIDES).sha256} if target.kind == "hydride" else {},
         "rows_by_source": {name: loaded.card.rows_by_source for name, loaded in models.items()},
         "absent_public_sets": {
             name: missing

@@ -17,6 +17,7 @@ from hstore_workflows.report.requirement import asked_words, factor_words, requi
 from hstore_workflows.report.summary import summary
 from hstore_workflows.report.tables import (
     PROBABILITY_HEADINGS,
+    computed_rows,
     domain_groups,
     hazard_groups,
     model_blocks,
@@ -73,6 +74,8 @@ def _head(result: ScreenResult) -> dict[str, Any]:
         "asked": asked_words(target),
         "summary": summary(result),
         "top": top_rows(result),
+        "computed": computed_rows(result),
+        "n_computed": int((result.candidates["computed_by"] != "").sum()) if computed_rows(result) else 0,
         "quantities": quantities(target),
         "probabilities": [PROBABILITY_HEADINGS[name] for name in probability_columns(result.candidates)],
     }

@@ -14,7 +14,7 @@ from hstore_workflows.report.markup import breakable, name_html, percent, pretty
 from hstore_workflows.report.quantities import quantities, significant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import pandas as pd
     from markupsafe import Markup
@@ -64,6 +64,26 @@ class TopRow:
     """Why it is plausible."""
     remarks: tuple[tuple[str, str], ...]
     """Kind (domain, safety, cost) and text of each remark."""
+
+
+@dataclass(frozen=True)
+class ComputedRow:
+    """A candidate of which an enthalpy was computed."""
+
+    rank: int
+    """Rank from 1."""
+    name: Markup
+    """Formula."""
+    predicted: str
+    """Predicted enthalpy, kJ/mol H2."""
+    computed: str
+    """Computed enthalpy with its standard deviation, kJ/mol H2."""
+    above: str
+    """Energy above its products, eV/atom."""
+    structure: str
+    """Structure that was relaxed."""
+    basis: str
+    """What it is ranked by."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +159,8 @@ def top_rows(result: ScreenResult) -> list[TopRow]:
     for record in result.candidates.head(_TOP).to_dict("records"):
         row: dict[str, Any] = {str(k): v for k, v in record.items()}
         remarks = [("domain", row["domain_reason"]), ("safety", row["safety"]), ("cost", row["cost"])]
+        if row.get("computed_by"):
+            remarks.insert(0, ("computed", computed_words(row)))
         rows.append(
             TopRow(
                 rank=int(row["rank"]),
@@ -153,6 +175,40 @@ def top_rows(result: ScreenResult) -> list[TopRow]:
             )
         )
     return rows
+
+
+def computed_rows(result: ScreenResult) -> list[ComputedRow]:
+    """Return the best-ranked candidates of which an enthalpy was computed; none for other kinds of target."""
+    if "computed_by" not in result.candidates:
+        return []
+    frame = result.candidates
+    records = frame[frame["computed_by"] != ""].head(_TOP).to_dict("records")
+    return [
+        ComputedRow(
+            rank=int(row["rank"]),
+            name=breakable(name_html(row, result.target.kind)),
+            predicted=f"{row['desorption_enthalpy_kj_per_mol_h2_mean']:.0f}",
+            computed=_computed_enthalpy(row),
+            above=f"{row['computed_above_products_ev_per_atom']:+.2f}".replace("-", "−"),
+            structure=str(row["computed_structure"]),
+            basis=str(row["enthalpy_basis"]),
+        )
+        for row in ({str(name): value for name, value in record.items()} for record in records)
+    ]
+
+
+def _computed_enthalpy(row: Mapping[str, Any]) -> str:
+    return f"{row['computed_enthalpy_kj_per_mol_h2']:.0f} ± {row['computed_enthalpy_std_kj_per_mol_h2']:.0f}"
+
+
+def computed_words(row: Mapping[str, Any]) -> str:
+    """Say what was computed of a candidate."""
+    above = float(row["computed_above_products_ev_per_atom"])
+    state = f"{above:.2f} eV/atom above its products" if above > 0 else f"stable by {-above:.2f} eV/atom"
+    return (
+        f"ΔH {_computed_enthalpy(row)} kJ/mol H₂ by {row['computed_by']} ({row['computed_structure']}), "
+        f"{state}; ranked by {row['enthalpy_basis']}"
+    )
 
 
 def probability(value: float) -> str:
