@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import replace
 
 import pytest
+import uvicorn
 from fastapi.testclient import TestClient
 
 from hstore.keys import permissions_of
@@ -60,6 +63,23 @@ def client(app, predictor):
     with TestClient(app, raise_server_exceptions=False) as running:
         app.state.service = replace(app.state.service, predictor=predictor)
         yield running
+
+
+@pytest.fixture
+def address(settings, records):
+    """Address of a service on a free port, in a thread of this process."""
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(settings), host="127.0.0.1", port=0, log_config=None, lifespan="on")
+    )
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    for _ in range(600):
+        if server.started:
+            break
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
 
 
 @pytest.fixture

@@ -14,32 +14,13 @@ from datetime import UTC, datetime
 
 import httpx2
 import pytest
-import uvicorn
 
 import hstore_api.client as package
 from hstore.errors import InputError
 from hstore.keys import permissions_of
-from hstore_api.app import create_app
 from hstore_api.client import Client, JobEndedError, ServiceError, ServiceUnreachableError
 from hstore_api.client.transport import Operation
 from hstore_api.contract import CONTRACT
-
-
-@pytest.fixture
-def address(settings, records):
-    """Address of a service on a free port, in a thread of this process."""
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(settings), host="127.0.0.1", port=0, log_config=None, lifespan="on")
-    )
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    for _ in range(600):
-        if server.started:
-            break
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ _COMMANDS = {
     "image": "Describe micrographs: pores, grains and cracks.",
     "jobs": "List, show, start, cancel and retry jobs.",
     "keys": "Make, list and revoke keys to the service; read the audit log.",
+    "mcp": "Offer the service to agents as tools.",
     "measure": "Take a table of measurements or isotherms into the store.",
     "models": "List, compare, release and check trained models.",
     "physics": "Ask physics of structures: enthalpies, uptakes, barriers.",
