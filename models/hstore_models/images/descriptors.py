@@ -5,7 +5,8 @@ contrast and gamma do not matter. The smoothed image is parted into dark and bri
 variance within the two (Otsu, doi 10.1109/TSMC.1979.4310076). Shares are then counted anew, half of them among the
 inner pixels of the dark phase and half among those of the bright one: so the two are one half apart, and the
 greys of blurred edges lie between them, however much there is of each. These balanced shares are smoothed, which
-levels noise, and parted again. Lengths are in nm, so that another magnification changes little.
+levels noise, and parted at one half; this is done twice. Lengths are in nm, so that another magnification changes
+little.
 """
 
 from __future__ import annotations
@@ -27,7 +28,13 @@ LEAST_LIFETIME = 0.1
 """Features that live for less of the balanced shares are noise; two phases are one half apart."""
 SMOOTH_PIXELS = 1.5
 """Standard deviation of the smoothing where none is asked for, pixels."""
+BETWEEN = 0.5
+"""Balanced share at which dark and bright part."""
 _LEVELS = 512
+_BINS = 4096
+_ROUNDS = 2
+_INNER = 0.7
+"""Pixels deeper in their phase than this share of it are its inner ones."""
 _QUANTILES = (0.1, 0.5, 0.9)
 _NM_PER_UM = 1000.0
 
@@ -87,6 +94,7 @@ COLUMNS = (
     "interface_per_um",
     "anisotropy",
     "euler_per_um",
+    "dark_loops_per_um",
 )
 """Names; ``per_um`` is for each um^2 of an image of two dimensions, um^3 of three; 1/um for the interface."""
 
@@ -109,7 +117,9 @@ def describe_image(image: FloatArray, settings: ImageSettings) -> dict[str, floa
         - ``largest_share`` of the phase in its largest component, ``spanning_axes_share`` of the axes along which
           a component reaches from side to side, ``spans_at_share`` the mean share of the greys at which one does;
         - ``interface_per_um`` length for each area or area for each volume, by the intercepts of lines;
-        - ``anisotropy`` from 0 to 1, of the directions of the interface.
+        - ``anisotropy`` from 0 to 1, of the directions of the interface;
+        - ``euler_per_um`` the Euler characteristic of the dark phase, and ``dark_loops_per_um`` its loops: bright
+          islands in two dimensions, tunnels in three.
 
     Raises:
         InputError: it is no image that can be described.
@@ -117,7 +127,7 @@ def describe_image(image: FloatArray, settings: ImageSettings) -> dict[str, floa
     shares = balanced_shares(grey_shares(checked_image(image)), settings)
     spacing = settings.spacing_nm(shares.ndim)
     dark, bright = components(shares), components(shares, bright=True)
-    level = float(np.quantile(shares, settings.dark_fraction)) if settings.dark_fraction else otsu_level(shares)
+    level = float(np.quantile(shares, settings.dark_fraction)) if settings.dark_fraction else BETWEEN
     inside = shares <= level
     size_um = float(np.prod(spacing)) * shares.size / _NM_PER_UM**shares.ndim
     found = {"axes": float(shares.ndim), "dark_fraction": float(inside.mean())}
@@ -126,12 +136,14 @@ def describe_image(image: FloatArray, settings: ImageSettings) -> dict[str, floa
         found |= {f"{name}_{key}": value for key, value in zip(_OF_PHASE, values, strict=True)}
     found["interface_per_um"] = _interface_per_um(inside, spacing)
     found["anisotropy"] = _anisotropy(shares, spacing)
-    found["euler_per_um"] = float(euler_curve(shares, np.array([level]))[0]) / size_um
+    euler = int(euler_curve(shares, np.array([level]))[0])
+    found["euler_per_um"] = euler / size_um
+    found["dark_loops_per_um"] = (labelled(inside)[1] + _cavities(inside) - euler) / size_um
     return found
 
 
 def balanced_shares(shares: FloatArray, settings: ImageSettings) -> FloatArray:
-    """Return smoothed shares that give dark and bright phase one half each.
+    """Return smoothed shares that give dark and bright phase one half each; one half is between them.
 
     Args:
         shares: from :func:`~hstore_models.images.cubical.grey_shares`.
@@ -140,15 +152,19 @@ def balanced_shares(shares: FloatArray, settings: ImageSettings) -> FloatArray:
     from scipy.ndimage import distance_transform_edt
 
     least = settings.nm_per_pixel * SMOOTH_PIXELS
-    first = _smoothed(shares, replace(settings, smooth_nm=max(least, settings.smooth_nm or 0.0)))
-    dark = first <= otsu_level(first)
-    balanced = np.zeros(shares.shape)
-    for phase in (dark, ~dark):
-        depth = distance_transform_edt(phase)
-        inner = np.sort(shares[phase & (depth >= np.median(depth[phase]))])
-        below, upto = (np.searchsorted(inner, shares, side=side) for side in ("left", "right"))
-        balanced += 0.25 * (below + upto) / len(inner)
-    return _smoothed(balanced, settings)
+    found = _smoothed(shares, replace(settings, smooth_nm=max(least, settings.smooth_nm or 0.0)))
+    level = otsu_level(found)
+    bins = np.minimum((shares * _BINS).astype(np.int64), _BINS - 1)
+    for _ in range(_ROUNDS):
+        dark = found <= level
+        table = np.zeros(_BINS)
+        for phase in (dark, ~dark):
+            depth = distance_transform_edt(phase)
+            inner = phase & (depth >= np.quantile(depth[phase], _INNER))
+            counts = np.bincount(bins[inner], minlength=_BINS)
+            table += 0.5 * (np.cumsum(counts) - 0.5 * counts) / counts.sum()
+        found, level = _smoothed(table[bins], settings), BETWEEN
+    return found
 
 
 def otsu_level(shares: FloatArray) -> float:
@@ -210,6 +226,13 @@ def _phase(
         *(np.quantile(lifetimes, _QUANTILES[1:]).tolist() if len(lifetimes) else (0.0, 0.0)),
         float(lifetimes.sum()) / size_um,
     )
+
+
+def _cavities(inside: NDArray[np.bool_]) -> int:
+    """Return how many bright components a dark phase of three dimensions encloses; 0 in two."""
+    if inside.ndim == len("yx"):
+        return 0
+    return labelled(np.pad(~inside, 1, constant_values=True), bright=True)[1] - 1
 
 
 def _quantiles(values: FloatArray) -> tuple[float, float, float]:

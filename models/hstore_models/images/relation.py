@@ -30,6 +30,8 @@ _NOISES = np.logspace(-2, 3, 11)
 """Noise variance over signal variance."""
 _LENGTHS = (0.5, 1.0, 2.0)
 """Lengths of the squared exponential kernel over the median distance of two specimens."""
+_OFFSET = 100.0
+"""Prior variance of the mean over that of the signal: the mean is learned with the rest, and left out with it."""
 _SHOWN = 5
 _ALIKE = 1e-12
 """Descriptors whose relative spread is not larger are the same for all."""
@@ -178,7 +180,8 @@ def _kernels(scaled: FloatArray, kept: IntArray) -> list[FloatArray]:
     squared = ((scaled[:, None] - scaled[None]) ** 2).sum(axis=2)
     among = squared[np.ix_(kept, kept)]
     median = float(np.median(among[np.triu_indices(len(kept), 1)])) or 1.0
-    return [scaled @ scaled.T / scaled.shape[1], *(np.exp(-0.5 * squared / (median * k**2)) for k in _LENGTHS)]
+    kernels = [scaled @ scaled.T / scaled.shape[1], *(np.exp(-0.5 * squared / (median * k**2)) for k in _LENGTHS)]
+    return [kernel + _OFFSET for kernel in kernels]
 
 
 def _strongest(values: FloatArray, names: tuple[str, ...], target: FloatArray) -> tuple[tuple[str, float], ...]:

@@ -32,8 +32,8 @@ def test_four_round_pores_are_counted_and_measured():
     assert tuple(found) == COLUMNS
     assert (found["dark_count"], found["bright_count"], found["axes"]) == (4, 1, 2)
     assert found["dark_count_per_um"] == pytest.approx(4 / 0.48**2)
-    assert found["dark_diameter_p50_nm"] == pytest.approx(80, rel=0.08)
-    assert found["dark_fraction"] == pytest.approx(inside.mean(), abs=0.015)
+    assert found["dark_diameter_p50_nm"] == pytest.approx(80, rel=0.04)
+    assert found["dark_fraction"] == pytest.approx(inside.mean(), abs=0.005)
     assert found["dark_elongation_mean"] == pytest.approx(1, abs=0.05)
     assert found["dark_widest_nm"] == pytest.approx(80, rel=0.15)
     assert found["interface_per_um"] == pytest.approx(4 * math.pi * 0.08 / 0.48**2, rel=0.08)
@@ -48,13 +48,27 @@ def test_balls_are_counted_and_measured_in_three_dimensions():
         inside |= (z - a) ** 2 + (y - b) ** 2 + (x - c) ** 2 <= 49
     found = describe_image(rendered(inside, blur=0.7, noise=0.1, seed=0), FOUR)
     assert (found["dark_count"], found["axes"]) == (3, 3)
-    assert found["dark_diameter_p50_nm"] == pytest.approx(56, rel=0.1)
-    assert found["interface_per_um"] == pytest.approx(3 * 4 * math.pi * 0.028**2 / 0.192**3, rel=0.2)
+    assert found["dark_diameter_p50_nm"] == pytest.approx(56, rel=0.08)
+    assert found["interface_per_um"] == pytest.approx(3 * 4 * math.pi * 0.028**2 / 0.192**3, rel=0.12)
     flat = describe_image(
         rendered(inside[::2], blur=0.7, noise=0.05, seed=0), ImageSettings(nm_per_pixel=4.0, nm_per_slice=8.0)
     )
     assert flat["dark_count"] == 3
     assert flat["dark_diameter_p50_nm"] == pytest.approx(56, rel=0.15)
+
+
+def test_rings_and_tunnels_are_loops():
+    y, x = np.indices((100, 100))
+    ring = (np.hypot(y - 50, x - 50) < 35) & (np.hypot(y - 50, x - 50) > 20)
+    found = describe_image(rendered(ring, blur=0.7, noise=0.05, seed=0), FOUR)
+    assert found["dark_loops_per_um"] * 0.4**2 == pytest.approx(1)
+    z, y, x = np.indices((40, 40, 40)) - 19.5
+    torus = np.hypot(np.hypot(x, y) - 10, z) < 5
+    shell = (np.sqrt(x**2 + y**2 + z**2) < 16) & (np.sqrt(x**2 + y**2 + z**2) > 8)
+    for inside, loops in ((torus, 1), (shell, 0)):
+        found = describe_image(rendered(inside, blur=0.7, noise=0.05, seed=0), FOUR)
+        assert found["dark_loops_per_um"] * 0.16**3 == pytest.approx(loops)
+        assert found["euler_per_um"] * 0.16**3 == pytest.approx(0 if loops else 2)
 
 
 def test_grains_between_dark_boundaries_are_counted():
@@ -94,11 +108,10 @@ def test_twice_the_magnification_changes_little(porous):
     fine = describe_image(
         zoom(image, 2, order=1, grid_mode=True, mode="nearest"), ImageSettings(nm_per_pixel=2.0, smooth_nm=8.0)
     )
-    for name in ("dark_fraction", "dark_count_per_um", "dark_diameter_p50_nm",
+    for name in ("dark_fraction", "dark_count_per_um", "dark_diameter_p50_nm", "dark_diameter_p90_nm",
                  "dark_chord_mean_nm", "dark_widest_nm", "dark_elongation_mean", "interface_per_um",
                  "bright_chord_mean_nm", "dark_lifetime_p90", "euler_per_um"):  # fmt: skip
-        assert fine[name] == pytest.approx(coarse[name], rel=0.06), name
-    assert fine["dark_diameter_p90_nm"] == pytest.approx(coarse["dark_diameter_p90_nm"], rel=0.1)
+        assert fine[name] == pytest.approx(coarse[name], rel=0.04), name
 
 
 def test_a_quarter_turn_changes_nothing_but_the_order_of_axes(porous):
