@@ -15,12 +15,17 @@ import json
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hstore.settings import load_settings
 from hstore_workflows.physics.search.report import report
 from hstore_workflows.physics.search.search import search
 from hstore_workflows.physics.search.settings import SearchSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hstore_workflows.physics.search.tries import Try
 
 BUDGETS = {
     "LiH": ((1, 2), 12),
@@ -42,7 +47,8 @@ def measure(formula: str, settings: SearchSettings, folder: Path, workers: int) 
     rank = known["rank"]
     tries = [one for one in found.tries if one.kind == "random"]
     row = told["structures"][rank - 1] if rank else None
-    random = [] if row is None else [int(by.split()[1]) for by in row["found_by"] if by.startswith("random")]
+    random = [] if row is None else [by for by in row["found_by"] if by.startswith("random")]
+    first = -1 if row is None else min(_begun_at(by, found.tries) for by in row["found_by"])
     return {
         "formula": formula,
         "found": rank is not None,
@@ -55,7 +61,8 @@ def measure(formula: str, settings: SearchSettings, folder: Path, workers: int) 
         "lowest": {key: told["structures"][0][key] for key in ("space_group", "nearest_type", "known_type")},
         "units": settings.units,
         "first_met": known["first_met"],
-        "seconds_until_met": sum(one.seconds for one in tries[: min(random) + 1]) if random else None,
+        "tries_until_met": None if row is None else first + 1,
+        "seconds_until_met": None if row is None else sum(one.seconds for one in tries[: first + 1]),
         "tries": len(tries),
         "tries_that_ended_there": len(random),
         "failures": told["failures"],
@@ -64,6 +71,14 @@ def measure(formula: str, settings: SearchSettings, folder: Path, workers: int) 
         "seconds_of_tries": told["core_hours"] * 3600,
         "seconds_of_this_run": seconds,
     }
+
+
+def _begun_at(label: str, tries: Iterable[Try]) -> int:
+    """Return the number of the random try that a try goes back to."""
+    origins = {one.label: one.origin.partition(",")[0] for one in tries}
+    while not label.startswith("random"):
+        label = origins[label]
+    return int(label.split()[1])
 
 
 def main() -> None:
@@ -111,7 +126,8 @@ def _text(row: dict[str, Any]) -> str:
     return (
         f"{row['formula']}: number {row['rank']}, {row['energy_gap_to_known_ev_per_atom']:+.5f} eV/atom from the "
         f"known phase, {row['energy_above_lowest_ev_per_atom']:.4f} above the lowest; "
-        f"{row['tries_that_ended_there']} of {row['tries']} tries, {row['first_met']} first, "
+        f"met after {row['tries_until_met']} tries and {row['seconds_until_met']:.0f} s, "
+        f"{row['tries_that_ended_there']} of {row['tries']} ended there loosely relaxed, "
         f"{row['seconds_of_tries']:.0f} s in all"
     )
 

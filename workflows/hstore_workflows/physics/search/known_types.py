@@ -19,7 +19,7 @@ import numpy as np
 from hstore.crystal import Crystal
 from hstore.elements import SYMBOLS
 from hstore.errors import InputError
-from hstore.formula import parse_amounts
+from hstore.formula import parse_amounts, written_formula
 from hstore_models.invariants import Fingerprint, fingerprint
 from hstore_models.physics.random_crystals import GROUPS, distances_least
 from hstore_workflows.sameness import same_structure
@@ -34,7 +34,7 @@ SITES_MOST = 60
 _TOUCHING = 1.35
 """Nearest pairs of a start lie at this multiple of the least distance of their elements, which is about the sum of
 their radii."""
-_LOOKED_AT = 6
+_LOOKED_AT = 12
 """Nearest types, by invariants, that are compared site by site."""
 _UNSEEN = 0.5
 """Weight of a space group of which the library has no structure; one that it has counts 1 for each."""
@@ -76,6 +76,7 @@ class Novelty:
         }
 
 
+_ELEMENTS = dict(enumerate(SYMBOLS, 1))
 _FILTERS = ("all", "hydrogen", "metal")
 _NOTHING = Novelty("", float("inf"), float("nan"), known=False)
 
@@ -104,7 +105,7 @@ def known_types(formula: str) -> tuple[KnownType, ...]:
     divisor = gcd(*amounts.values())
     amounts = {element: n // divisor for element, n in amounts.items()}
     found: list[KnownType] = []
-    for label, crystal in _library():
+    for label, crystal, names in _library():
         sites = np.bincount(crystal.numbers, minlength=len(SYMBOLS) + 1)
         roles = [int(z) for z in np.flatnonzero(sites)]
         if len(roles) != len(amounts):
@@ -113,11 +114,10 @@ def known_types(formula: str) -> tuple[KnownType, ...]:
         for elements in permutations(amounts):
             if all(sites[z] // shared == amounts[element] for z, element in zip(roles, elements, strict=True)):
                 numbers = _replaced(crystal.numbers, dict(zip(roles, elements, strict=True)))
-                told = ", ".join(
-                    f"{element} on {SYMBOLS[z - 1]}" for z, element in zip(roles, elements, strict=True)
-                )
+                told = [f"{element} on {names[z]}" for z, element in zip(roles, elements, strict=True)]
+                same = all(element == names[z] for z, element in zip(roles, elements, strict=True))
                 sized = _sized(Crystal(crystal.lattice_angstrom, crystal.fractional, numbers))
-                found.append(KnownType(f"{label}: {told}", sized))
+                found.append(KnownType(label if same else f"{label}: {', '.join(told)}", sized))
     return tuple(found)
 
 
@@ -184,28 +184,27 @@ def _same(one: Crystal, other: Crystal) -> bool:
 
 
 @cache
-def _library() -> tuple[tuple[str, Crystal], ...]:
-    return tuple((label, crystal) for label, crystal in _structures() if len(crystal) <= SITES_MOST)
+def _library() -> tuple[tuple[str, Crystal, Mapping[int, str]], ...]:
+    return tuple(row for row in _structures() if len(row[1]) <= SITES_MOST)
 
 
-def _structures() -> Iterator[tuple[str, Crystal]]:
+def _structures() -> Iterator[tuple[str, Crystal, Mapping[int, str]]]:
+    """Yield name and crystal of each structure, and what its sites are called, by atomic number."""
     from hstore_workflows.physics.phases import published_phases
     from hstore_workflows.sources.prototypes.aflow import load_entries
     from hstore_workflows.sources.prototypes.hydride_types import load_prototypes
 
     for entry in load_entries().values():
-        yield entry.name, Crystal.from_dict(entry.structure)
+        yield entry.name, Crystal.from_dict(entry.structure), _ELEMENTS
     for prototype in load_prototypes().values():
         roles = sorted(prototype.counts)
         numbers = np.array([roles.index(role) + 1 for role in prototype.roles])  # any elements, told apart
         frame = prototype.frame
         positions = frame.anchors + frame.bond * frame.directions
-        yield (
-            prototype.structure_type,
-            Crystal(prototype.lattice, positions @ np.linalg.inv(prototype.lattice), numbers),
-        )
+        crystal = Crystal(prototype.lattice, positions @ np.linalg.inv(prototype.lattice), numbers)
+        yield prototype.structure_type, crystal, dict(enumerate(roles, 1))
     for formula, crystal in published_phases().items():
-        yield f"published {formula}", crystal
+        yield f"published {written_formula(parse_amounts(formula))}", crystal, _ELEMENTS
 
 
 def _replaced(numbers: IntArray, elements: Mapping[int, str]) -> IntArray:

@@ -12,6 +12,7 @@ it was and ends with the same result, and one with more tries begins with those 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from math import gcd
@@ -146,6 +147,7 @@ def counts_within(formula: str, settings: SearchSettings) -> dict[str, int]:
 
 
 _WHOLE = 1e-6
+_NUMBER = re.compile(r"\b\d+(?:\.\d+)?")
 
 
 def random_tasks(counts: Mapping[str, int], settings: SearchSettings) -> list[Task]:
@@ -272,5 +274,5 @@ def _chances(pool: Sequence[Structure]) -> list[float]:
 
 
 def _kind_of_cause(cause: str) -> str:
-    """Return a cause without what differs from one try to another."""
-    return cause.partition("(")[0].partition(":")[0].strip() or "unknown"
+    """Return a cause without what differs from one try to another: numbers, and what stands in brackets."""
+    return _NUMBER.sub("..", cause.partition("(")[0].partition(":")[0]).strip() or "unknown"
