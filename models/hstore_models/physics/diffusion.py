@@ -127,8 +127,12 @@ class Diffusion:
         return float(np.median(self.d_cm2_per_s)) if self.d_cm2_per_s else None
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as plain JSON, without the samples."""
-        told = {name: value for name, value in vars(self).items() if name != "d_cm2_per_s"}
+        """Return it as plain JSON, without the samples; numbers that are none become null."""
+        told = {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in vars(self).items()
+            if name != "d_cm2_per_s"
+        }
         interval = None if not self.d_cm2_per_s else list(_interval(np.asarray(self.d_cm2_per_s)))
         return told | {"d_cm2_per_s": self.median_cm2_per_s, "d_interval_cm2_per_s": interval}
 
@@ -176,7 +180,7 @@ def move(crystal: Crystal, ion: str, temperature_k: float, potential: Potential,
         InputError: the crystal does not hold the ion, the supercell is too large, or the temperature not above 0.
         MissingExtraError: kinisi is not installed.
     """
-    _kinisi()  # says so before anything expensive starts
+    require_kinisi()
     element = element_of_ion(ion)
     if element not in crystal.symbols:
         raise InputError(f"{crystal.formula} holds no {element}; ask for an ion that it holds")
@@ -338,6 +342,15 @@ def _seeded(seed: int) -> Iterator[Any]:
         yield np.random.RandomState(seed)
     finally:
         np.random.set_state(before)  # noqa: NPY002 - as above
+
+
+def require_kinisi() -> None:
+    """See that kinisi is there, before anything expensive starts.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    _kinisi()
 
 
 def _kinisi() -> tuple[Any, Any]:

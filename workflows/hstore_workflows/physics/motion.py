@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hstore.errors import InputError
 from hstore.workers import Limits, run
-from hstore_models.physics.diffusion import HAVEN_RATIO, TARGET_K, Diffusion, Extrapolation, extrapolate, move
+from hstore_models.physics.diffusion import HAVEN_RATIO, TARGET_K, extrapolate, move, require_kinisi
 from hstore_models.physics.potential import load_potential
 from hstore_workflows.physics.relaxed_files import crystals_of_files
+from hstore_workflows.physics.row import Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from hstore.crystal import Crystal
-    from hstore_models.physics.diffusion import MotionSettings
+    from hstore_models.physics.diffusion import Diffusion, Extrapolation, MotionSettings
     from hstore_models.physics.potential import Potential
 
 MEMORY_MIB = 4096
@@ -34,39 +34,49 @@ class MotionFit:
 
     reference: str
     """File, and structure in it."""
-    runs: tuple[Diffusion, ...]
+    runs: tuple[Row[Diffusion], ...]
     """Runs by rising temperature."""
     line: Extrapolation | None
     """Arrhenius' line; None where it cannot be drawn."""
-    notes: tuple[str, ...]
-    """What failed and why."""
+    cause: str
+    """Why there is no line; empty where there is one."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether no run came to an end."""
+        return all(row.found is None for row in self.runs)
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as plain JSON; numbers that are none become null."""
+        """Return it as plain JSON."""
         return {
             "reference": self.reference,
-            "runs": [_without_nan(one.as_json()) for one in self.runs],
+            "runs": [row.as_json() for row in self.runs],
             "arrhenius": None if self.line is None else self.line.as_json(),
-            "notes": list(self.notes),
+            "cause": self.cause,
         }
 
     def text(self) -> Iterator[str]:
         """Yield it in words."""
-        for one in self.runs:
-            told = f"{self.reference}: {one.formula}  {one.temperature_k:.0f} K, {one.picoseconds:.1f} ps"
-            if one.d_cm2_per_s:
-                low, high = one.as_json()["d_interval_cm2_per_s"]
-                told += f"  D = {one.median_cm2_per_s:.2e} cm2/s ({low:.2e} to {high:.2e})"
-            yield told + (f"  {one.cause}" if one.cause else "")
-        if self.line is not None:
-            line = self.line
-            (low, high), (least, most) = line.activation_energy_interval_ev, line.conductivity_interval_s_per_cm
-            yield f"  activation energy {line.activation_energy_ev:.3f} eV (90 %: {low:.3f} to {high:.3f})"
-            yield (
-                f"  at {line.target_k:g} K, extrapolated: {line.conductivity_s_per_cm:.2e} S/cm ({least:.2e} to "
-                f"{most:.2e}) with an assumed Haven ratio of {line.haven_ratio:g}"
-            )
-        yield from (f"  note: {note}" for note in self.notes)
+        yield from (row.text(run_in_words) for row in self.runs)
+        if self.line is None:
+            yield f"  no line: {self.cause}"
+            return
+        line = self.line
+        (low, high), (least, most) = line.activation_energy_interval_ev, line.conductivity_interval_s_per_cm
+        yield f"  activation energy {line.activation_energy_ev:.3f} eV (90 %: {low:.3f} to {high:.3f})"
+        yield (
+            f"  at {line.target_k:g} K, extrapolated: {line.conductivity_s_per_cm:.2e} S/cm ({least:.2e} to "
+            f"{most:.2e}) with an assumed Haven ratio of {line.haven_ratio:g}"
+        )
+
+
+def run_in_words(run: Diffusion) -> str:
+    """Return one run in words."""
+    told = f"{run.formula}  {run.picoseconds:.1f} ps"
+    if run.d_cm2_per_s:
+        low, high = run.as_json()["d_interval_cm2_per_s"]
+        told += f"  D = {run.median_cm2_per_s:.2e} cm2/s ({low:.2e} to {high:.2e})"
+    return told + (f"  {run.cause}" if run.cause else "")
 
 
 def motion_in_file(
@@ -98,8 +108,9 @@ def motion_in_file(
 
     Raises:
         InputError: the file holds no or several structures, or the ion cannot be used.
-        MissingExtraError, ModelError: the potential cannot be loaded.
+        MissingExtraError, ModelError: kinisi is not installed, or the potential cannot be loaded.
     """
+    require_kinisi()
     loading = partial(load_potential, potential, weights=weights, sha256=sha256)
     loading()  # says what is wrong before anything is read
     read = crystals_of_files([path])
@@ -115,29 +126,19 @@ def motion_in_file(
         limits=Limits(settings.seconds + _GRACE_SECONDS, MEMORY_MIB, items_per_worker=20),
         piece=1,
     )
-    runs: list[Diffusion] = []
-    notes: list[str] = []
-    for kelvin, outcome in zip(sorted(temperatures_k), outcomes, strict=True):
-        if outcome.value is None:
-            notes.append(f"{kelvin:g} K: {outcome.cause}")
-        else:
-            runs.append(outcome.value)
-    line: Extrapolation | None = None
+    runs = tuple(
+        Row(f"{reference} at {kelvin:g} K", outcome.value, outcome.cause)
+        for kelvin, outcome in zip(sorted(temperatures_k), outcomes, strict=True)
+    )
     try:
-        line = extrapolate(runs, target_k=target_k, haven_ratio=haven_ratio)
+        found = [row.found for row in runs if row.found is not None]
+        line, cause = extrapolate(found, target_k=target_k, haven_ratio=haven_ratio), ""
     except InputError as error:
-        notes.append(str(error))
-    return MotionFit(reference, tuple(runs), line, tuple(notes))
+        line, cause = None, str(error)
+    return MotionFit(reference, runs, line, cause)
 
 
 def _moved(
     kelvin: float, *, crystal: Crystal, ion: str, loading: Callable[[], Potential], settings: MotionSettings
 ) -> Diffusion:
     return move(crystal, ion, kelvin, loading(), settings)
-
-
-def _without_nan(record: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in record.items()
-    }

@@ -79,7 +79,7 @@ def command(
     else:
         for line in found.text():
             click.echo(line)
-    if not found.runs:
+    if found.failed:
         raise SystemExit(1)
 
 
