@@ -1,8 +1,9 @@
 """Measure how near descriptors of micrographs come to what synthetic images are known to hold, and how fast.
 
 Discs (a Boolean model), grains and cracks are rendered dark on bright with blur, noise and a contrast of their
-own; descriptors are compared with the same numbers of the drawing itself. Relations: how often a property that
-follows nothing is said to follow, and how often a planted one is found, by the number of specimens.
+own; descriptors are compared with the same numbers of the drawing itself, and its Euler number with that of Miles.
+Relations: how often a property that follows nothing is said to follow, and how often a planted one is found, by
+the number of specimens.
 
 Example: ``python benchmarks/micrographs.py --images 20 --json``
 """
@@ -17,15 +18,17 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import zoom
 
-from hstore_models.images.cubical import labelled
+from hstore_models.images.cubical import euler_curve, labelled
 from hstore_models.images.descriptors import ImageSettings, describe_image
 from hstore_models.images.relation import SIGNIFICANCE, relate
-from hstore_models.images.synthetic import boolean_model, cracks, grains, rendered
+from hstore_models.images.synthetic import boolean_model, boolean_model_euler, cracks, grains, rendered
 
 SHAPE = (400, 400)
 NM = 4.0
 NOISES = (0.1, 0.3)
 SPECIMENS = (12, 24, 48)
+COVERED = (0.05, 0.27)
+"""Shares of the area that overlapping discs cover, for their Euler number beside that of Miles."""
 _COMPARED = ("dark_count_per_um", "dark_diameter_p50_nm", "dark_chord_mean_nm", "interface_per_um", "euler_per_um")
 STEADY = ("dark_fraction", *_COMPARED, "dark_diameter_p90_nm", "dark_widest_nm", "dark_elongation_mean")
 """Descriptors compared between two magnifications."""
@@ -38,6 +41,7 @@ def measure(images: int) -> dict[str, Any]:
         "kinds": {kind: {str(noise): errors(kind, noise, images) for noise in NOISES} for kind in DRAWN},
         "twice_the_magnification": magnified(images),
         "relations": {str(n): relations(n, images * 10) for n in SPECIMENS},
+        "euler_number_of_discs": {str(share): euler_of_discs(share, images) for share in COVERED},
         "seconds": {"1024 x 1024": seconds((1024, 1024)), "128 x 128 x 128": seconds((128, 128, 128))},
     }
 
@@ -111,6 +115,23 @@ def relations(specimens: int, trials: int) -> dict[str, float]:
             said[f"{kind}_there"].append(found.words.startswith("A relation is there"))
             said[f"{kind}_significant"].append(found.p_value <= SIGNIFICANCE)
     return {name: float(np.mean(values)) for name, values in said.items()}
+
+
+def euler_of_discs(covered: float, images: int) -> float:
+    """Return the mean Euler number of a Boolean model on its grid over that of Miles, less 1."""
+    radius, shape = 10.0, (1000, 1000)
+    density = -np.log(1 - covered) / (np.pi * radius**2)
+    found = []
+    for seed in range(images):
+        inside = boolean_model(shape, density=density, radius=radius, seed=seed)
+        borders = euler(inside[-1]) + euler(inside[:, -1]) - int(inside[-1, -1])
+        found.append((euler(inside) - borders) / inside.size)
+    return float(np.mean(found) / boolean_model_euler(density=density, radius=radius, dimensions=2) - 1)
+
+
+def euler(inside: Any) -> int:
+    """Return the Euler characteristic of a set of pixels with their sides."""
+    return int(euler_curve(np.where(inside, 0.0, 1.0), np.array([0.5]))[0])
 
 
 def seconds(shape: tuple[int, ...]) -> float:

@@ -221,6 +221,19 @@ def test_two_nets_inside_each_other_are_two():
     assert both.first_link.tolist() == [0, 1, 2]
 
 
+def test_few_links_are_joined_without_numba_in_the_same_way():
+    import numba  # noqa: F401 - once it is loaded, links are joined by compiled code
+
+    from hstore_models.topology.union import _join
+
+    rng = np.random.default_rng(0)
+    ends, shifts = rng.integers(12, size=(80, 2)), rng.integers(-1, 2, size=(80, 3))
+    for endless_die in (True, False):
+        compiled = join(12, ends, shifts, endless_die=endless_die)
+        for one, other in zip(_join(12, ends, shifts, endless_die), compiled, strict=True):
+            assert np.array_equal(one, other)
+
+
 def test_a_layered_sublattice_hops_farther_from_layer_to_layer():
     found = features(np.diag([3.0, 3.0, 7.0]), [[0, 0, 0]])
     assert found.hop_angstrom == pytest.approx([3, 3, 7], abs=1e-4)

@@ -17,7 +17,6 @@ MOST_SITES = 200
 MOST_VOIDS = 4
 _MOST_POINTS = 12_000
 _LEAST_LIFETIME_ANGSTROM = 0.05
-_CANDIDATES = 24
 
 
 @dataclass(frozen=True)
@@ -61,18 +60,17 @@ def _voids(
     import numpy as np
 
     from hstore_models.topology.alpha import alpha_complex
-    from hstore_models.topology.inverse import most_persistent
-    from hstore_models.topology.persistence import persistence_of
+    from hstore_models.topology.inverse import widest_voids
 
     places = np.array([place for _, place in sites])
     try:
-        found = persistence_of(alpha_complex(np.array(matrix), places, most_points=_MOST_POINTS))
+        widest = widest_voids(
+            alpha_complex(np.array(matrix), places, most_points=_MOST_POINTS),
+            most=MOST_VOIDS,
+            at_least_angstrom=_LEAST_LIFETIME_ANGSTROM,
+        )
     except InputError:  # sites that coincide, or a cell that is nearly empty: the picture alone is shown
         return ()
-    features = most_persistent(
-        found, np.arange(len(sites)), dimension=2, most=_CANDIDATES, at_least_angstrom=_LEAST_LIFETIME_ANGSTROM
-    )
-    widest = sorted(features, key=lambda void: -void.death_angstrom)[:MOST_VOIDS]
     return tuple(
         ShownVoid(
             round(void.death_angstrom, 3),

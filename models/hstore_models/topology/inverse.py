@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hstore_models.topology.persistence import voids_of
+
 if TYPE_CHECKING:
     from hstore.arrays import FloatArray, IntArray
     from hstore_models.topology.alpha import AlphaComplex
-    from hstore_models.topology.persistence import Persistence
+    from hstore_models.topology.persistence import Intervals, Persistence
 
 TOUCH_ANGSTROM = 0.02
 """An atom this near to the sphere of a feature bounds it."""
@@ -64,31 +66,50 @@ def most_persistent(
         most: how many at most.
         at_least_angstrom: least lifetime.
     """
-    intervals = found.intervals[dimension]
+    alike = _alike(found.intervals[dimension], at_least_angstrom)[:most]
+    return tuple(_feature(found.complex, found.intervals[dimension], dimension, rows, sites) for rows in alike)
+
+
+def widest_voids(found: AlphaComplex, *, most: int, at_least_angstrom: float = 0.05) -> tuple[Feature, ...]:
+    """Return the widest voids of a crystal, those alike once.
+
+    Args:
+        found: of all its sites.
+        most: how many at most.
+        at_least_angstrom: least lifetime.
+    """
+    voids = voids_of(found)
+    alike = sorted(_alike(voids, at_least_angstrom), key=lambda rows: -round(voids.death_angstrom[rows[0]], 3))
+    sites = np.arange(len(found.home))
+    return tuple(_feature(found, voids, 2, rows, sites) for rows in alike[:most])
+
+
+def _alike(intervals: Intervals, at_least_angstrom: float) -> list[list[int]]:
+    """Return the intervals of the same birth and death together, those with the longest lifetimes first."""
     order = np.argsort(-np.round(intervals.lifetime_angstrom, 3), kind="stable")
     order = order[intervals.lifetime_angstrom[order] >= at_least_angstrom]
-    alike: dict[tuple[float, float], list[int]] = {}
+    found: dict[tuple[float, float], list[int]] = {}
     for row in order.tolist():
         key = (round(float(intervals.birth_angstrom[row]), 3), round(float(intervals.death_angstrom[row]), 3))
-        alike.setdefault(key, []).append(row)
-    features = []
-    for rows in list(alike.values())[:most]:
-        row = rows[0]
-        ending, making = int(intervals.death_simplex[row]), int(intervals.birth_simplex[row])
-        centre, atoms, places = around(found.complex, dimension + 1, ending)
-        features.append(
-            Feature(
-                dimension,
-                float(intervals.birth_angstrom[row]),
-                float(intervals.death_angstrom[row]),
-                len(rows),
-                centre,
-                sites[atoms],
-                places,
-                sites[found.complex.simplices[dimension].atoms[making]],
-            )
-        )
-    return tuple(features)
+        found.setdefault(key, []).append(row)
+    return list(found.values())
+
+
+def _feature(
+    found: AlphaComplex, intervals: Intervals, dimension: int, rows: list[int], sites: IntArray
+) -> Feature:
+    row = rows[0]
+    centre, atoms, places = around(found, dimension + 1, int(intervals.death_simplex[row]))
+    return Feature(
+        dimension,
+        float(intervals.birth_angstrom[row]),
+        float(intervals.death_angstrom[row]),
+        len(rows),
+        centre,
+        sites[atoms],
+        places,
+        sites[found.simplices[dimension].atoms[int(intervals.birth_simplex[row])]],
+    )
 
 
 def around(found: AlphaComplex, dimension: int, simplex: int) -> tuple[FloatArray, IntArray, FloatArray]:

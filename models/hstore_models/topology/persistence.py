@@ -124,6 +124,12 @@ def persistence_of(found: AlphaComplex) -> Persistence:
     )
 
 
+def voids_of(found: AlphaComplex) -> Intervals:
+    """Return the voids alone, which are found much sooner than loops."""
+    hollow, _, voids = _hollow(found, endless_die=True)
+    return _two(found, hollow, voids)
+
+
 def torus_persistence(found: AlphaComplex) -> tuple[Intervals, Intervals, Intervals, Intervals]:
     """Compute the features of one cell with its opposite faces glued together, dimensions 0 to 3.
 

@@ -6,6 +6,7 @@ another translation make it endless in one, two or three dimensions.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,6 +15,9 @@ from hstore_models.compiled import compiled
 
 if TYPE_CHECKING:
     from hstore.arrays import FloatArray, IntArray
+
+
+_FEW_LINKS = 3000
 
 
 class Merging(NamedTuple):
@@ -42,7 +46,9 @@ def join(nodes: int, ends: IntArray, shifts: IntArray, *, endless_die: bool) -> 
             is none of it in a finite volume, and one that meets an endless component ends. Otherwise components of
             one cell with opposite faces glued together.
     """
-    dies, first, roots, windings = compiled(_join)(
+    # numba takes a second to load: a few links are joined before that without it
+    plain = len(ends) <= _FEW_LINKS and "numba" not in sys.modules
+    dies, first, roots, windings = (_join if plain else compiled(_join))(
         nodes, np.ascontiguousarray(ends, np.int64), np.ascontiguousarray(shifts, np.int64), endless_die
     )
     return Merging(dies, first, roots, windings)
