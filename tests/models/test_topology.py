@@ -8,7 +8,10 @@ import math
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from scipy.ndimage import label
 from scipy.optimize import linear_sum_assignment
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from hstore.crystal import Crystal
@@ -183,6 +186,45 @@ def test_the_largest_void_is_where_a_fine_grid_finds_the_farthest_place():
     void = next(v for v in most_persistent(found, np.arange(10), dimension=2) if v.death_angstrom > largest - 1e-4)
     farthest = grid[distance.argmax()] - void.centre
     assert np.linalg.norm((farthest - np.round(farthest)) @ SKEW) < 4 * step
+
+
+def repeats(labels):
+    """Tell whether a component of 3 x 3 x 3 cells holds a place of the middle cell and its image next to it."""
+    n = labels.shape[0] // 3
+    middle = labels[n : 2 * n, n : 2 * n, n : 2 * n]
+    for step in np.indices((3, 3, 3)).reshape(3, -1).T[14:]:  # one of each pair of opposite neighbours
+        a, b, c = n * step
+        further = labels[a : a + n, b : b + n, c : c + n]
+        if ((middle > 0) & (middle == further)).any():
+            return True
+    return False
+
+
+def test_channels_open_where_a_grid_of_distances_says_they_do():
+    sites = random_sites(9, seed=5)
+    found = features(SKEW, sites)
+    grid = np.indices((28, 28, 28)).reshape(3, -1).T / 28
+    shifts = np.indices((5, 5, 5)).reshape(3, -1).T - 2
+    distance, _ = cKDTree((sites[:, None] + shifts).reshape(-1, 3) @ SKEW).query(grid @ SKEW)
+    tiled = np.tile(distance.reshape(28, 28, 28), (3, 3, 3))
+    bottleneck_radius = found.channel_radius_angstrom[0]
+    assert repeats(label(tiled > bottleneck_radius - 0.15, np.ones((3, 3, 3)))[0])
+    assert not repeats(label(tiled > bottleneck_radius + 0.02, np.ones((3, 3, 3)))[0])
+
+
+def test_hops_reach_where_a_graph_of_neighbours_says_they_do():
+    sites = random_sites(7, seed=11)
+    shifts = np.indices((5, 5, 5)).reshape(3, -1).T
+    points = (sites[None] + shifts[:, None]).reshape(-1, 3) @ SKEW
+    middle = np.flatnonzero((shifts == 2).all(axis=1))[0]
+    hop = features(SKEW, sites).hop_angstrom[0]
+    for length, expected in ((hop + 1e-4, True), (hop - 1e-4, False)):
+        pairs = cKDTree(points).query_pairs(length, output_type="ndarray")
+        graph = coo_array((np.ones(len(pairs)), pairs.T), shape=(len(points),) * 2)
+        _, component = connected_components(graph, directed=False)
+        component = component.reshape(len(shifts), len(sites))
+        others = np.delete(component, middle, axis=0)
+        assert (others == component[middle]).any() == expected
 
 
 def test_atoms_of_a_void_are_as_far_from_its_centre_as_it_is_wide():
