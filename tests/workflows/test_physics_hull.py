@@ -183,3 +183,38 @@ def test_a_gas_the_potential_does_not_know_has_its_cause(monkeypatch, home):
     (row,) = ByProducts(phases).records("LiBH4", Hull(energies, phases.h2), 50.0)
     assert "it broke" in row["cause"]
     assert list(by_products_in_words([row])) == [f"  B2H6: {row['cause']}"]
+
+
+EMT = "ase.calculators.emt:EMT"
+CIF = """data_NiH
+_cell_length_a 3.7
+_cell_length_b 3.7
+_cell_length_c 3.7
+_cell_angle_alpha 90
+_cell_angle_beta 90
+_cell_angle_gamma 90
+_symmetry_space_group_name_H-M 'F m -3 m'
+loop_
+_atom_site_label
+_atom_site_type_symbol
+_atom_site_fract_x
+_atom_site_fract_y
+_atom_site_fract_z
+_atom_site_occupancy
+Ni1 Ni 0 0 0 1
+H1 H 0.5 0.5 0.5 1
+"""
+
+
+def test_the_command_refuses_entries_of_another_kind_and_rivals_it_cannot_read(tmp_path, home):
+    (hydride := tmp_path / "NiH.cif").write_text(CIF)
+    (table := tmp_path / "phases.csv").write_text(TABLE)
+    asked = ["enthalpy", str(hydride), "--potential", EMT, "--vibrations", "none", "--raw"]
+    mixed = run(*asked, "--entries", str(table))
+    assert mixed.exit_code == 2
+    assert "'PBE'" in mixed.output
+    assert "uncorrected, static'" in mixed.output
+    (broken := tmp_path / "broken.cif").write_text("data_broken\n_cell_length_a 3.7\n")
+    unread = run(*asked, "--rival", str(broken))
+    assert unread.exit_code == 2
+    assert "broken.cif" in unread.output
