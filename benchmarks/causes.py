@@ -45,8 +45,10 @@ def main() -> None:
             f"  mean error of effects {told['mean_effect_error']:.3f}, largest {told['largest_effect_error']:.3f}"
         )
     null = found["null_effect"]
-    print(f"null effect: refuted in {null['refuted']} of {null['of']}")
-    print(f"  where its common cause is ignored: in {null['refuted_without_adjusting']} of {null['of']}")
+    print(f"null effect: refuted in {null['refuted']} of {null['of']}, unsure in {null['unsure']}")
+    print(
+        f"  where its common cause is ignored, believed in {null['not_refuted_without_adjusting']} of {null['of']}"
+    )
 
 
 def score(seeds: int, *, rows: int = 1000, gaussian: bool = False) -> dict[str, Any]:
@@ -67,8 +69,9 @@ def score(seeds: int, *, rows: int = 1000, gaussian: bool = False) -> dict[str, 
         "methods": {method: score_method(method, worlds) for method in METHODS},
         "null_effect": {
             "of": seeds,
-            "refuted": sum(right for right, _ in nulls),
-            "refuted_without_adjusting": sum(wrong for _, wrong in nulls),
+            "refuted": sum(right == "refuted" for right, _ in nulls),
+            "unsure": sum(right == "unsure" for right, _ in nulls),
+            "not_refuted_without_adjusting": sum(wrong == "not refuted" for _, wrong in nulls),
         },
     }
 
@@ -106,8 +109,8 @@ def effect_errors(world: World, graph: CauseGraph) -> list[float]:
     return errors
 
 
-def null_effect(seed: int, *, rows: int) -> tuple[bool, bool]:
-    """Say whether a null effect is refuted with its common cause held fixed, and without."""
+def null_effect(seed: int, *, rows: int) -> tuple[str, str]:
+    """Return the verdict on a null effect with its common cause held fixed, and without."""
     rng = np.random.default_rng(seed)
     common = rng.uniform(-1, 1, rows)
     table = pd.DataFrame({
@@ -117,7 +120,7 @@ def null_effect(seed: int, *, rows: int) -> tuple[bool, bool]:
     })  # fmt: skip
     right = estimate_effect(table, "bystander", "outcome", ["common"], seed=seed)
     wrong = estimate_effect(table, "bystander", "outcome", seed=seed)
-    return right.is_refuted, wrong.is_refuted
+    return right.verdict, wrong.verdict
 
 
 if __name__ == "__main__":

@@ -218,11 +218,11 @@ def confounded():
 
 def test_a_planted_null_effect_is_refuted_and_a_real_one_is_not(confounded):
     null = estimate_effect(confounded, "bystander", "outcome", ["common"], simulations=20, draws=400)
-    assert null.is_refuted
+    assert null.verdict == "refuted"
     assert "interval holds 0" in null.why
     assert abs(null.slope) < 0.1
     real = estimate_effect(confounded, "free", "outcome", simulations=20, draws=400)
-    assert not real.is_refuted, real.why
+    assert real.verdict == "not refuted", real.why
     assert real.interval[0] < 0.5 < real.interval[1]
     assert real.wide[0] < real.interval[0] < real.interval[1] < real.wide[1]
     fooled = estimate_effect(confounded, "bystander", "outcome", simulations=20, draws=400)

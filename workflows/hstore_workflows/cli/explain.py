@@ -57,9 +57,10 @@ def importance(
     *,
     as_json: bool,
 ) -> None:
-    """Divide predictions among what a material is: sizes, valence, heats, stoichiometry (SHAP).
+    """Divide predictions among what a material is.
 
-    Without a table or formulas, training materials are explained and only the whole is told.
+    Sizes, valence, heats, stoichiometry and so on, by Shapley values (SHAP) of the served model. Without a
+    table or formulas, training materials are explained and only the whole is told.
     """
     from hstore.settings import load_settings
     from hstore_workflows.explain.importance import explain_importance
@@ -106,10 +107,10 @@ def causes(
     *,
     as_json: bool,
 ) -> None:
-    """Search a table for causes by two methods, and try to refute the effects.
+    """Search for causes, and try to refute effects.
 
-    NAME is a curated set with its own variables; a FILE needs --background with the variables, a reason for each,
-    tiers, and arrows that cannot or must be.
+    Two methods that fail in unlike ways, and tests. NAME is a curated set with its own variables; a FILE needs
+    --background with the variables, a reason for each, tiers, and arrows that cannot or must be.
     """
     from hstore.settings import load_settings
     from hstore_workflows.explain.causes import find_causes, read_data
@@ -148,9 +149,10 @@ def equation(
     *,
     as_json: bool,
 ) -> None:
-    """Find an equation of two or three descriptors, and what it costs beside a black box.
+    """Find an equation, and what it costs.
 
-    Both are scored on chemical systems that neither the choice nor the fit has seen.
+    An equation of two or three descriptors stands beside a black box that sees all. Both are scored on
+    chemical systems that neither the choice nor the fit has seen.
     """
     from hstore.settings import load_settings
     from hstore_workflows.explain.equation import explain_equation
@@ -179,9 +181,10 @@ def equation(
 )
 @_json
 def families(folder: Path, screen: Path | None, *, as_json: bool) -> None:
-    """Put interstitial, ionic and complex hydrides and sorbents side by side: maps, tables and a page.
+    """Put four families of materials side by side.
 
-    Points are measured values of the curated tables, each with its source; needs no extra.
+    Maps, tables and a page of interstitial, ionic and complex hydrides and sorbents. Points are measured
+    values of the curated tables, each with its source; needs no extra.
     """
     import pandas as pd
 

@@ -107,7 +107,7 @@ class Causes:
         for effect in self.effects:
             told = self._effect(effect)
             low, high = told["standardised_interval"]
-            verdict = f"refuted: {effect.why}" if effect.is_refuted else "not refuted"
+            verdict = f"{effect.verdict}: {effect.why}" if effect.why else effect.verdict
             size = f"{effect.standardised:+.2f} ({low:+.2f} to {high:+.2f})"
             yield f"  {self.words(effect.cause)}: {size}, {verdict}"
             yield f"      a hidden cause must explain {effect.robustness:.0%} of what is left of both to undo it"
@@ -192,6 +192,7 @@ class Causes:
             "robustness_value": effect.robustness,
             "tests": [{"name": t.name, "effect": t.effect, "p": t.p, "passed": t.passed} for t in effect.trials],
             "refuted": effect.is_refuted,
+            "verdict": effect.verdict,
             "why": effect.why,
         }
 

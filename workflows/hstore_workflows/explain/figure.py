@@ -147,7 +147,7 @@ def _effects(found: Causes, axis: Any) -> None:
     for row, effect in enumerate(effects):
         scale = effect.standardised / effect.slope if effect.slope else 0.0
         low, high = (bound * scale for bound in effect.interval)
-        colour = PLAIN if not effect.is_refuted else "#b0b0b0"
+        colour = PLAIN if effect.verdict == "not refuted" else "#b0b0b0"
         axis.plot([low, high], [row, row], color=colour, linewidth=1.4)
         axis.plot(effect.standardised, row, "o", color=colour, markersize=5,
                   markerfacecolor=colour if not effect.is_refuted else "white")  # fmt: skip
@@ -155,7 +155,7 @@ def _effects(found: Causes, axis: Any) -> None:
     axis.set_yticks(range(len(effects)), [textwrap.fill(found.words(e.cause), 22) for e in effects])
     axis.set_ylim(-0.6, len(effects) - 0.4)
     axis.set_xlabel("effect, standard deviations for one of the cause")
-    axis.set_title("total effects (hollow: refuted)", loc="left")
+    axis.set_title("total effects (hollow: refuted; grey: unsure or refuted)", loc="left")
 
 
 def draw_equation(found: ToldEquation, path: Path) -> None:

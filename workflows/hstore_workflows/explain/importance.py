@@ -27,6 +27,8 @@ SAMPLE_ROWS = 40
 """Training materials explained where no table and no formula is given."""
 MOST_ROWS = 500
 _SHOWN_PARTS = 5
+_NOTHING = 1e-9
+"""Magnitude below which a value is rounding."""
 _SHOWN_MATERIALS = 12
 
 
@@ -84,7 +86,8 @@ class Importance:
         yield f"mean + parts = prediction within {np.abs(found.gap).max():.1e}"
         yield f"\nwhat moves it most (mean magnitude, {self.unit}):"
         for p in found.order():
-            yield f"  {found.importance[p]:8.3g}  {found.meanings[p].words}"
+            size = found.importance[p] if found.importance[p] > _NOTHING else 0.0
+            yield f"  {size:8.3g}  {found.meanings[p].words}"
         for row in range(0 if self.is_sample else min(len(self.names), _SHOWN_MATERIALS)):
             yield ""
             yield from self._told(row)

@@ -30,7 +30,7 @@ DRAWS = 1000
 """Draws of the rows behind an interval."""
 COVERAGE = 0.9
 SURE = 0.99
-"""Coverage of the interval that must exclude 0: several effects are tested at once."""
+"""Coverage of the interval that must exclude 0 for an effect to count as sure: several are tested at once."""
 LEVEL = 0.05
 """Level of the tests that refute."""
 SIMULATIONS = 50
@@ -78,21 +78,29 @@ class Effect:
     """Tests."""
 
     @property
-    def excludes_zero(self) -> bool:
-        """True where the 99 % interval lies on one side of 0."""
-        return self.wide[0] > 0 or self.wide[1] < 0
+    def is_refuted(self) -> bool:
+        """True where the 90 % interval holds 0 or a test speaks against the effect."""
+        return _holds_zero(self.interval) or not all(trial.passed for trial in self.trials)
 
     @property
-    def is_refuted(self) -> bool:
-        """True where the 99 % interval holds 0 or a test speaks against the effect."""
-        return not self.excludes_zero or not all(trial.passed for trial in self.trials)
+    def verdict(self) -> str:
+        """``refuted``, ``unsure`` where only the 99 % interval holds 0, or ``not refuted``."""
+        if self.is_refuted:
+            return "refuted"
+        return "unsure" if _holds_zero(self.wide) else "not refuted"
 
     @property
     def why(self) -> str:
-        """What refutes it; empty where nothing does."""
-        found = [] if self.excludes_zero else [f"the {SURE:.0%} interval holds 0"]
+        """What speaks against it; empty where nothing does."""
+        found = []
+        if _holds_zero(self.wide):
+            found = [f"the {COVERAGE if _holds_zero(self.interval) else SURE:.0%} interval holds 0"]
         found += [f"the test {trial.name!r} fails" for trial in self.trials if not trial.passed]
         return ", ".join(found)
+
+
+def _holds_zero(interval: tuple[float, float]) -> bool:
+    return interval[0] <= 0 <= interval[1]
 
 
 def estimate_effect(
