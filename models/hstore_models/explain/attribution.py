@@ -30,8 +30,10 @@ BACKGROUND_ROWS = 32
 """Training materials over which parts that are not given are averaged."""
 _EXACT_EVALUATIONS = 300_000
 """Answers of the model, for all materials together, up to which every combination is tried."""
-_ORDERS = 24
-"""Orders in which parts are given, each forward and backward, where not every combination is tried."""
+_DRAWN_EVALUATIONS = 1_500_000
+"""Answers of the model, for all materials together, where not every combination is tried."""
+_ORDERS = (4, 24)
+"""Least and most orders in which parts are given, each forward and backward."""
 _LEAST_BACKGROUND = 10
 _ADDITIVITY = 1e-6
 """How far mean + values may be from the prediction, of the larger of 1 and the prediction."""
@@ -118,13 +120,15 @@ def attribute(
         first = len(rows)
         is_exact = (1 << len(served.parts)) * len(drawn) * len(query) <= _EXACT_EVALUATIONS
         exact &= is_exact
+        per_order = (2 * len(served.parts) + 1) * len(drawn) * len(query)
+        orders = min(max(_DRAWN_EVALUATIONS // per_order, _ORDERS[0]), _ORDERS[1])
         told = _telling(served, first)
         for place, row in enumerate(rows.tolist()):
             if not np.isfinite(served.answers[place]):
                 raise InputError(
                     f"the model of {property_name} has no answer for material {row + 1}; give the columns it needs"
                 )
-            values, base = _of_one(shap, served, place, first, is_exact=is_exact, seed=seed)
+            values, base = _of_one(shap, served, place, first, orders=0 if is_exact else orders, seed=seed)
             found[row] = {
                 "values": values, "base": base, "prediction": served.answers[place],
                 "told": told[1][place], "names": told[0], "usual": told[2], "background": len(drawn),
@@ -154,11 +158,11 @@ def attribute(
 
 
 def _of_one(
-    shap: Any, served: Served, place: int, first: int, *, is_exact: bool, seed: int
+    shap: Any, served: Served, place: int, first: int, *, orders: int, seed: int
 ) -> tuple[FloatArray, float]:
     """Return the values of one material, shape ``(p,)``, and the mean over the background.
 
-    The explainer sees, instead of descriptors, the number of the row that each part is taken from.
+    Every combination of parts is tried where ``orders`` is 0. The explainer sees, instead of descriptors, the number of the row that each part is taken from.
     """
     parts = len(served.parts)
     others = np.arange(first, len(served.query))
@@ -171,11 +175,11 @@ def _of_one(
     own = np.full((1, parts), float(place))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of shap and matplotlib's colour maps
-        if is_exact:
+        if not orders:
             found = shap.explainers.Exact(answer, masker)(own, max_evals=(1 << parts) + 1, silent=True)
         else:
             explainer = shap.explainers.Permutation(answer, masker, seed=seed)
-            found = explainer(own, max_evals=_ORDERS * (2 * parts + 1), silent=True)
+            found = explainer(own, max_evals=orders * (2 * parts + 1), silent=True)
     return np.asarray(found.values[0], dtype=float), float(np.ravel(found.base_values)[0])
 
 

@@ -11,6 +11,8 @@ from hstore_models.explain.meaning import MEANINGS, by_meaning, meaning_of
 from hstore_models.explain.swapping import IDENTITY, Served, together
 from hstore_models.features.table import GROUPS
 from hstore_models.prediction import Predictions, Query
+from hstore_models.spec import Spec
+from hstore_models.table_property import fit_table_property
 
 shap = pytest.importorskip("shap", reason="needs pip install 'hstore[explain]'")
 
@@ -133,3 +135,34 @@ def test_swapping_nothing_gives_the_served_answers(loaded):
 def test_a_background_of_one_is_refused():
     with pytest.raises(InputError, match="at least 2"):
         attribute(Linear(), "x", query_of(["LaNi5"]), query_of(ALLOYS), background_rows=1)
+
+
+def test_a_column_of_a_users_own_property_is_a_part_of_its_own():
+    """Hardness falls with the share of the first metal and with the grain, a column that no descriptor knows."""
+    rng = np.random.default_rng(0)
+    table = [(a, b, x, g) for a in ("Ti", "Zr", "La", "Mg") for b in ("Ni", "Co", "Fe") for x in (0.2, 0.4, 0.6)
+             for g in (1.0, 5.0)]  # fmt: skip
+    amounts = [{a: x, b: 1 - x} for a, b, x, _ in table]
+    rows = pd.DataFrame({
+        "amounts": pd.Series(amounts, dtype=object),
+        "chemical_system": ["-".join(sorted(row)) for row in amounts],
+        "source": "own",
+        "grain_um": [grain for *_, grain in table],
+        "hardness_gpa": [8 - 6 * x - 0.6 * g + rng.normal(0, 0.05) for _, _, x, g in table],
+    })  # fmt: skip
+    target = {
+        "features": ["hydride"],
+        "columns": ["grain_um"],
+        "learners": [{"kind": "extra_trees", "parameters": {"n_estimators": 30, "max_features": 1.0}}],
+    }
+    own = Spec.model_validate({
+        "name": "hardness", "kind": "property", "summary": "s", "unit": "GPa", "targets": {"hardness_gpa": target}
+    })  # fmt: skip
+    model = fit_table_property(rows, own)
+    training = Query.of(amounts, rows)
+    asked = Query.of([{"Ti": 0.4, "Ni": 0.6}] * 2, pd.DataFrame({"grain_um": [1.0, 5.0]}))
+    found = attribute(model, "hardness_gpa", asked, training, background_rows=20)
+    grain = [meaning.key for meaning in found.meanings].index("grain_um")
+    assert found.values[0, grain] > 0.8
+    assert found.values[1, grain] < -0.8
+    assert np.abs(found.gap).max() < 1e-9
