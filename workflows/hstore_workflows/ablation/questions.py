@@ -38,7 +38,7 @@ _OCCUPIED = 0.5
 
 _SKELETONS = (
     "Structures are skeletons: every site holds the element that is on it most, and all sites of the mobile ion "
-    "are kept. Barriers need whole atoms: they are computed where the charges of a skeleton balance."
+    "are kept. Barriers need whole atoms: they are computed for structures without disorder."
 )
 
 
@@ -180,8 +180,11 @@ def _with_cell(crystal: Crystal, row: Any) -> Crystal:
 
 def _electrolytes(settings: Settings, most: int | None) -> Rows:
     from hstore_data.readers import read
+    from hstore_models.features.cache import FeatureCache
     from hstore_models.features.composition import CompositionBatch
     from hstore_models.features.electrolyte import electrolyte_features
+    from hstore_models.features.structure.compute import Describer
+    from hstore_models.features.structure.ion_barriers import BARRIERS
 
     table = read("obelix", settings).frame.set_index("id")
     skeletons = (
@@ -193,17 +196,33 @@ def _electrolytes(settings: Settings, most: int | None) -> Rows:
         )
     table = table[table.index.isin(skeletons)]
     table = table.iloc[_chosen(len(table), most)]
+    crystals = tuple(skeletons[str(name)].crystal for name in table.index)
+    ordered = np.array([skeletons[str(name)].is_ordered for name in table.index])
+    barriers = np.full((len(table), len(BARRIERS.columns)), np.nan)
+    with Describer([BARRIERS], cache=FeatureCache(settings.features_dir)) as describer:
+        barriers[ordered] = describer.describe(
+            [c for c, whole in zip(crystals, ordered, strict=True) if whole]
+        ).values
     batch = CompositionBatch.from_amounts([parse_amounts(str(formula)) for formula in table["formula"]])
     return Rows(
-        tuple(skeletons[str(name)] for name in table.index),
+        crystals,
         table[CONDUCTIVITY].to_numpy(dtype=float),
         tuple(system_of(str(formula)) for formula in table["formula"]),
-        {"ions": electrolyte_features(batch)},
+        {"ions": electrolyte_features(batch), "physics": barriers},
         (_SKELETONS,),
     )
 
 
-def _skeletons(archive: Path) -> Iterator[tuple[str, Crystal]]:
+@dataclass(frozen=True)
+class _Skeleton:
+    """Sites of a structure, each with one element."""
+
+    crystal: Crystal
+    is_ordered: bool
+    """Whether every site was full and of one element."""
+
+
+def _skeletons(archive: Path) -> Iterator[tuple[str, _Skeleton]]:
     """Yield name and sites of every CIF of an archive, disordered ones with the element that is on a site most."""
     from pymatgen.io.cif import CifParser
 
@@ -224,7 +243,7 @@ def _skeletons(archive: Path) -> Iterator[tuple[str, Crystal]]:
                     continue
 
 
-def _skeleton(structure: Any) -> Crystal:
+def _skeleton(structure: Any) -> _Skeleton:
     from hstore_models.features.electrolyte import MOBILE_IONS
 
     held = [{specie.symbol: share for specie, share in site.species.items()} for site in structure]
@@ -239,7 +258,8 @@ def _skeleton(structure: Any) -> Crystal:
             continue
         kept.append(site.frac_coords)
         symbols.append(element)
-    return Crystal(structure.lattice.matrix, np.array(kept), [ATOMIC_NUMBER[symbol] for symbol in symbols])
+    numbers = np.array([ATOMIC_NUMBER[symbol] for symbol in symbols])
+    return _Skeleton(Crystal(structure.lattice.matrix, np.array(kept), numbers), bool(structure.is_ordered))
 
 
 _HYDRIDE = {COMPOSITION: ("magpie",), "geometry": ("density", "hydrogen"), "topology": ("topology",)}
@@ -281,7 +301,6 @@ QUESTIONS: Mapping[str, Question] = {
                 COMPOSITION: ("magpie",),
                 "geometry": ("density", "symmetry"),
                 "topology": ("topology",),
-                "physics": ("barriers",),
             },
         ),
     )
