@@ -162,7 +162,8 @@ def _of_one(
 ) -> tuple[FloatArray, float]:
     """Return the values of one material, shape ``(p,)``, and the mean over the background.
 
-    Every combination of parts is tried where ``orders`` is 0. The explainer sees, instead of descriptors, the number of the row that each part is taken from.
+    Every combination of parts is tried where ``orders`` is 0. The explainer sees, instead of descriptors, the
+    number of the row that each part is taken from.
     """
     parts = len(served.parts)
     others = np.arange(first, len(served.query))
