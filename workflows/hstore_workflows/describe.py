@@ -56,32 +56,26 @@ class DescribedMaterials:
             "failures": self.failures[row],
         }
 
-    def of_sites(
-        self, row: int, featurizers: Iterable[StructureFeaturizer]
-    ) -> dict[str, dict[str, list[float | None]]]:
-        """Return what groups say of the sites of one material: group -> name -> values in the order of the sites.
+    def beside(self, row: int, featurizers: Iterable[StructureFeaturizer]) -> dict[str, dict[str, Any]]:
+        """Return what groups tell of one material beside their columns.
 
-        Groups without such values, and those that could not be computed, are left out.
+        Returns:
+            ``sites``: group -> name -> values in the order of the sites; ``details``: group -> plain data, such as
+            which sites make a feature. Groups that tell nothing, and those that could not be computed, are left
+            out, as is what no group tells.
         """
         structure = self.materials[row].structure
-        asked = [f for f in featurizers if f.sites is not None and f.name not in self.failures[row]]
+        asked = [f for f in featurizers if (f.sites or f.details) and f.name not in self.failures[row]]
         if structure is None or not asked:
             return {}
         from hstore_models.features.structure.geometry import Geometry
 
         geometry = Geometry(Crystal.from_dict(structure))
-        return {f.name: {name: _plain(v) for name, v in f.sites(geometry).items()} for f in asked if f.sites}
-
-    def details_of(self, row: int, featurizers: Iterable[StructureFeaturizer]) -> dict[str, dict[str, Any]]:
-        """Return what else groups tell of one material: group -> plain data; groups with nothing are left out."""
-        structure = self.materials[row].structure
-        asked = [f for f in featurizers if f.details is not None and f.name not in self.failures[row]]
-        if structure is None or not asked:
-            return {}
-        from hstore_models.features.structure.geometry import Geometry
-
-        geometry = Geometry(Crystal.from_dict(structure))
-        return {f.name: f.details(geometry) for f in asked if f.details}
+        found: dict[str, dict[str, Any]] = {
+            "sites": {f.name: {k: _plain(v) for k, v in f.sites(geometry).items()} for f in asked if f.sites},
+            "details": {f.name: f.details(geometry) for f in asked if f.details},
+        }
+        return {name: told for name, told in found.items() if told}
 
 
 def _plain(values: FloatArray) -> list[float | None]:

@@ -87,11 +87,8 @@ def _describe(
             if sink and found.materials:
                 sink.add(found)
             elif as_json:
-                for row in range(len(found.materials)):
-                    sites = found.of_sites(row, featurizers)
-                    details = found.details_of(row, featurizers)
-                    more = {"sites": sites, "details": details}
-                    records.append(found.record(row) | {name: value for name, value in more.items() if value})
+                rows = range(len(found.materials))
+                records += [found.record(row) | found.beside(row, featurizers) for row in rows]
             else:
                 _print(found)
     if as_json:
