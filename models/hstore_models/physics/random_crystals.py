@@ -82,10 +82,11 @@ def random_crystals(
         group = int(random.choice(GROUPS, p=chances)) + 1
         if not _holds(group, tuple(counts.values())):
             continue
-        placed = [_place(group, counts, tolerances, random) for _ in range(number)]
-        found = tuple(one for one in placed if one is not None)
-        if found:
-            return Drawn(found, group, refused)
+        first = _place(group, counts, tolerances, random)
+        if first is None:  # hundreds of placements failed; others would too
+            continue
+        others = (_place(group, counts, tolerances, random) for _ in range(number - 1))
+        return Drawn((first, *(one for one in others if one is not None)), group, refused)
     told = " ".join(f"{element}{n}" for element, n in counts.items())
     raise PlacingError(
         f"no crystal with {told} in its primitive cell was found in {_DRAWS} space groups drawn; "
