@@ -38,10 +38,10 @@ PRELOADED = {
 """Packages -> what their modules may load, libraries and lower layers, imported once before the children start."""
 
 ON_DEMAND = {
-    "CoolProp", "ase", "baybe", "botorch", "bvlain", "causallearn", "chgnet", "dowhy", "gpytorch", "kinisi", "lingam",
-    "matminer", "matplotlib", "mcp", "mp_api", "numba", "optuna", "parsl", "phonopy", "plotly", "pooch", "pygaps",
-    "pymatgen", "pyoperon", "pyxtal", "pyzeo", "raspalib", "sevenn", "shap", "sklearn", "skops", "sympy", "torch",
-    "uvicorn",
+    "CoolProp", "ase", "baybe", "botorch", "bvlain", "causallearn", "chgnet", "dowhy", "gpytorch", "kinisi",
+    "lingam", "matminer", "matplotlib", "mcp", "mp_api", "numba", "optuna", "parsl", "phonopy", "plotly", "pooch",
+    "pygaps", "pymatgen", "pyoperon", "pyxtal", "pyzeo", "raspalib", "sevenn", "shap", "sklearn", "skops", "sympy",
+    "torch", "uvicorn",
 }  # fmt: skip
 """Libraries that are imported inside the functions that need them."""
 

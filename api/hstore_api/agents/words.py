@@ -33,7 +33,7 @@ def number(value: float) -> str:
 
 def state(conditions: StatedConditions | Mapping[str, Any]) -> str:
     """Return conditions in words, such as ``at 298.1 K``; empty where there are none."""
-    given = conditions if isinstance(conditions, dict) else dict(conditions)  # type: ignore[call-overload]
+    given = conditions if isinstance(conditions, dict) else dict(conditions)
     parts = [f"{number(given[name])} {unit}" for name, unit in _UNITS.items() if given.get(name) is not None]
     return f"at {', '.join(parts)}" if parts else ""
 

@@ -164,8 +164,11 @@ def bending_law(wells: Sequence[SideWells]) -> BendingLaw | None:
     middle = float(area @ depth / area.sum())
     left = float(area @ (depth - columns @ found) ** 2)
     spread = float(area @ (depth - middle) ** 2)
+    flat, per_bend, per_gaussian = (float(value) for value in found)
     return BendingLaw(
-        *(float(value) for value in found),
+        flat,
+        per_bend,
+        per_gaussian,
         r2=1.0 - left / spread if spread > 0 else float("nan"),
         spearman=float(spearmanr(bend, depth).statistic),
         wells=len(depth),

@@ -213,7 +213,9 @@ class CarbonNetwork:
         middle /= sizes[circuit][:, None]
         halves = 0.25 * np.linalg.norm(np.cross(self.vector_angstrom, middle), axis=1)
         halves[~is_ring[circuit]] = np.nan
-        return np.bincount(self.start, halves, len(self)) + np.bincount(self.end, halves, len(self))
+        return np.asarray(
+            np.bincount(self.start, halves, len(self)) + np.bincount(self.end, halves, len(self)), dtype=np.float64
+        )
 
     @cached_property
     def _following(self) -> IntArray:
