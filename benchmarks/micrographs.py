@@ -39,6 +39,7 @@ def measure(images: int) -> dict[str, Any]:
     return {
         "images": images,
         "kinds": {kind: {str(noise): errors(kind, noise, images) for noise in NOISES} for kind in DRAWN},
+        "uneven_brightness": {kind: uneven(kind, images) for kind in DRAWN},
         "twice_the_magnification": magnified(images),
         "relations": {str(n): relations(n, images * 10) for n in SPECIMENS},
         "euler_number_of_discs": {str(share): euler_of_discs(share, images) for share in COVERED},
@@ -71,7 +72,7 @@ def errors(kind: str, noise: float, images: int) -> dict[str, float]:
         drawn = DRAWN[kind](seed)
         gamma = float(np.random.default_rng(seed).uniform(0.5, 2.0))
         seen = describe_image(rendered(drawn, blur=1, noise=noise, gamma=gamma, seed=seed), ImageSettings(NM))
-        exact = describe_image(np.where(drawn, 0.0, 1.0), ImageSettings(NM, smooth_nm=0))
+        exact = describe_image(np.where(drawn, 0.0, 1.0), ImageSettings(NM, smooth_nm=0, flatten_nm=0))
         for name in _COMPARED:
             found[name].append(abs(seen[name] / exact[name] - 1))
         found["dark_fraction"].append(abs(seen["dark_fraction"] - float(drawn.mean())))
@@ -79,6 +80,16 @@ def errors(kind: str, noise: float, images: int) -> dict[str, float]:
         counted = seen["bright_count" if bright else "dark_count"]
         found["components"].append(abs(counted / labelled(~drawn if bright else drawn, bright=bright)[1] - 1))
     return {name: float(np.median(values)) for name, values in found.items()}
+
+
+def uneven(kind: str, images: int) -> float:
+    """Return the median error of the dark fraction where brightness changes by 0.6 of the contrast."""
+    found = []
+    for seed in range(images):
+        drawn = DRAWN[kind](seed)
+        image = rendered(drawn, blur=1, noise=0.1, seed=seed) + np.linspace(0, 0.3, SHAPE[1])
+        found.append(abs(describe_image(image, ImageSettings(NM))["dark_fraction"] - float(drawn.mean())))
+    return float(np.median(found))
 
 
 def magnified(images: int) -> dict[str, float]:

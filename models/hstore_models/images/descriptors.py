@@ -1,12 +1,12 @@
 """What a micrograph shows, in numbers: pores, grains and cracks by count, size, shape and connection.
 
 Everything rests on the order of the greys (:func:`~hstore_models.images.cubical.grey_shares`), so that brightness,
-contrast and gamma do not matter. The smoothed image is parted into dark and bright at the share with the least
-variance within the two (Otsu, doi 10.1109/TSMC.1979.4310076). Shares are then counted anew, half of them among the
-inner pixels of the dark phase and half among those of the bright one: so the two are one half apart, and the
-greys of blurred edges lie between them, however much there is of each. These balanced shares are smoothed, which
-levels noise, and parted at one half; this is done twice. Lengths are in nm, so that another magnification changes
-little.
+contrast and gamma do not matter. The mean around each pixel is taken off, against brightness that changes across
+the image, and the smoothed image is parted into dark and bright at the level with the least variance within the
+two (Otsu, doi 10.1109/TSMC.1979.4310076). Shares are then counted anew, half of them among the inner pixels of the
+dark phase and half among those of the bright one: so the two are one half apart, and the greys of blurred edges
+lie between them, however much there is of each. These balanced shares are smoothed, which levels noise, and parted
+at one half; this is done twice. Lengths are in nm, so that another magnification changes little.
 """
 
 from __future__ import annotations
@@ -53,6 +53,10 @@ class ImageSettings:
     """Distance of the slices (first axis) of an image of three dimensions, nm; that of pixels when None."""
     smooth_nm: float | None = None
     """Standard deviation of the Gaussian that smoothes, nm; ``SMOOTH_PIXELS`` when None, and 0 for none."""
+    flatten_nm: float | None = None
+    """Standard deviation of the Gaussian whose mean is taken off, nm, against brightness that changes across the
+    image: five times the size of what is looked for, or more. A quarter of the shortest side when None, and 0 for
+    none."""
     dark_fraction: float | None = None
     """Share of the image that is dark, where it is known; found from the image when None."""
 
@@ -62,8 +66,10 @@ class ImageSettings:
             value = getattr(self, name)
             if value is not None and not (np.isfinite(value) and value > 0):
                 raise InputError(f"{name} must be above 0, got {value:g}")
-        if self.smooth_nm is not None and not (np.isfinite(self.smooth_nm) and self.smooth_nm >= 0):
-            raise InputError(f"smooth_nm must be 0 or more, got {self.smooth_nm:g}")
+        for name in ("smooth_nm", "flatten_nm"):
+            value = getattr(self, name)
+            if value is not None and not (np.isfinite(value) and value >= 0):
+                raise InputError(f"{name} must be 0 or more, got {value:g}")
         if self.dark_fraction is not None and not 0 < self.dark_fraction < 1:
             raise InputError(f"dark_fraction must be above 0 and below 1, got {self.dark_fraction:g}")
 
@@ -152,9 +158,10 @@ def balanced_shares(shares: FloatArray, settings: ImageSettings) -> FloatArray:
     from scipy.ndimage import distance_transform_edt
 
     least = settings.nm_per_pixel * SMOOTH_PIXELS
-    found = _smoothed(shares, replace(settings, smooth_nm=max(least, settings.smooth_nm or 0.0)))
+    flat = _flattened(shares, settings)
+    found = _smoothed(flat, replace(settings, smooth_nm=max(least, settings.smooth_nm or 0.0)))
     level = otsu_level(found)
-    bins = np.minimum((shares * _BINS).astype(np.int64), _BINS - 1)
+    bins = np.minimum((grey_shares(flat) * _BINS).astype(np.int64), _BINS - 1)
     for _ in range(_ROUNDS):
         dark = found <= level
         table = np.zeros(_BINS)
@@ -177,6 +184,18 @@ def otsu_level(shares: FloatArray) -> float:
     between = (mean * below - moment) ** 2 / np.maximum(below * (1 - below), 1e-300)
     best = np.flatnonzero(between >= between.max() * (1 - 1e-9))  # several where no grey lies between the two
     return float(edges[1:-1][best].mean())
+
+
+def _flattened(shares: FloatArray, settings: ImageSettings) -> FloatArray:
+    """Take off the mean of the shares around each pixel."""
+    if settings.flatten_nm == 0:
+        return shares
+    from scipy.ndimage import gaussian_filter
+
+    spacing = settings.spacing_nm(shares.ndim)
+    width = settings.flatten_nm or min(n * step for n, step in zip(shares.shape, spacing, strict=True)) / 4
+    around = gaussian_filter(shares, [width / step for step in spacing], mode="reflect")
+    return np.asarray(np.round(shares - around, 12))  # rounded, so that greys alike stay alike
 
 
 def _smoothed(shares: FloatArray, settings: ImageSettings) -> FloatArray:

@@ -46,12 +46,14 @@ def test_balls_are_counted_and_measured_in_three_dimensions():
     inside = np.zeros((48, 48, 48), dtype=bool)
     for a, b, c in ((12, 12, 12), (34, 34, 14), (30, 12, 34)):
         inside |= (z - a) ** 2 + (y - b) ** 2 + (x - c) ** 2 <= 49
-    found = describe_image(rendered(inside, blur=0.7, noise=0.1, seed=0), FOUR)
+    large = ImageSettings(nm_per_pixel=4.0, flatten_nm=0)  # a ball fills a third of the side
+    found = describe_image(rendered(inside, blur=0.7, noise=0.1, seed=0), large)
     assert (found["dark_count"], found["axes"]) == (3, 3)
     assert found["dark_diameter_p50_nm"] == pytest.approx(56, rel=0.08)
     assert found["interface_per_um"] == pytest.approx(3 * 4 * math.pi * 0.028**2 / 0.192**3, rel=0.12)
     flat = describe_image(
-        rendered(inside[::2], blur=0.7, noise=0.05, seed=0), ImageSettings(nm_per_pixel=4.0, nm_per_slice=8.0)
+        rendered(inside[::2], blur=0.7, noise=0.05, seed=0),
+        ImageSettings(nm_per_pixel=4.0, nm_per_slice=8.0, flatten_nm=0),
     )
     assert flat["dark_count"] == 3
     assert flat["dark_diameter_p50_nm"] == pytest.approx(56, rel=0.15)
@@ -95,6 +97,20 @@ def test_contrast_changes_nothing_at_all(porous):
     assert describe_image(np.sqrt(image), FOUR) == plain
 
 
+@pytest.mark.parametrize(("slope", "flatten_nm"), [(0.3, None), (1.0, 200.0)])
+def test_brightness_that_changes_across_the_image_is_taken_off(porous, slope, flatten_nm):
+    image = rendered(porous, blur=1, noise=0.1, seed=0)
+    even = describe_image(image, FOUR)
+    image += np.linspace(0, slope, 400)
+    uneven, flat = (
+        describe_image(image, ImageSettings(nm_per_pixel=4.0, flatten_nm=nm)) for nm in (0, flatten_nm)
+    )
+    assert uneven["dark_fraction"] > 2 * porous.mean()
+    assert flat["dark_fraction"] == pytest.approx(porous.mean(), abs=0.02)
+    assert flat["dark_count"] == pytest.approx(even["dark_count"], rel=0.1)
+    assert flat["dark_diameter_p50_nm"] == pytest.approx(even["dark_diameter_p50_nm"], rel=0.05)
+
+
 def test_noise_changes_little(porous):
     one, other = (describe_image(rendered(porous, blur=1, noise=n, seed=1), FOUR) for n in (0.05, 0.3))
     assert other["dark_fraction"] == pytest.approx(one["dark_fraction"], abs=0.03)
@@ -133,6 +149,7 @@ def test_a_known_dark_fraction_is_kept(porous):
     [
         ({"nm_per_pixel": 0.0}, "nm_per_pixel must be above 0, got 0"),
         ({"nm_per_pixel": 1.0, "nm_per_slice": -2.0}, "nm_per_slice must be above 0, got -2"),
+        ({"nm_per_pixel": 1.0, "flatten_nm": -1.0}, "flatten_nm must be 0 or more, got -1"),
         ({"nm_per_pixel": 1.0, "smooth_nm": -1.0}, "smooth_nm must be 0 or more, got -1"),
         ({"nm_per_pixel": 1.0, "dark_fraction": 1.0}, "above 0 and below 1, got 1"),
     ],

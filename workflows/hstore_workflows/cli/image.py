@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.option("--nm-per-pixel", type=float, required=True, metavar="X", help="Length of a pixel.")
 @click.option("--nm-per-slice", type=float, metavar="Z", help="Distance of slices; default: a pixel.")
 @click.option("--smooth-nm", type=float, metavar="S", help="Smoothing; default: 1.5 pixels.")
+@click.option("--flatten-nm", type=float, metavar="S", help="Level brightness; default: 1/4 side.")
 @click.option("--dark-fraction", type=float, metavar="F", help="Dark share where it is known.")
 @click.option("--cut-bottom", type=click.IntRange(min=0), default=0, metavar="N", help="Rows to cut off below.")
 @click.option(
@@ -48,6 +49,7 @@ def command(paths: tuple[Path, ...], **options: Any) -> None:
         nm_per_pixel=options["nm_per_pixel"],
         nm_per_slice=options["nm_per_slice"],
         smooth_nm=options["smooth_nm"],
+        flatten_nm=options["flatten_nm"],
         dark_fraction=options["dark_fraction"],
     )
     if options["out"] is not None:
