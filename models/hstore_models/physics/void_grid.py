@@ -14,6 +14,7 @@ import numpy as np
 
 from hstore.errors import InputError
 from hstore.units import GAS_CONSTANT_J_PER_MOL_K
+from hstore_models.compiled import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -99,26 +100,53 @@ def energy_grids(
         )
     offsets, places = _window(crystal.lattice_angstrom, shape)
     steps = offsets / shape @ crystal.lattice_angstrom
-    grids = [np.zeros(int(np.prod(shape))) for _ in sets]
-    for symbol in sorted(set(crystal.symbols)):
-        tables = [_table(pairs[symbol]) for pairs in sets]
-        for place in crystal.fractional[[s == symbol for s in crystal.symbols]]:
-            point, rest = np.divmod((place % 1.0) * shape, 1.0)
-            apart = steps - rest / shape @ crystal.lattice_angstrom
-            square = np.einsum("ij,ij->i", apart, apart)
-            near = np.flatnonzero(square < CUTOFF_ANGSTROM**2)
-            indices = np.ravel_multi_index(
-                tuple(((places[near] + point.astype(int)) % shape).T), tuple(shape.tolist())
-            )
-            entry, beyond = np.divmod(square[near] / _TABLE_STEP_ANGSTROM2, 1.0)
-            first = entry.astype(int)
-            for number, table in enumerate(tables):
-                energy = table[first] * (1.0 - beyond) + table[first + 1] * beyond
-                grids[number] += np.bincount(indices, energy, minlength=len(grids[number]))
+    symbols = sorted(set(crystal.symbols))
+    tables = np.array([[_table(pairs[symbol]) for pairs in sets] for symbol in symbols])
+    points, rests = np.divmod((crystal.fractional % 1.0) * shape, 1.0)
+    grids = compiled(_summed)(
+        points.astype(np.int64),
+        rests / shape @ crystal.lattice_angstrom,
+        np.array([symbols.index(symbol) for symbol in crystal.symbols]),
+        steps,
+        places,
+        shape.astype(np.int64),
+        tables,
+    )
     return [
         EnergyGrid(np.minimum(grid, _HIGHEST_K).reshape(shape), crystal.volume_angstrom3, crystal.lattice_angstrom)
         for grid in grids
     ]
+
+
+def _summed(
+    points: NDArray[np.int64],
+    rests: FloatArray,
+    kinds: NDArray[np.int64],
+    steps: FloatArray,
+    places: NDArray[np.int64],
+    shape: NDArray[np.int64],
+    tables: FloatArray,
+) -> FloatArray:
+    """Sum the energies of all atoms on the grid, K, shape (sets, points); ``tables`` are by kind and set."""
+    grids = np.zeros((tables.shape[1], shape[0] * shape[1] * shape[2]))
+    for atom in range(len(points)):
+        for place in range(len(steps)):
+            square = 0.0
+            for axis in range(3):
+                square += (steps[place, axis] - rests[atom, axis]) ** 2
+            if square >= CUTOFF_ANGSTROM**2:
+                continue
+            first = (points[atom, 0] + places[place, 0]) % shape[0]
+            second = (points[atom, 1] + places[place, 1]) % shape[1]
+            third = (points[atom, 2] + places[place, 2]) % shape[2]
+            point = (first * shape[1] + second) * shape[2] + third
+            entry = square / _TABLE_STEP_ANGSTROM2
+            low = int(entry)
+            beyond = entry - low
+            for number in range(tables.shape[1]):
+                energy = tables[kinds[atom], number, low]
+                grids[number, point] += energy + beyond * (tables[kinds[atom], number, low + 1] - energy)
+    return grids
 
 
 def _table(pair: Pair) -> FloatArray:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hstore.units import GAS_CONSTANT_J_PER_MOL_K, H2_MOLAR_MASS_G_PER_MOL
+from hstore_models.compiled import PRELOAD
 from hstore_models.features.structure.featurizer import StructureFeaturizer
 from hstore_models.physics.force_field import HELIUM, ForceField, framework_potentials
 from hstore_models.physics.void_grid import SPACING_ANGSTROM, energy_grids
@@ -65,5 +66,5 @@ ADSORPTION = StructureFeaturizer(
         ("framework", _FIELD.framework),
         ("hydrogen", _FIELD.hydrogen),
     ),
-    preload=("hstore_models.physics.void_grid",),
+    preload=PRELOAD,
 )
