@@ -57,6 +57,12 @@ bench: $(VENV)/.dev ## Run the benchmarks, JSON into runs/bench
 	@cat runs/bench/fit_isotherm.json
 	$(BIN)/python benchmarks/barriers.py --json > runs/bench/barriers.json
 	@cat runs/bench/barriers.json
+	$(BIN)/python benchmarks/topology.py --json > runs/bench/topology.json
+	@cat runs/bench/topology.json
+	$(BIN)/python benchmarks/micrographs.py --json > runs/bench/micrographs.json
+	@cat runs/bench/micrographs.json
+	$(BIN)/python benchmarks/causes.py --json > runs/bench/causes.json
+	@cat runs/bench/causes.json
 
 .PHONY: soak
 soak: $(VENV)/.dev ## Ask the service all that its contract allows, and kill it, workers and campaigns at work
