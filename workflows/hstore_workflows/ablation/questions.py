@@ -21,7 +21,7 @@ from hstore.records import Material
 from hstore_models.features.composition import ATOMIC_NUMBER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -128,9 +128,20 @@ def _measured_hydrides(_settings: Settings, most: int | None) -> Rows:
         tuple(phases[formula] for formula in formulas),
         np.array([one.measured_kj_per_mol_h2 for one in known]),
         tuple(system_of(one.formula) for one in known),
-        {"physics": np.array([raw.get(formula, [np.nan, np.nan]) for formula in formulas])},
+        {
+            COMPOSITION: _of_composition(formulas),
+            "physics": np.array([raw.get(formula, [np.nan, np.nan]) for formula in formulas]),
+        },
         ("Physics is the raw enthalpy of the shipped computed set, which holds some of these hydrides only.",),
     )
+
+
+def _of_composition(formulas: Iterable[object]) -> FloatArray:
+    """Descriptors of compositions as the shipped models of hydrides see them, shape (n, d)."""
+    from hstore_models.features.composition import CompositionBatch
+    from hstore_models.features.table import featurize
+
+    return featurize(CompositionBatch.from_amounts([parse_amounts(str(formula)) for formula in formulas])).values
 
 
 def _computed_by_formula() -> dict[str, list[float]]:
@@ -160,9 +171,8 @@ def _computed_hydrides(_settings: Settings, most: int | None) -> Rows:
         tuple(_with_cell(drawn[row.material_id], row) for row in _rows(table)),
         table["enthalpy_to_elements_kj_per_mol_h2"].to_numpy(dtype=float),
         tuple(system_of(str(formula)) for formula in table["formula"]),
-        doubts=(
-            "The values are computed by CHGNet, so no physics is added; atoms are where the prototype has them.",
-        ),
+        {COMPOSITION: _of_composition(table["formula"])},
+        ("The values are computed by CHGNet, so no physics is added; atoms are where the prototype has them.",),
     )
 
 
@@ -262,7 +272,7 @@ def _skeleton(structure: Any) -> _Skeleton:
     return _Skeleton(Crystal(structure.lattice.matrix, np.array(kept), numbers), bool(structure.is_ordered))
 
 
-_HYDRIDE = {COMPOSITION: ("magpie",), "geometry": ("density", "hydrogen"), "topology": ("topology",)}
+_HYDRIDE = {"geometry": ("density", "hydrogen"), "topology": ("topology",)}
 QUESTIONS: Mapping[str, Question] = {
     one.name: one
     for one in (
