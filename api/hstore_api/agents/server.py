@@ -64,7 +64,7 @@ def _told(tool: Callable[..., list[str]], failure: type[Exception]) -> Callable[
         except HstoreError as error:
             raise failure(in_words(error)) from error
 
-    told.__signature__ = inspect.signature(tool, eval_str=True)  # type: ignore[attr-defined]
+    told.__signature__ = inspect.signature(tool, eval_str=True)  # type: ignore[attr-defined] # what inspect reads
     return told
 
 
