@@ -7,10 +7,11 @@ hydrogen that stays behind in NaH carries the error of NaH with it. f is a Gauss
 2006), smooth in few descriptors of the phase, with a part that is each phase's own and shared by its reactions. To
 it comes one constant, the error of the H2 molecule.
 
-Amplitudes, length scales and noise maximise the posterior of the training rows, each time anew where a row is left
-out, so a left-out row has no part in its own prediction. Which descriptors are used was decided by that posterior
-too, on all rows. Far from measured chemistry f falls back to a straight line in electronegativity and the standard
-deviation grows.
+Amplitudes, length scales and noise are drawn from their posterior given the training rows (Metropolis et al. 1953,
+doi 10.1063/1.1699114), and predictions are averaged over the draws: few rows leave them uncertain, and the best
+ones alone would be too sure of themselves. They are drawn anew where a row is left out, so a left-out row has no
+part in its own prediction. Which descriptors are used was decided by the posterior too, on all rows. Far from
+measured chemistry f falls back to a straight line in electronegativity and the standard deviation grows.
 """
 
 from __future__ import annotations
@@ -47,6 +48,13 @@ _STARTS = np.log([10.0, 5.0, 5.0, 5.0, 3.0, 1.0, 1.0, 1.0, 1.0, 8.0])
 (kJ/mol H); the four length scales; the noise of a row (kJ/mol H2). Centres of the prior."""
 _SPREADS = np.array([1.0, 1.0, 1.0, 1.0, 0.7, 0.5, 0.5, 0.5, 0.5, 0.5])
 """Standard deviations of the logarithms in the prior."""
+DRAWS = 50
+"""Draws of the parameters that predictions are averaged over."""
+_SETTLING, _BETWEEN = 500, 40
+"""Steps of the chain before the first draw, and between two."""
+_STEP, _MOVED = 0.35, 0.4
+"""Step of a parameter in standard deviations of its prior, and share of the parameters that a step moves: more
+than half of the steps are then taken."""
 
 
 @dataclass(frozen=True)
@@ -86,15 +94,17 @@ class Calibration:
     rows: tuple[Priced, ...]
     """Measured reactions it was fitted to."""
     log_parameters: FloatArray
-    """Logarithms of amplitudes, length scales and noise, shape (10,)."""
+    """Draws of the logarithms of amplitudes, length scales and noise, shape (draws, 10)."""
 
     @cached_property
-    def _solved(self) -> tuple[FloatArray, FloatArray]:
-        kernel = covariance(self.rows, self.rows, self.log_parameters)
-        kernel[np.diag_indices_from(kernel)] += _noise_variance(self.log_parameters)
-        factor = np.linalg.cholesky(kernel)
-        weights = np.linalg.solve(factor.T, np.linalg.solve(factor, _errors(self.rows)))
-        return np.asarray(factor), np.asarray(weights)
+    def _solved(self) -> list[tuple[FloatArray, FloatArray]]:
+        errors, found = _errors(self.rows), []
+        for one in self.log_parameters:
+            kernel = covariance(self.rows, self.rows, one)
+            kernel[np.diag_indices_from(kernel)] += _noise_variance(one)
+            factor = np.asarray(np.linalg.cholesky(kernel))
+            found.append((factor, np.asarray(np.linalg.solve(factor.T, np.linalg.solve(factor, errors)))))
+        return found
 
     def predict(self, reactions: Sequence[Priced]) -> Calibrated:
         """Correct reactions priced by the same potential.
@@ -105,16 +115,19 @@ class Calibration:
         if not reactions:
             return Calibrated(np.empty(0), np.empty(0))
         one_potential([self.potential, *(row.potential for row in reactions)])
-        factor, weights = self._solved
-        across = covariance(reactions, self.rows, self.log_parameters)
-        own = np.array([covariance([r], [r], self.log_parameters)[0, 0] for r in reactions])
-        variance = own - (np.linalg.solve(factor, across.T) ** 2).sum(axis=0)
+        means, variances = [], []
+        for one, (factor, weights) in zip(self.log_parameters, self._solved, strict=True):
+            across = covariance(reactions, self.rows, one)
+            own = np.diag(covariance(reactions, reactions, one))
+            variance = own - (np.linalg.solve(factor, across.T) ** 2).sum(axis=0)
+            means.append(across @ weights)
+            variances.append(np.maximum(variance, 0.0) + _noise_variance(one))
         raw = np.array([row.raw_kj_per_mol_h2 for row in reactions])
-        noise = _noise_variance(self.log_parameters)
-        return Calibrated(raw + across @ weights, np.sqrt(np.maximum(variance, 0.0) + noise))
+        spread = np.mean(variances, axis=0) + np.var(means, axis=0)
+        return Calibrated(raw + np.mean(means, axis=0), np.sqrt(spread))
 
     def parameters(self) -> dict[str, float]:
-        """Return the fitted values by name."""
+        """Return the middle of the draws of each, by name."""
         names = (
             "h2_kj_per_mol_h2",
             "level_kj_per_mol_h",
@@ -124,7 +137,7 @@ class Calibration:
             *(f"length_{name}" for name in DESCRIPTORS),
             "noise_kj_per_mol_h2",
         )
-        return dict(zip(names, np.exp(self.log_parameters).tolist(), strict=True))
+        return dict(zip(names, np.exp(np.median(self.log_parameters, axis=0)).tolist(), strict=True))
 
 
 def fit_calibration(rows: Sequence[Priced]) -> Calibration:
@@ -148,7 +161,22 @@ def fit_calibration(rows: Sequence[Priced]) -> Calibration:
 
     cost = _cost(rows)
     found = minimize(cost, _STARTS, method="L-BFGS-B", options={"maxiter": 100})
-    return Calibration(key, tuple(rows), np.asarray(found.x))
+    return Calibration(key, tuple(rows), _drawn(cost, np.asarray(found.x)))
+
+
+def _drawn(cost: Callable[[FloatArray], float], start: FloatArray) -> FloatArray:
+    """Return draws of the parameters from their posterior, shape (draws, 10), the same each time."""
+    random = np.random.default_rng(0)
+    here, height, draws = start, cost(start), []
+    for step in range(_SETTLING + DRAWS * _BETWEEN):
+        moved = random.random(len(here)) < _MOVED
+        there = here + _STEP * _SPREADS * random.normal(size=len(here)) * moved
+        beyond = cost(there)
+        if math.log(random.random()) < height - beyond:
+            here, height = there, beyond
+        if step >= _SETTLING and (step - _SETTLING) % _BETWEEN == _BETWEEN - 1:
+            draws.append(here)
+    return np.array(draws)
 
 
 def left_out(rows: Sequence[Priced], groups: Sequence[Any] | None = None) -> Calibrated:
