@@ -338,10 +338,10 @@ def _seeded(seed: int) -> Iterator[Any]:
     """Seed numpy's global state, which the samples of emcee follow, and give it back."""
     before = np.random.get_state()  # noqa: NPY002 - the library uses no other
     try:
-        np.random.seed(seed)  # noqa: NPY002 - as above
+        np.random.seed(seed)  # noqa: NPY002 - the library follows the global state alone
         yield np.random.RandomState(seed)
     finally:
-        np.random.set_state(before)  # noqa: NPY002 - as above
+        np.random.set_state(before)  # noqa: NPY002 - given back as it was
 
 
 def require_kinisi() -> None:

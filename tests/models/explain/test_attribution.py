@@ -51,9 +51,6 @@ class Linear:
         zero = np.zeros(len(query))
         return Predictions(property_name, mean, zero, mean, mean, zero == 0, zero.astype(object))
 
-    def held_out(self, data, *, group):
-        raise NotImplementedError
-
 
 def test_every_descriptor_has_exactly_one_physical_meaning():
     named = {meaning.key for meaning in MEANINGS}

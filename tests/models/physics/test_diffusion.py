@@ -51,7 +51,7 @@ def test_the_interval_of_kinisi_holds_the_diffusion_put_in():
     run = walkers()
     state = np.random.get_state()[1].copy()  # noqa: NPY002 - that it is given back
     samples = np.array(diffusion_samples(run, "Li", seed=0))
-    assert (np.random.get_state()[1] == state).all()  # noqa: NPY002 - as above
+    assert (np.random.get_state()[1] == state).all()  # noqa: NPY002 - that it is given back
     low, high = np.quantile(samples, [0.005, 0.995])
     assert low < TRUE_CM2_PER_S < high
     assert np.median(samples) == pytest.approx(TRUE_CM2_PER_S, rel=0.4)

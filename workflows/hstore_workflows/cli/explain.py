@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def command() -> None:
     """Say what moves a prediction, what equation comes near it, and what data say of causes.
 
-    Needs the explain extra: pip install 'hstore[explain]'.
+    All but ablation and families need the explain extra: pip install 'hstore[explain]'.
     """
 
 

@@ -36,10 +36,11 @@ def command(
     workers: int | None,
     as_json: bool,
 ) -> None:
-    """Compare models with and without groups of descriptors, on materials whose chemistry was left out.
+    """Compare models with and without descriptors.
 
-    Questions: mof-uptake, hydride-enthalpy, computed-enthalpy, conductivity; all without a name. Or --in FILE with
-    the columns formula, structure and a target.
+    Materials whose chemistry was left out are predicted. Questions: mof-uptake, hydride-enthalpy,
+    computed-enthalpy, conductivity; all without a name. Or --in FILE with the columns formula, structure and a
+    target.
     """
     from hstore.settings import load_settings
     from hstore_workflows.ablation.comparison import compare, lines, own_question

@@ -12,7 +12,7 @@ import hstore
 from hstore.errors import InputError
 from hstore_workflows.families.plots import draw, link_plots, map_plots
 from hstore_workflows.families.summary import QUANTITIES, sides
-from hstore_workflows.report.markup import pretty
+from hstore_workflows.report.templating import environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -80,20 +80,12 @@ def write_families(folder: Path, points: Any) -> Written:
 
 def render(found: Sides) -> str:
     """Render the page; nothing is fetched when it is opened."""
-    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
     from plotly.offline import get_plotlyjs
 
-    packages = ("hstore_workflows.families", "hstore_workflows.report")
-    environment = Environment(
-        loader=ChoiceLoader([PackageLoader(name, "templates") for name in packages]),
-        autoescape=select_autoescape(["html.j2"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["pretty"] = pretty
-    return environment.get_template("families.html.j2").render(
-        **shown(found), plotly_js=get_plotlyjs(), version=hstore.__version__
+    return (
+        environment("hstore_workflows.families")
+        .get_template("families.html.j2")
+        .render(**shown(found), plotly_js=get_plotlyjs(), version=hstore.__version__)
     )
 
 

@@ -10,7 +10,6 @@ from hstore_workflows.report.design_map import design_map
 from hstore_workflows.report.importances import importance_plots
 from hstore_workflows.report.intervals import interval_plots
 from hstore_workflows.report.known_materials import known_rows
-from hstore_workflows.report.markup import capitalized, percent, pretty
 from hstore_workflows.report.parity import inside_interval, parity_plots
 from hstore_workflows.report.quantities import quantities
 from hstore_workflows.report.requirement import asked_words, factor_words, requirement_rows, state_rows
@@ -25,6 +24,7 @@ from hstore_workflows.report.tables import (
     reject_groups,
     top_rows,
 )
+from hstore_workflows.report.templating import environment
 
 if TYPE_CHECKING:
     from hstore_workflows.screen import ScreenResult
@@ -36,17 +36,7 @@ def render_report(result: ScreenResult) -> str:
     Equal results give equal pages; times stand in the manifest alone. Nothing is fetched when the page is
     opened: plotly.js is taken from the installed plotly package and written into the page.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
-    environment = Environment(
-        loader=PackageLoader("hstore_workflows.report", "templates"),
-        autoescape=select_autoescape(["html.j2"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"pretty": pretty, "percent": percent, "capitalize_first": capitalized}
-    return environment.get_template("report.html.j2").render(_context(result))
+    return environment().get_template("report.html.j2").render(_context(result))
 
 
 def _context(result: ScreenResult) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from hstore_workflows.campaign.report.foretold import foretold, holdings
 from hstore_workflows.campaign.report.plots import label_of, parity_plot, progress_plot, share_plot
 from hstore_workflows.campaign.report.progress import believed_points, curves, top_share
 from hstore_workflows.campaign.report.view import View, gather
-from hstore_workflows.report.markup import capitalized, percent, pretty
 from hstore_workflows.report.quantities import significant
+from hstore_workflows.report.templating import environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,20 +52,7 @@ def campaign_report(settings: Settings, name: str) -> str:
 
 def render_campaign(view: View) -> str:
     """Render a campaign as one self-contained page; equal campaigns give equal pages."""
-    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
-
-    packages = ("hstore_workflows.campaign.report", "hstore_workflows.report")
-    environment = Environment(
-        loader=ChoiceLoader([PackageLoader(package, "templates") for package in packages]),
-        autoescape=select_autoescape(["html.j2"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "pretty": pretty, "percent": percent, "capitalize_first": capitalized, "significant": significant,
-    }  # fmt: skip
-    return environment.get_template("campaign.html.j2").render(_context(view))
+    return environment("hstore_workflows.campaign.report").get_template("campaign.html.j2").render(_context(view))
 
 
 def figures(view: View) -> dict[str, Any]:
