@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hstore_workflows.report.markup import feature_words
+from hstore_workflows.report.markup import feature_words, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +67,7 @@ def draw_importance(found: Importance, path: Path) -> None:
         axis.barh(range(len(order)), attribution.importance[order], color=PLAIN)
         axis.set_yticks(range(len(order)), words)
         axis.set_xlabel(f"mean magnitude ({found.unit})")
-        axis.set_title(f"{found.target}\n{len(found.names)} materials", loc="left")
+        axis.set_title(f"{found.target}\n{plural(len(found.names), 'material')}", loc="left")
         for row in range(shown):
             _one(found, row, order, figure.add_subplot(grid[row // 2, 1 + row % 2]))
         save(figure, path)

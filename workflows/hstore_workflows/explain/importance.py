@@ -14,7 +14,7 @@ from hstore_models.explain.attribution import BACKGROUND_ROWS, Attribution, attr
 from hstore_models.explain.swapping import spread_rows
 from hstore_models.prediction import Query
 from hstore_models.training import ensure, learned_from, model_of
-from hstore_workflows.report.markup import feature_words
+from hstore_workflows.report.markup import feature_words, plural
 from hstore_workflows.tables import check_table
 
 if TYPE_CHECKING:
@@ -80,9 +80,9 @@ class Importance:
         """Give the lines that are printed."""
         found = self.attribution
         how = "every combination of parts tried" if found.is_exact else "orders of parts drawn by seed"
-        kind = "training materials" if self.is_sample else "materials"
+        kind = "training material" if self.is_sample else "material"
         yield f"{found.quantity} by {self.model_id}"
-        yield f"{len(self.names)} {kind}, background {found.background}, {how}"
+        yield f"{plural(len(self.names), kind)}, background {found.background}, {how}"
         yield f"mean + parts = prediction within {np.abs(found.gap).max():.1e}"
         yield f"\nwhat moves it most (mean magnitude, {self.unit}):"
         for p in found.order():
