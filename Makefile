@@ -5,12 +5,13 @@ BIN    := $(VENV)/bin
 OUT    ?= runs/onboard
 PORT   ?= 8000
 MINUTES ?= 5
+BENCH  ?= runs/bench
 
 
 .PHONY: help
 help: ## Show this help
 	@echo "hstore: screen materials for hydrogen storage and solid electrolytes"; echo
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo; echo "Settings: PYTHON=$(PYTHON) VENV=$(VENV) OUT=$(OUT) PORT=$(PORT)"
 
 .PHONY: screen
@@ -19,50 +20,41 @@ screen: $(VENV)/.default ## Rank candidates for onboard storage on embedded data
 
 .PHONY: test
 test: $(VENV)/.dev ## Run the test suite, but for what takes longest
-	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder -m "not long"
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder -m "not long" --ignore=tests/benchmarks
+
+# Files that say mark.long, and benchmarks, all of which are: each process would import all test files otherwise.
+LONG = $(shell grep -rl --include='test_*.py' 'mark\.long' tests) tests/benchmarks
 
 .PHONY: test-long
 test-long: $(VENV)/.dev ## Run the tests that take longest: benchmarks, notebooks, crashes, a scheduler
-	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder -m long
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder -m long $(LONG)
+
+.PHONY: dependencies
+dependencies: $(VENV)/.dev ## Resolve every extra on every Python, and test with the lowest and the newest dependencies
+	$(BIN)/python .ci/extras.py
+	.ci/dependencies.sh lowest
+	.ci/dependencies.sh newest
 
 .PHONY: lint
-lint: $(VENV)/.dev ## Check style, types, layers, cards and the API contract
+lint: $(VENV)/.dev ## Check style, types, layers, cards, the API contract and spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/hstore data check
 	$(BIN)/python -m hstore_api.contract --check
+	$(BIN)/codespell
+
+.PHONY: docs
+docs: $(VENV)/.dev ## Build the documentation site; warnings are errors; it is site/index.html
+	$(BIN)/sphinx-build -W --keep-going -q docs site
 
 .PHONY: bench
-bench: $(VENV)/.dev ## Run the benchmarks, JSON into runs/bench
-	mkdir -p runs/bench
-	$(BIN)/python benchmarks/magpie.py --json > runs/bench/magpie.json
-	@cat runs/bench/magpie.json
-	$(BIN)/python benchmarks/features.py --memory --json > runs/bench/features.json
-	@cat runs/bench/features.json
-	$(BIN)/python benchmarks/predict.py --json > runs/bench/predict.json
-	@cat runs/bench/predict.json
-	$(BIN)/python benchmarks/campaign.py --json > runs/bench/campaign.json
-	@cat runs/bench/campaign.json
-	$(BIN)/python benchmarks/api.py --minutes $(MINUTES) --json > runs/bench/api.json
-	@cat runs/bench/api.json
-	$(BIN)/python benchmarks/batch.py --json > runs/bench/batch.json
-	@cat runs/bench/batch.json
-	$(BIN)/python benchmarks/batch_forecast.py --json > runs/bench/batch_forecast.json
-	@cat runs/bench/batch_forecast.json
-	$(BIN)/python benchmarks/fit_pct.py --json > runs/bench/fit_pct.json
-	@cat runs/bench/fit_pct.json
-	$(BIN)/python benchmarks/fit_isotherm.py --json > runs/bench/fit_isotherm.json
-	@cat runs/bench/fit_isotherm.json
-	$(BIN)/python benchmarks/barriers.py --json > runs/bench/barriers.json
-	@cat runs/bench/barriers.json
-	$(BIN)/python benchmarks/topology.py --json > runs/bench/topology.json
-	@cat runs/bench/topology.json
-	$(BIN)/python benchmarks/micrographs.py --json > runs/bench/micrographs.json
-	@cat runs/bench/micrographs.json
-	$(BIN)/python benchmarks/causes.py --json > runs/bench/causes.json
-	@cat runs/bench/causes.json
+bench: $(VENV)/.dev ## Run the benchmarks, JSON into BENCH=runs/bench; the site shows those in benchmarks/results
+	@set -e; for name in magpie predict campaign batch batch_forecast fit_pct fit_isotherm barriers topology micrographs \
+		causes; do $(BIN)/python benchmarks/record.py $$name --out $(BENCH); done
+	$(BIN)/python benchmarks/record.py features --out $(BENCH) -- --memory
+	$(BIN)/python benchmarks/record.py api --out $(BENCH) -- --minutes $(MINUTES)
 
 .PHONY: soak
 soak: $(VENV)/.dev ## Ask the service all that its contract allows, and kill it, workers and campaigns at work

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Build the wheel, install it into a fresh environment, and run it from a folder that holds its own
-# models.py, api.py and data/, as our users' folders do.
+# Build the source distribution and from it the wheel, list and check what they hold, install the wheel into a fresh
+# environment, and run it from a folder that holds its own models.py, api.py and data/, as our users' folders do.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-.venv/bin/python -m build --wheel --outdir "$scratch/dist" . >"$scratch/build.log" 2>&1 || { cat "$scratch/build.log"; exit 1; }
+.venv/bin/python -m build --outdir "$scratch/dist" . >"$scratch/build.log" 2>&1 || { cat "$scratch/build.log"; exit 1; }
+.venv/bin/python .ci/content.py "$scratch"/dist/hstore-*.whl "$scratch"/dist/hstore-*.tar.gz
 "${PYTHON:-python3}" -m venv "$scratch/venv"
 install=(.venv/bin/uv pip install -q --python "$scratch/venv/bin/python")
 "${install[@]}" --require-hashes -r requirements/default.lock

@@ -3,7 +3,7 @@
 MgH2 (rutile), LiH and NaH (rock salt), CaH2 (cotunnite) and TiH2 (fluorite) are searched for by random symmetric
 crystals only: no known structure type is substituted, and the published structures are used afterwards, relaxed
 by the same potential, to tell whether they are among what was found. The same structure means: fingerprints and
-volumes within the tolerances of docs/deduplication.md, and ``StructureMatcher`` agrees.
+volumes within the tolerances of docs/explanation/deduplication.md, and ``StructureMatcher`` agrees.
 
 Example: ``python benchmarks/structure_search.py --json``
 """

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 MASS_BASES = {"hydrogenated_material": True, "sorbent_plus_h2": True, "host": False, "sorbent": False}
 """Names of the mass bases, as in :class:`hstore.records.Basis`, and whether they include the hydrogen."""
 
+MOST_H_PER_METAL = 4.5
+"""Hydrogen atoms per metal atom of BaReH9; no hydride has more."""
+
 _CM3_PER_CUBIC_ANGSTROM = 1e-24
 _G_PER_L_PER_WT_PCT_G_PER_CM3 = 10.0
 

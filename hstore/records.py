@@ -104,7 +104,7 @@ class Provenance(_Record):
     reference: str | None = None
     """DOI, database id or row that leads to the original."""
     licence: str | None = None
-    """Licence of the value, SPDX identifier where there is one."""
+    """Licence of the value, SPDX identifier where there is one; None where the source states none."""
     retrieved: date | None = None
     """Day on which it was read."""
     note: str | None = None

@@ -6,9 +6,15 @@ import fcntl
 import functools
 import os
 import shlex
+import shutil
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
+
+# One thread for each process, said before NumPy is loaded: several processes share the cores already, and
+# threads of BLAS and OpenMP that wait for a busy core spin. Small matrices then take twenty times as long.
+for _library in ("OMP", "OPENBLAS", "MKL"):
+    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 
 import click
 import pytest
@@ -29,7 +35,20 @@ from hstore.records import (
 from hstore.settings import Settings
 from hstore.store import open_store
 
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+_BROWSER_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--enable-unsafe-swiftshader",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
+
+@pytest.hookimpl(optionalhook=True)  # tests of the lowest dependencies run without pytest-xdist
 def pytest_xdist_auto_num_workers():
     """Two processes for each core: many tests wait for servers, workers and browsers that they started."""
     return 2 * len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
@@ -160,6 +179,19 @@ def hstore(trained, loaded, tmp_path, monkeypatch):
     for module in ("screen", "predict"):
         monkeypatch.setattr(f"hstore_workflows.{module}.ensure", lambda name, *_, **__: loaded(name))
     return lambda *arguments: CliRunner().invoke(main, list(map(str, arguments)), prog_name="hstore")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium of this machine."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (hstore[dev])")
+    path = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    if path is None:
+        pytest.skip(f"none of {', '.join(_BROWSERS)} is on PATH")
+    with playwright.sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=path, args=_BROWSER_FLAGS)
+        yield running
+        running.close()
 
 
 @pytest.fixture

@@ -6,10 +6,8 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -18,7 +16,7 @@ from hstore.keys import permissions_of
 from hstore.records import Family, Material, Provenance
 from hstore.settings import Settings
 from hstore.store import open_store
-from hstore_api.client import Client, ServiceUnreachableError
+from tests.service_process import serving
 
 pytestmark = pytest.mark.long
 
@@ -58,28 +56,10 @@ def service(trained, loaded, tmp_path_factory):
     with open_store(settings.store_url) as store:
         fill(store)
         _, key = store.keys.create("lab", permissions_of("read,measure,run"), lab_id="lab")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HSTORE_")}
     environment |= {"HSTORE_HOME": str(home), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    log = (home / "serve.log").open("w")
-    process = subprocess.Popen(
-        ["hstore", "serve", "--port", str(port)], env=environment, cwd=home, stdout=log, stderr=log
-    )
-    address = f"http://127.0.0.1:{port}"
-    with Client(address, retries=0) as client:
-        for _ in range(600):
-            try:
-                client.properties()
-                break
-            except ServiceUnreachableError:
-                assert process.poll() is None, (home / "serve.log").read_text()
-                time.sleep(0.2)
-    yield environment | {"HSTORE_URL": address, "HSTORE_KEY": key}
-    process.terminate()
-    process.wait(60)
-    log.close()
+    with serving("hstore serve --port 8000", environment, home) as port:
+        yield environment | {"HSTORE_URL": f"http://127.0.0.1:{port}", "HSTORE_KEY": key}
 
 
 def run(command, service, folder):

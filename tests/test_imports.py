@@ -26,9 +26,12 @@ ORDER = list(FOLDERS)
 
 _BASE = ["numpy", "pydantic", "pydantic_settings", "sqlalchemy.orm", "sqlalchemy.dialects.sqlite", "sqlite3"]
 _TABLES = [*_BASE, "pandas", "click", "requests"]
+_LOWEST = ["hstore.store", "hstore.settings", "hstore.crystal", "hstore.hydride", "hstore.targets", "hstore.gas"]
 PRELOADED = {
     ("hstore",): _BASE,
-    ("hstore_data", "hstore_models", "hstore_workflows"): _TABLES,
+    ("hstore_data",): [*_TABLES, *_LOWEST],
+    ("hstore_models",): [*_TABLES, *_LOWEST, "hstore_data.curated", "hstore_data.catalog"],
+    ("hstore_workflows",): [*_TABLES, *_LOWEST, "hstore_models.registry", "hstore_models.training"],
     ("hstore_api",): [
         *_TABLES, "fastapi", "prometheus_client", "limits.strategies", "itsdangerous", "secure", "httpx2",
         "jinja2", "lark", "optimade.models", "starlette.middleware.sessions",
@@ -40,8 +43,8 @@ PRELOADED = {
 ON_DEMAND = {
     "CoolProp", "ase", "baybe", "botorch", "bvlain", "causallearn", "chgnet", "dowhy", "gpytorch", "kinisi",
     "lingam", "matminer", "matplotlib", "mcp", "mp_api", "numba", "optuna", "parsl", "phonopy", "plotly", "pooch",
-    "pygaps", "pymatgen", "pyoperon", "pyxtal", "pyzeo", "raspalib", "sevenn", "shap", "sklearn", "skops", "sympy",
-    "torch", "uvicorn",
+    "pygaps", "pymatgen", "pyoperon", "pyxtal", "pyzeo", "raspalib", "rocrate", "sevenn", "shap", "sklearn",
+    "skops", "sympy", "torch", "uvicorn",
 }  # fmt: skip
 """Libraries that are imported inside the functions that need them."""
 
@@ -88,7 +91,7 @@ for module in modules:
             sys.addaudithook(audit)
             importlib.import_module(module)
             error = ""
-        except BaseException as caught:
+        except BaseException as caught:  # an exit as well: the child tells it and ends here
             error = repr(caught)
         finds = {"module": module, "error": error, "read": read, "written": written, "loaded": sorted(sys.modules)}
         text = json.dumps(finds)

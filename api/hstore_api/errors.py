@@ -154,6 +154,7 @@ _INVALID = _Kind(
     "Request does not keep to the contract",
     "parts of the request are not as /openapi.json says; errors lists them",
 )
+_OTHER_STATUS_CODE = "http_error"
 _RETRY_AFTER_S = "10"
 _METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
@@ -172,6 +173,20 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
         status: {"model": Problem, "description": HTTPStatus(status).phrase}
         for status in sorted({*statuses, 401, 403, 429, 500, 503})
     }
+
+
+def error_codes() -> dict[str, tuple[int | None, str, str]]:
+    """Return what the service may answer when it refuses: code -> status, title, and what it means.
+
+    The status is None where a code stands for several.
+    """
+    told: dict[str, tuple[int | None, str, str]] = {}
+    for error, kind in _OF_ERROR.items():
+        told.setdefault(kind.code, (kind.status, kind.title, (error.__doc__ or "").strip()))
+    for kind in (*_OF_STATUS.values(), _INVALID, _INTERNAL):
+        told[kind.code] = (kind.status, kind.title, kind.detail or kind.title)
+    told[_OTHER_STATUS_CODE] = (None, "Other", "The status of HTTP says what is wrong.")
+    return told
 
 
 def answer(request: Request, error: Exception) -> Response:
@@ -204,7 +219,7 @@ def _answer_hstore(request: Request, error: Exception) -> Response:
 
 def _answer_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    other = _Kind(error.status_code, "http_error", HTTPStatus(error.status_code).phrase)
+    other = _Kind(error.status_code, _OTHER_STATUS_CODE, HTTPStatus(error.status_code).phrase)
     kind = _OF_STATUS.get(error.status_code, other)
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hstore.elements import ATOMIC_MASS_G_PER_MOL
 from hstore.errors import InputError, unknown_name
 from hstore.formula import canonical_formula, parse_amounts
+from hstore.licences import stated
 from hstore.properties import PROPERTIES
 from hstore.store.numbers import KINDS
 from hstore.store.search import BY_COMPOSITION, BY_IDENTIFIER, NumberRange, Order, Wanted
@@ -85,7 +86,7 @@ class Asked:
 
     def _table_row(self, row: dict[str, Any], numbers: Mapping[str, BestNumber]) -> dict[str, Any]:
         origin = row.get("provenance") or {}
-        row |= {name: origin.get(name) for name in _TABLE_ORIGIN}
+        row |= {name: origin.get(name) for name in _TABLE_ORIGIN} | {"licence": stated(origin.get("licence"))}
         for name, found in numbers.items():
             row |= {name: found.value, f"{name}_kind": found.kind}
         return row

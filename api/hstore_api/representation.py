@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,21 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from hstore.licences import Mix
+
 JSON, CSV, PARQUET = "application/json", "text/csv; charset=utf-8", "application/vnd.apache.parquet"
 
 TABLE_TYPES: Mapping[str, str] = {"json": JSON, "csv": CSV, "parquet": PARQUET}
 """Media type of each form a list can have; the first is given to whoever accepts anything."""
+
+LICENCE_HEADER = "X-Licences"
+"""Header of a table: each licence of its rows with their number, such as ``CC-BY-4.0=40; not stated=2``."""
+
+MIXED_HEADER = "X-Licences-Mixed"
+"""Header of a table: whether its rows are under more than one licence, or some state none."""
+
+LICENCE_METADATA = "hstore.licences"
+"""Key of the metadata of a Parquet file with the same, and with what the licences ask for in words."""
 
 _COMMANDS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What begins a formula in a spreadsheet; the wide forms do where a Japanese keyboard writes them."""
@@ -98,12 +110,21 @@ def stream_parquet(schema: pa.Schema, chunks: Iterable[Sequence[Mapping[str, Any
     yield sink.taken()
 
 
-def schema_of(columns: Mapping[str, type]) -> pa.Schema:
-    """Return the schema of a table from the type of each column: text, numbers or flags."""
+def schema_of(columns: Mapping[str, type], licences: Mix) -> pa.Schema:
+    """Return the schema of a table from the type of each column: text, numbers or flags.
+
+    Its metadata state the licences of the rows (:data:`LICENCE_METADATA`, JSON).
+    """
     import pyarrow as pa
 
     types = {str: pa.string(), float: pa.float64(), int: pa.int64(), bool: pa.bool_()}
-    return pa.schema([pa.field(name, types[kind]) for name, kind in columns.items()])
+    said = {LICENCE_METADATA: json.dumps(licences.record(), ensure_ascii=False)}
+    return pa.schema([pa.field(name, types[kind]) for name, kind in columns.items()], metadata=said)
+
+
+def licence_headers(licences: Mix) -> dict[str, str]:
+    """Return the headers of a table that state the licences of its rows, and whether they are mixed."""
+    return {LICENCE_HEADER: licences.header(), MIXED_HEADER: "true" if licences.is_mixed else "false"}
 
 
 class _Sink(io.RawIOBase):

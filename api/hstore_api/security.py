@@ -25,6 +25,7 @@ from hstore_api.deadline import DeadlineMiddleware
 from hstore_api.gate import OPEN_PATHS, GateMiddleware
 from hstore_api.idempotency import IDEMPOTENCY_HEADER, REPLAYED_HEADER
 from hstore_api.middleware import REQUEST_ID_HEADER
+from hstore_api.representation import LICENCE_HEADER, MIXED_HEADER
 from hstore_api.sessions import SessionsMiddleware
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def install_security(app: FastAPI, settings: Settings) -> None:
             allow_credentials=False,  # a session is for the pages of this service alone
             expose_headers=(
                 *(REQUEST_ID_HEADER, REPLAYED_HEADER, "ETag", "Link", "Location", "Retry-After"),
-                *("RateLimit", "RateLimit-Policy"),
+                *("RateLimit", "RateLimit-Policy", LICENCE_HEADER, MIXED_HEADER),
             ),
         )
     app.add_middleware(SecurityHeadersMiddleware, settings=settings)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from hstore.errors import DataError
+from hstore.licences import NOT_STATED, check_licence, is_spdx, parts_of
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -95,6 +96,8 @@ class Card(_Part):
     """What the rows are and how they came about."""
     licence: str
     """Licence, SPDX identifier where there is one, and to what it applies."""
+    spdx: str | None = None
+    """SPDX identifier of the licence under which rows are passed on, where ``licence`` is more than that."""
     retrieved: date
     """Day on which the source was read."""
     sources: tuple[str, ...]
@@ -133,7 +136,15 @@ class Card(_Part):
         missing = [key for key, value in needed.items() if not value]
         if missing:
             raise ValueError(f"a {self.tier} card must state {', '.join(missing)}")
+        if self.spdx is not None:
+            check_licence(self.spdx)
         return self
+
+    @property
+    def row_licence(self) -> str:
+        """Licence of a row: an SPDX identifier, or that none is stated for the data."""
+        (found,) = parts_of(self.spdx or self.licence)
+        return found if is_spdx(found) else NOT_STATED
 
     @property
     def required_files(self) -> tuple[DataFile, ...]:

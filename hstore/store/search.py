@@ -22,6 +22,7 @@ from hstore.store.search_sql import (
     Plan,
     counted,
     element_counted,
+    licences_counted,
     numbers_of,
     ordered,
     position_values,
@@ -257,6 +258,17 @@ class Search:
         with self._database.connected("search materials in") as connection:
             hits = self._hits(connection, asked, after, most=2, skipped=rows - 1)
         return _position(hits[0], order) if len(hits) > 1 else None
+
+    def licences(
+        self, wanted: Wanted, *, scope: Scope, order: Order = Order(), after: Position | None = None, limit: int
+    ) -> dict[str | None, int]:
+        """Count the licences of what :meth:`pages` would find; None where the source states none."""
+        asked = _Asked(wanted, order, scope)
+        with self._turns, self._database.connected("count licences in") as connection:
+            plan = self._plan(connection, asked)
+            statement = licences_counted(asked.shape, plan, descending=order.descending, after=after is not None)
+            values = asked.values | position_values(after) | {"most": limit}
+            return {row[0]: row[1] for row in connection.execute(statement, values)}
 
     def has_number(self, name: str, *, scope: Scope) -> bool:
         """Tell whether a number of that name can be seen."""

@@ -163,6 +163,19 @@ def ordered(shape: Shape, plan: Plan, *, descending: bool, after: bool) -> Selec
     return statement.limit(bindparam("most", type_=BigInteger()))
 
 
+@lru_cache(maxsize=_SHAPES)
+def licences_counted(shape: Shape, plan: Plan, *, descending: bool, after: bool) -> Select[Any]:
+    """Return the statement that counts the licences of what :func:`ordered` finds."""
+    chosen = ordered(shape, plan, descending=descending, after=after).subquery()
+    licence = MaterialRow.provenance["licence"].as_string()
+    return (
+        select(licence, func.count())
+        .join(chosen, chosen.c.material_id == MaterialRow.material_id)
+        .where(visible(MaterialRow, shape.viewer))
+        .group_by(licence)
+    )
+
+
 def position_values(after: Position | None) -> dict[str, Any]:
     """Return the values of a position."""
     return {} if after is None else {"after_value": after[0], "after_id": after[1]}

@@ -19,6 +19,7 @@ from hstore.units import GAS_CONSTANT_J_PER_MOL_K, STANDARD_TEMPERATURE_K
 from hstore_data.table import RejectedRow
 from hstore_models.added_checks import check_values
 from hstore_models.added_columns import FORMULA_COLUMNS, normalised, read_columns
+from hstore_models.added_limits import beyond_metals, check_ranges, check_spec_limits
 from hstore_models.training_data import with_definitions
 
 if TYPE_CHECKING:
@@ -53,17 +54,6 @@ _ALLOWED_WORDS: Mapping[str, tuple[str, ...]] = {
     "capacity_definition": ("maximum", "reversible", "usable"),
     "mass_basis": ("hydrogenated_material", "host", "sorbent", "sorbent_plus_h2", "unspecified"),
     "uptake_kind": ("excess", "absolute", "total", "unspecified"),
-}
-_RANGES: Mapping[str, tuple[float, float]] = {
-    **{name: (entry.low, entry.high) for name, entry in PROPERTIES.items()},
-    "temperature_k": (1.0, 5000.0),
-    "pressure_bar": (0.0, 1e6),
-    "weight": (1e-6, 1.0),
-    _LN_PRESSURE: (-300.0, 20.0),
-    "bet_area_m2_g": (1.0, 1e4),
-    "gsa_m2_g": (0.0, 1e4),
-    "pore_volume_cm3_g": (0.001, 20.0),
-    "density_g_cm3": (0.01, 25.0),
 }
 _TEXTS = frozenset({"reference", "lab_id", "note"})
 _NEAR_25C_K = 3.0
@@ -142,12 +132,13 @@ def read_added_rows(
     """Read and check training rows that a user brings.
 
     The checks, in this order: cells that are no numbers, formulas that cannot be read and values outside the
-    believable range are rejected; values that conflict with the same composition at the same conditions are
-    suspects, kept out of training beyond five standard deviations of repeated measurements; values that only a
-    mix-up of units explains are kept out of training; a value that stands elsewhere too counts once.
+    believable range or the limits of the spec are rejected; values that conflict with the same composition at the
+    same conditions are suspects, kept out of training beyond five standard deviations of repeated measurements;
+    values that only a mix-up of units explains, and capacities beyond what metals hold, are kept out of training;
+    a value that stands elsewhere too counts once.
 
     Args:
-        frame: the table (docs/training-data.md lists its columns).
+        frame: the table (docs/how-to/training-data.md lists its columns).
         model: name of a model, or a spec of the user's own of kind ``property``.
         known: training rows of the model, to which the values are compared.
         champion: the model in use; without one the nearest known compositions say what to expect.
@@ -165,7 +156,9 @@ def read_added_rows(
     read = read_columns(frame, [c for c in extra if c not in PROPERTIES])
     rows, causes = _readable(frame, read, kind)
     rows, causes = _with_targets(rows, causes, kind, targets)
-    _check_ranges(rows, causes)
+    check_ranges(rows, causes)
+    if not isinstance(model, str) and kind not in TARGET_COLUMNS:
+        check_spec_limits(rows, model, causes)
     rejects = _rejects(rows, causes)
     usable = rows.drop(index=list(causes)).reset_index(drop=True)
     if usable.empty:
@@ -245,7 +238,7 @@ def _with_targets(
     for column in (*targets, *_NEEDED.get(kind, ()), "temperature_k", "pressure_bar"):
         if column not in rows:
             rows[column] = np.nan
-    _check_ranges(rows, causes)
+    check_ranges(rows, causes)
     if kind == "hydride_thermodynamics":
         rows = _with_thermodynamics(rows)
     if kind == "hydride_capacity":
@@ -262,21 +255,6 @@ def _with_targets(
 def _blame_rows(bad: pd.Series[bool], causes: dict[int, str], cause: str) -> None:
     for place in np.flatnonzero(bad.to_numpy()):
         causes.setdefault(int(place), cause)
-
-
-def _check_ranges(rows: pd.DataFrame, causes: dict[int, str]) -> None:
-    """Reject values that cannot be believed, whatever the column."""
-    for column, (low, high) in _RANGES.items():
-        if column not in rows:
-            continue
-        values = rows[column].astype(float)
-        unit = f" {PROPERTIES[column].unit}" if column in PROPERTIES else ""
-        for place in np.flatnonzero(((values < low) | (values > high)).to_numpy()):
-            causes.setdefault(
-                int(place),
-                f"{column} must lie in [{low:g}, {high:g}]{unit}, got {values.iloc[place]:g}; "
-                "check the value and its unit",
-            )
 
 
 def _with_thermodynamics(rows: pd.DataFrame) -> pd.DataFrame:
@@ -347,6 +325,9 @@ def _judged(
     for place, column in enumerate(targets[:2]):
         judged = rows[rows[targets[0]].isna()] if place else rows
         findings = {**check_values(judged, column, known, champion), **findings}
+    if _CAPACITY in targets:
+        settled = {index: found for index, found in findings.items() if not found.trained}
+        findings = {**findings, **beyond_metals(rows), **settled}
     labels = rows["formula"].where(rows["formula"] != "", _word(rows, "name"))
 
     numbers = rows["row"].astype(int)

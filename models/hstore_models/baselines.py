@@ -23,6 +23,8 @@ from hstore_models.prediction import Query
 from hstore_models.warning_filters import steady_filters
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from hstore.arrays import FloatArray
 
 N_TREES = 300
@@ -51,6 +53,10 @@ class Baselines:
     def answers(self) -> dict[str, FloatArray]:
         """Return name -> answers."""
         return dict(self.__dict__)
+
+    def take(self, rows: NDArray[np.bool_]) -> Baselines:
+        """Return the answers for some of the rows."""
+        return Baselines(**{name: values[rows] for name, values in self.answers().items()})
 
 
 def baselines(

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from hstore.licences import NOT_STATED, Mix
 from hstore.records import Access
+from hstore_data.catalog import datasets
 from hstore_models.score import Score
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CARD_FORMAT = 2
 """Format of saved models that this version of hstore writes and reads."""
+
+
+def data_licences(rows_by_source: Mapping[str, int]) -> Mix:
+    """Count the licences of training rows; rows that a user added state none.
+
+    Args:
+        rows_by_source: data set -> training rows.
+    """
+    counts = Counter[str]()
+    for name, rows in rows_by_source.items():
+        counts[datasets()[name].row_licence if name in datasets() else NOT_STATED] += rows
+    return Mix.of(dict(counts))
 
 
 class _Card(BaseModel):
@@ -80,8 +98,8 @@ class ModelCard(_Card):
     """Where the model may be believed, in words."""
     limits: tuple[str, ...]
     """What it cannot do."""
-    licence: str = "CC-BY-4.0 for the curated rows; public sets keep their own licences (hstore data show NAME)"
-    """Licence of the trained model's data."""
+    licence: str = NOT_STATED
+    """Licences of the rows it was trained on, SPDX identifiers joined by ``AND`` (:func:`data_licences`)."""
     versions: dict[str, str]
     """Library -> version."""
     python: str = ""

@@ -64,7 +64,7 @@ _LEAST_ERRORS = 3
 _LEAST_STD = 1e-9
 _SPECIALIST_ROWS = 200
 """Training rows of a mobile ion above which other ions' rows only blur its answers."""
-_FLAGGED_SHARE = 0.12
+_FLAGGED_SHARE = 0.15
 """Share of the held-out rows, those of the largest standard deviation, that count as unlike the training rows."""
 _SCORED_ROWS = 40
 """Rows that must be left to choose weights and intervals; with fewer, rows of every temperature do."""

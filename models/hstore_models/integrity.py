@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,22 @@ if TYPE_CHECKING:
 
 CARD_FILE = "card.json"
 """Name of the card in the folder of a version."""
+
+MODEL_FILE, HELD_OUT_FILE, GOLDEN_FILE = "model.zip", "held_out.parquet", "golden.json"
+"""Names of the other files in the folder of a version."""
+
+VERSION_FILES = (MODEL_FILE, HELD_OUT_FILE, GOLDEN_FILE)
+"""Files of a version that its card states."""
+
+
+@dataclass(frozen=True)
+class ForeignVersion:
+    """A version of another registry, whose files are what its card states."""
+
+    card: ModelCard
+    """Its card, signed by nobody here."""
+    contents: Mapping[str, bytes]
+    """File -> content, of :data:`VERSION_FILES`."""
 
 
 def sealed(card: ModelCard, contents: Mapping[str, bytes], folder: Path) -> str:
@@ -52,23 +69,29 @@ def read_card(path: Path, folder: Path) -> ModelCard:
     Raises:
         ModelError: damaged, changed, or of another version.
     """
-    again = retrain(path.parent.parent.name)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:  # not readable, no text, or no JSON
-        raise ModelError(f"card {path} is damaged ({error}); {again}") from error
-    if not isinstance(content, dict):
-        raise ModelError(f"card {path} is damaged (no JSON object); {again}")
-    _check_versions(content, path)
+    content = _card_content(path)
     if not is_signed(content, read_key(folder)):
         raise ModelError(
             f"card {path} does not carry the signature of this registry: it was changed or signed anew after it "
-            f"was saved, or copied from another machine; {again}"
+            f"was saved, or copied from another machine; {retrain(path.parent.parent.name)}"
         )
-    try:
-        return ModelCard.model_validate_json(json.dumps(content))
-    except ValidationError as error:
-        raise ModelError(f"card {path} is damaged ({first_of(error)}); {again}") from error
+    return _card(content, path)
+
+
+def read_foreign(folder: Path) -> ForeignVersion:
+    """Read a version that another registry wrote; its signature means nothing here and is left out of account.
+
+    Args:
+        folder: ``.../<model>/<model_id>`` with the files of the version.
+
+    Raises:
+        ModelError: damaged, changed, or of another version of hstore.
+    """
+    path = folder / CARD_FILE
+    card = _card(_card_content(path), path)
+    if (card.model, card.model_id) != (folder.parent.name, folder.name):
+        raise ModelError(f"card {path} is that of {card.model_id}, copied or renamed; {retrain(card.model)}")
+    return ForeignVersion(card, {file: read_checked(folder / file, card) for file in VERSION_FILES})
 
 
 def read_checked(path: Path, card: ModelCard) -> bytes:
@@ -107,6 +130,26 @@ def first_of(error: ValidationError) -> str:
     """Say what is wrong in the first place, and where."""
     first = error.errors()[0]
     return f"{'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}"
+
+
+def _card_content(path: Path) -> dict[str, Any]:
+    again = retrain(path.parent.parent.name)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:  # not readable, no text, or no JSON
+        raise ModelError(f"card {path} is damaged ({error}); {again}") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"card {path} is damaged (no JSON object); {again}")
+    _check_versions(content, path)
+    return content
+
+
+def _card(content: Mapping[str, Any], path: Path) -> ModelCard:
+    try:
+        return ModelCard.model_validate_json(json.dumps(content))
+    except ValidationError as error:
+        again = retrain(path.parent.parent.name)
+        raise ModelError(f"card {path} is damaged ({first_of(error)}); {again}") from error
 
 
 def _check_versions(content: Mapping[str, Any], path: Path) -> None:

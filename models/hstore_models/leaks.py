@@ -7,7 +7,7 @@ of near-duplicates are named:
 * *near composition*: atomic fractions differ by 0.5 at.% in total or less;
 * *same descriptors*: sorbents whose pore descriptors are equal within their rounding or 0.1 %;
 * *same structure*: crystals of the same elements with fingerprints equal within 0.03 and volumes within 10 %,
-  the tolerances by which records are merged (docs/deduplication.md).
+  the tolerances by which records are merged (docs/explanation/deduplication.md).
 """
 
 from __future__ import annotations

@@ -24,17 +24,29 @@ from pydantic import ValidationError
 from hstore.errors import InputError, ModelError
 from hstore.records import PUBLIC_SCOPE, Scope, Visibility
 from hstore_models.golden import Golden, golden_predictions
-from hstore_models.integrity import CARD_FILE, first_of, read_card, read_checked, retrain, sealed
+from hstore_models.integrity import (
+    CARD_FILE,
+    GOLDEN_FILE,
+    HELD_OUT_FILE,
+    MODEL_FILE,
+    VERSION_FILES,
+    first_of,
+    read_card,
+    read_checked,
+    retrain,
+    sealed,
+)
 from hstore_models.ledger import Ledger, Promotion
 from hstore_models.property_model import PropertyModel
 from hstore_models.serialization import from_bytes, to_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from hstore.records import Access
     from hstore_models.card import ModelCard
+    from hstore_models.integrity import ForeignVersion
 
-MODEL_FILE, HELD_OUT_FILE, GOLDEN_FILE = "model.zip", "held_out.parquet", "golden.json"
-_FILES = (MODEL_FILE, HELD_OUT_FILE, GOLDEN_FILE)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _EVERYTHING = Scope(everything=True)
 
@@ -92,20 +104,40 @@ class Registry:
         Raises:
             InputError: the model holds a type that could not be read back safely; nothing is written then.
         """
-        for part in (card.model, card.model_id):
-            if not _NAME.fullmatch(part):
-                raise InputError(f"a model's name and id are letters, digits, '.', '_' and '-', got {part!r}")
+        _check_names(card)
         contents = {
             MODEL_FILE: to_bytes(model),
             HELD_OUT_FILE: held_out.to_parquet(index=False),
             GOLDEN_FILE: (golden or golden_predictions(model)).model_dump_json(indent=1).encode(),
         }
-        with self._ledger(card.model).locked():
-            if self.refusal(card.model, card.model_id):
-                self._write(card, contents)
-            if not self._serves_anything(card):
-                self._promote(card.model, card.model_id, "nothing else is in use", lab_id=owner(card.access))
+        self._keep(card, contents)
         return self.card(card.model, card.model_id, _EVERYTHING)
+
+    def files(self, name: str, model_id: str, scope: Scope = PUBLIC_SCOPE) -> dict[str, bytes]:
+        """Return the files of a version, its card among them, to be adopted by another registry.
+
+        Raises:
+            ModelError: as for :meth:`load`.
+        """
+        card = self.card(name, model_id, scope)
+        return {**self._contents(card), CARD_FILE: (self._place(name, model_id) / CARD_FILE).read_bytes()}
+
+    def adopt(self, version: ForeignVersion) -> bool:
+        """Keep a version of another registry byte for byte, its card signed by this one.
+
+        Where nothing is in use, it becomes the champion, of its lab where it belongs to one.
+
+        Args:
+            version: what :func:`~hstore_models.integrity.read_foreign` has checked.
+
+        Returns:
+            False where that version was here already, which stays as it is.
+
+        Raises:
+            InputError: its name is not allowed.
+        """
+        _check_names(version.card)
+        return self._keep(version.card, version.contents)
 
     def promote(
         self,
@@ -340,7 +372,17 @@ class Registry:
         ledger.record(entry)
         return entry
 
-    def _write(self, card: ModelCard, contents: dict[str, bytes]) -> None:
+    def _keep(self, card: ModelCard, contents: Mapping[str, bytes]) -> bool:
+        """Write a version unless a whole one of that id is there; tell whether it was written."""
+        with self._ledger(card.model).locked():
+            missing = bool(self.refusal(card.model, card.model_id))
+            if missing:
+                self._write(card, contents)
+            if not self._serves_anything(card):
+                self._promote(card.model, card.model_id, "nothing else is in use", lab_id=owner(card.access))
+        return missing
+
+    def _write(self, card: ModelCard, contents: Mapping[str, bytes]) -> None:
         """Write a version beside its place and move it there whole; the caller holds the lock."""
         place = self._place(card.model, card.model_id)
         scratch = Path(tempfile.mkdtemp(prefix=".new-", dir=place.parent))
@@ -356,7 +398,13 @@ class Registry:
 
     def _contents(self, card: ModelCard) -> dict[str, bytes]:
         place = self._place(card.model, card.model_id)
-        return {file: read_checked(place / file, card) for file in _FILES}
+        return {file: read_checked(place / file, card) for file in VERSION_FILES}
+
+
+def _check_names(card: ModelCard) -> None:
+    for part in (card.model, card.model_id):
+        if not _NAME.fullmatch(part):
+            raise InputError(f"a model's name and id are letters, digits, '.', '_' and '-', got {part!r}")
 
 
 def _held_out(card: ModelCard, content: bytes) -> pd.DataFrame:

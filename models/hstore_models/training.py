@@ -137,7 +137,7 @@ def train(
     Args:
         spec: what to train.
         settings: where data and models are.
-        tables: name -> table of rows to add (docs/training-data.md); doubtful rows are named, never asked about.
+        tables: name -> table of rows to add (docs/how-to/training-data.md); doubtful rows are named.
         own_spec: True for a spec that is not the shipped one of its name; found by comparing when None.
 
     Raises:

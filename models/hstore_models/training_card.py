@@ -11,7 +11,7 @@ from hstore.errors import InputError
 from hstore.records import Access, Visibility
 from hstore.workers import peak_memory_mib
 from hstore_models.baselines import baselines
-from hstore_models.card import AddedRowsNote, ModelCard
+from hstore_models.card import AddedRowsNote, ModelCard, data_licences
 from hstore_models.noise import noise_floor
 from hstore_models.spec import SHIPPED
 from hstore_models.splits import split_hash
@@ -81,6 +81,7 @@ def make_card(
         parameters={"seed": seed} | ({} if main is None else dict(main.weights)),
         domain=_domain_words(model),
         limits=spec.limits,
+        licence=data_licences(data.rows_by_source()).licence,
         versions={},
         python=platform.python_version(),
         wall_time_s=0.0,

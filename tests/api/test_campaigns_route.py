@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 
 import pytest
@@ -17,17 +18,26 @@ from hstore_api.app import create_app
 from hstore_api.contract import CONTRACT
 from hstore_workflows.campaign import story
 from hstore_workflows.campaign.proposing import propose
+from tests.conftest import Build
 from tests.workflows.campaign_bench import CAPACITY, COMMON, ENTHALPY, write_screen
 
 
-@pytest.fixture
-def settings(tmp_path, build):
-    """Settings of a home with one campaign and a store that needs no seeding."""
-    settings = Settings(home=tmp_path / "home", database_url=None, data_mirror=None)
-    story.begin(settings, "alloys", write_screen(tmp_path / "screen"), COMMON)
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory):
+    """A home with one campaign and a store that needs no seeding; tests work in copies of it."""
+    folder = tmp_path_factory.mktemp("begun")
+    settings = Settings(home=folder / "home", database_url=None, data_mirror=None)
+    story.begin(settings, "alloys", write_screen(folder / "screen"), COMMON)
     with open_store(settings.store_url) as store:
-        store.add_materials([build.material()])
-    return settings
+        store.add_materials([Build.material()])
+    return settings.home
+
+
+@pytest.fixture
+def settings(tmp_path, begun):
+    """Settings of a home of the test's own."""
+    shutil.copytree(begun, tmp_path / "home")
+    return Settings(home=tmp_path / "home", database_url=None, data_mirror=None)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import json
 import os
 import pkgutil
@@ -308,6 +309,24 @@ def test_a_busy_service_is_asked_again_when_it_says(client_of, status):
     assert list(client.materials.list()) == []
     assert waits == [7.0, 7.0]
     assert len(service.requests) == 3
+
+
+def test_a_training_is_waited_for_however_often_it_takes(client_of, monkeypatch):
+    trained = httpx2.Response(503, json=BUSY | {"code": "busy"}, headers={"Retry-After": "15"})
+    client, service, waits = client_of(*[trained] * 12, httpx2.Response(200, json=PAGE))
+    assert list(client.materials.list()) == []
+    assert waits == [15.0] * 12
+    clock = itertools.count(0, 100)
+    monkeypatch.setattr("hstore_api.client.transport.time.monotonic", lambda: next(clock))
+    client, service, waits = client_of(*[trained] * 20)
+    with pytest.raises(ServiceError, match="503 busy"):
+        list(client.materials.list())
+    assert 5 <= len(service.requests) <= 11, "ten minutes, and then as often as any other"
+    waits.clear()
+    client, service, _ = client_of(trained, retries=0)
+    with pytest.raises(ServiceError, match="503 busy"):
+        list(client.materials.list())
+    assert (len(service.requests), waits) == (1, [])
 
 
 def test_without_a_word_of_when_the_waits_grow(client_of):

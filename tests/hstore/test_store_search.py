@@ -26,6 +26,22 @@ ACCESSES = (
 )
 
 
+def test_licences_are_counted_as_pages_find_materials(store, build):
+    said = [None, "MIT", None, "CC-BY-4.0", "MIT", "MIT"]
+    store.add_materials(
+        build.material(f"m{place}", "TiFe", provenance=Provenance(source="x", licence=licence), access=access)
+        for (place, licence), access in zip(enumerate(said), [*[Access()] * 5, ACCESSES[1]], strict=True)
+    )
+    for wanted in (Wanted(), Wanted(elements=("Ti",)), Wanted(text="tife")):
+        count = store.search.licences
+        assert count(wanted, scope=PUBLIC, limit=9) == {None: 2, "MIT": 2, "CC-BY-4.0": 1}
+        assert count(wanted, scope=LAB_A, limit=9) == {None: 2, "MIT": 3, "CC-BY-4.0": 1}
+        assert count(wanted, scope=PUBLIC, limit=2) == {None: 1, "MIT": 1}
+        assert count(wanted, scope=PUBLIC, limit=1, order=Order(descending=True)) == {"MIT": 1}
+        assert count(wanted, scope=PUBLIC, limit=9, after=(None, "m2")) == {"MIT": 1, "CC-BY-4.0": 1}
+    assert store.search.licences(Wanted(elements=("Ni",)), scope=PUBLIC, limit=9) == {}
+
+
 @pytest.fixture
 def pool(store, build):
     """Materials with numbers of every kind and owner; each as ``(material, name, kind, value, access)``."""

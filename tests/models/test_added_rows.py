@@ -23,7 +23,7 @@ ENTHALPY, ENTROPY = "desorption_enthalpy_kj_per_mol_h2", "desorption_entropy_j_p
 LN_PRESSURE, CAPACITY = "ln_plateau_pressure_25c", "h2_capacity_wt_pct"
 CONDUCTIVITY, UPTAKE = "log10_conductivity_s_per_cm", "h2_uptake_wt_pct"
 R = 8.31446261815324e-3
-DOCUMENT = Path(__file__).parents[2] / "docs" / "training-data.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "how-to" / "training-data.md"
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from hstore_models.features.structure.geometry import Geometry
 from hstore_models.features.structure.matminer_rest import FEATURIZERS, LEFT_OUT, column_name
 from hstore_models.features.structure.menu import describe_menu, featurizers, groups_of
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "structure-features.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "structure-features.md"
 
 
 @pytest.fixture(scope="module")

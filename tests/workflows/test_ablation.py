@@ -17,26 +17,32 @@ from hstore_workflows.cli import main
 ELEMENTS = ("Mg", "Al", "Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu", "Zn", "Zr")
 
 
-@pytest.fixture
-def table(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
     """Rock salts of twelve metals, four sizes each, whose target is their density; two rows are useless."""
-    monkeypatch.setenv("HSTORE_HOME", str(tmp_path / "home"))
     from pymatgen.core import Lattice, Structure
 
-    places = [[0, 0, 0], [0.5, 0.5, 0.5]]
+    folder = tmp_path_factory.mktemp("salts")
+    metal = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
+    places = np.concatenate([metal, metal + 0.5])
     lines = ["formula,structure,density"]
     for symbol in ELEMENTS:
         for edge in (4.0, 4.4, 4.8, 5.2):
-            structure = Structure.from_spacegroup("Fm-3m", Lattice.cubic(edge), [symbol, "H"], places)
+            structure = Structure(Lattice.cubic(edge), [symbol] * 4 + ["H"] * 4, places)
             crystal = Crystal.from_pymatgen(structure)
             name = f"{symbol}-{edge}.cif"
-            crystal.to_pymatgen().to(filename=str(tmp_path / name))
+            structure.to(filename=str(folder / name))
             density = 1.66054 * crystal.mass_g_per_mol / crystal.volume_angstrom3
             lines.append(f"{symbol}H,{name},{density:.5f}")
     lines += ["TiH,Ti-4.0.cif,much", "FeH,absent.cif,4.0"]
-    path = tmp_path / "salts.csv"
+    path = folder / "salts.csv"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HSTORE_HOME", str(tmp_path / "home"))
 
 
 def test_density_helps_to_predict_density_where_composition_cannot(table):
@@ -51,8 +57,14 @@ def test_density_helps_to_predict_density_where_composition_cannot(table):
     assert verdicts["magpie", "symmetry"] != "better"
     assert any("no number in density" in doubt for doubt in told["doubts"])
     assert any("absent.cif" in doubt for doubt in told["doubts"])
-    result = CliRunner().invoke(main, [*arguments, "--workers", "1"])
-    assert "| magpie + density |" in result.stdout
+
+
+def test_the_words_are_a_table_of_the_same_verdicts(table):
+    asked = ["--target", "density", "--base", "symmetry", "--add", "density", "--workers", "1"]
+    result = CliRunner().invoke(main, ["explain", "ablation", "--in", str(table), *asked])
+    assert result.exit_code == 0, result.output
+    (row,) = [line for line in result.stdout.splitlines() if line.startswith("| symmetry + density |")]
+    assert "better" in row
 
 
 def test_a_question_that_makes_no_sense_is_told(table):

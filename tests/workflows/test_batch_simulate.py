@@ -298,7 +298,7 @@ def test_the_command_says_what_it_cannot_use(hstore, spec):
 
 
 def test_every_assumption_is_documented_with_its_default():
-    text = (Path(__file__).parents[2] / "docs" / "scale.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "how-to" / "scale.md").read_text(encoding="utf-8")
     for part in (Behaviour(), Limits()):
         for name, value in part:
             shown = str(value).lower() if isinstance(value, bool) else f"{value:,.15g}"

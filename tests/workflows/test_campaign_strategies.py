@@ -7,6 +7,7 @@ import pytest
 
 from hstore.errors import InputError, UnknownNameError
 from hstore_workflows.campaign.descriptors import column_blocks, composition_blocks, standardised
+from hstore_workflows.campaign.guess import GATHERING, Guess
 from hstore_workflows.campaign.landscape import History, Landscape, Prior, free_rows, neighbourhoods_of
 from hstore_workflows.campaign.merit import Merit, merit_of, per_effort
 from hstore_workflows.campaign.objective import Goal, Objective, Window
@@ -14,6 +15,7 @@ from hstore_workflows.campaign.reason import AIMS
 from hstore_workflows.campaign.shortlist import MOST, shortlist
 from hstore_workflows.campaign.strategies import DEFAULT, STRATEGIES, strategy
 from hstore_workflows.campaign.strategies.portfolio import WAYS, Portfolio, success_of_ways
+from hstore_workflows.campaign.surrogates.forest import N_TREES
 from tests.workflows.alloy_pool import alloy_formulas, alloy_labels, alloy_landscape, best_found, measured
 
 OURS = ["hstore", "random", "forest-thompson", "forest-ei", "gp-thompson", "gp-ei"]
@@ -171,6 +173,29 @@ def test_the_end_of_a_budget_gathers_what_is_known_to_be_good(alloys, landscape)
         for s in range(6)
     ]
     assert np.mean(found[:6]) > np.mean(found[6:])
+
+
+@pytest.mark.parametrize(("spread", "taken"), [(0.01, False), (3.0, True)])
+def test_the_way_out_is_left_where_values_are_foretold(spread, taken):
+    """On a plane that a process foretells nobody looks for a way out; where noise rules, it is taken as before."""
+    rng = np.random.default_rng(0)
+    points = rng.standard_normal((300, 3))
+    values = points.sum(axis=1) + spread * rng.standard_normal(len(points))
+    landscape = Landscape({"columns": points}, MERIT)
+    history = History({row: {"merit": float(values[row])} for row in range(40)})
+    chosen = Portfolio({"sample": (1.0, 1.0), "family": (30.0, 1.0)}).choose(landscape, history, 20, seed=1)
+    ways = [pick.why for pick in chosen]
+    assert (ways.count("family") > 15) == taken
+    assert taken or ways.count("sample") > 15
+    alone = Portfolio({"family": (1.0, 1.0)}).choose(landscape, history, 3, seed=1)
+    assert [pick.why for pick in alone] == ["family"] * 3, "the only way is never left"
+
+
+def test_the_last_batches_trust_the_process_as_far_as_it_has_shown():
+    trees, draws = np.zeros((N_TREES, 2)), np.ones((4, 2))
+    assert Guess(trees, draws, 0.5).blend(0) == pytest.approx([0.3, 0.3])
+    assert Guess(trees, draws, 0.5).blend(0, GATHERING) == pytest.approx([0.5, 0.5])
+    assert Guess(trees, draws, 0.0).blend(0, GATHERING) == pytest.approx([0.0, 0.0]), "one that foretold nothing"
 
 
 def test_ways_are_paid_by_their_success():

@@ -159,7 +159,7 @@ def test_known_sorbents_are_there_by_name(pool):
 def test_new_alloys_are_not_marked_known(pool):
     (material,) = find(pool, "LaNi4.25Al0.75", Family.INTERSTITIAL)
     assert not material.known
-    assert material.provenance == Provenance(source="hstore enumeration")
+    assert material.provenance == Provenance(source="hstore enumeration", licence="CC-BY-4.0")
 
 
 def test_every_curated_hydride_and_electrolyte_is_in_the_pool(pool):

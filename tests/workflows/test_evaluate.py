@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 from scipy.stats import spearmanr
 from sklearn import metrics
 
@@ -21,6 +24,7 @@ from hstore_workflows.evaluate import cross_validation as cv
 from hstore_workflows.evaluate import table as on_table
 from hstore_workflows.evaluate import task as cv_task
 from hstore_workflows.evaluate.report import ask_baselines
+from hstore_workflows.evaluate.words import in_words
 from hstore_workflows.predict import predict_table
 
 ENTHALPY, CAPACITY = "desorption_enthalpy_kj_per_mol_h2", "h2_capacity_wt_pct"
@@ -373,6 +377,25 @@ def test_baselines_and_blocks_stand_beside_the_score(recorder, trained, scored):
     assert report["p_below_90"] < 0.01
     assert report["domain"]["share_flagged"] == 0
     assert set(report["calibration"]) >= {"0.5", "0.9", "0.99"}
+
+
+def test_formulas_that_need_reading_are_scored_apart(recorder, trained, scored, monkeypatch):
+    texts = [f"{text} (M)" if row < 5 else text for row, text in enumerate(scored["formula"])]
+    noted = scored.assign(formula=texts)
+    monkeypatch.setattr(cv_task, "load_scored_rows", lambda *_: noted)
+    report = cross_validate(CAPACITY, "hystor", trained, Scoring(n_folds=2))
+    plain, read = report["by_formula"]["as written"], report["by_formula"]["needs reading"]
+    off = np.abs(np.linspace(0.5, 7.0, len(scored)) - 2.0)
+    assert (read["n"], plain["n"]) == (5, len(scored) - 5)
+    assert (read["mae"], plain["mae"]) == (pytest.approx(off[:5].mean()), pytest.approx(off[5:].mean()))
+    for name in ("mae_mean_predictor", "mae_nearest_neighbour", "mae_plain_forest", "mae"):
+        whole = (5 * read[name] + plain["n"] * plain[name]) / len(scored)
+        assert whole == pytest.approx(report[name]), "the parts make up the whole"
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(in_words(report))
+    assert re.search(r"needs reading +5 ", console.export_text())
+    monkeypatch.setattr(cv_task, "load_scored_rows", lambda *_: scored)
+    assert "by_formula" not in cross_validate(CAPACITY, "hystor", trained, Scoring(baselines=False))
 
 
 def test_a_family_column_of_ones_own_is_used_and_must_exist(recorder, trained, scored):

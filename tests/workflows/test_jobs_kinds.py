@@ -141,6 +141,7 @@ def test_predictions_stand_with_the_materials(do, store, build, model, monkeypat
     assert sorted(p.material_id for p in found) == ["m0", "m1", "m2", "m3"]
     assert {p.value.conditions.temperature_k for p in found} == {298.15}
     assert {p.model_id for p in found} == {job.result["model_id"]}
+    assert {p.value.provenance.licence for p in found} == {model("hydride_thermodynamics").card.licence}
     assert all(p.value.lower < p.value.value < p.value.upper for p in found)
     direct = model("hydride_thermodynamics").model
     from hstore.formula import parse_amounts

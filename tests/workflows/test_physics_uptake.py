@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from dataclasses import replace
 from importlib.util import find_spec
 
 import numpy as np
@@ -10,14 +12,15 @@ import pytest
 from click.testing import CliRunner
 
 from hstore.crystal import Crystal
-from hstore.errors import HstoreError, InputError
+from hstore.errors import HstoreError, InputError, UnknownNameError
 from hstore.gas import h2_density_g_per_l
 from hstore.records import Family, Material, Provenance
+from hstore_models.physics.adsorption import look_into
 from hstore_models.physics.force_field import ForceField
 from hstore_models.physics.monte_carlo import Effort
 from hstore_workflows.cli import main
 from hstore_workflows.physics.stages import usable_capacity
-from hstore_workflows.physics.uptake import CLASSICAL, QUANTUM, GasState, Question, uptakes_of
+from hstore_workflows.physics.uptake import CLASSICAL, QUANTUM, GasState, Question, text_of, uptakes_of
 
 pytest.importorskip("raspalib")
 
@@ -100,6 +103,33 @@ def test_a_state_that_does_not_converge_says_so_and_the_batch_goes_on():
     assert not second.uptakes[CLASSICAL, FULL].converged
 
 
+def test_filled_pockets_count_as_pores():
+    """A cage of argon: closed, it has no pore volume unless it is filled."""
+    shell = [p for p in itertools.product(range(8), repeat=3) if not all(3 <= x <= 4 for x in p)]
+    cage = Crystal(np.eye(3) * 24.0, np.array(shell) / 8, [18] * len(shell))
+    tight = ForceField(hydrogen="fischer-77k", cutoff_angstrom=12.0)
+    blocked, filled = (look_into(cage, 77.0, tight, blocking=blocking) for blocking in (True, False))
+    assert blocked.pockets == filled.pockets == 1
+    assert filled.helium_void_fraction > 2 * blocked.helium_void_fraction  # what is between the atoms stays
+    assert blocked.blocked
+    assert filled.blocked == ()
+    assert blocked.henry_g_per_l_bar == 0.0 < filled.henry_g_per_l_bar
+
+
+def test_the_compiled_sampler_is_asked_for_as_the_other():
+    question = Question((FULL,), force_field=SHORT, models=(CLASSICAL,), effort=Effort(error=0.2))
+    compiled = replace(question, sampler="compiled", blocking=False)
+    (found,) = uptakes_of([material(CELL)], compiled, workers=1)
+    (other,) = uptakes_of([material(CELL)], replace(compiled, sampler="raspa"), workers=1)
+    uptake, check = found.uptakes[CLASSICAL, FULL], other.uptakes[CLASSICAL, FULL]
+    assert uptake.cause == check.cause == ""
+    assert uptake.total_g_per_l == pytest.approx(check.total_g_per_l, rel=0.3)  # an error of 20 % was asked for
+    assert uptake.total_g_per_l != check.total_g_per_l
+    assert "filled pockets" in "".join(text_of(found))
+    with pytest.raises(UnknownNameError, match="compiled"):
+        replace(question, sampler="compile")
+
+
 def test_a_state_that_takes_too_long_is_a_record():
     question = Question((FULL,), force_field=SHORT, effort=ENDLESS, models=(CLASSICAL,), seconds=2.0)
     (found,) = uptakes_of([material(CELL)], question, workers=1)
@@ -116,7 +146,10 @@ def test_states_that_are_none_are_refused_at_once(states, message):
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [(["--pressure-bar", "1;100"], "commas"), (["--swing", "100-5"], "such as 100@77:5@160")],
+    [
+        (["--pressure-bar", "1;100"], "commas"),
+        (["--swing", "100-5"], "such as 100@77:5@160"),
+    ],
 )
 def test_wrong_options_say_what_is_allowed(tmp_path, options, message):
     path = tmp_path / "x.cif"
@@ -149,8 +182,8 @@ def test_mof_5_takes_up_what_is_known():
     from hstore_workflows.sources.core_mof import read_core_mof
 
     low, high = GasState(77.0, 1.0), GasState(77.0, 100.0)
-    question = Question((low, high), effort=Effort(error=0.1), models=(CLASSICAL,))
+    question = Question((low, high), effort=Effort(error=0.1, sure_exchanges=0), models=(CLASSICAL,))
     (found,) = uptakes_of(read_core_mof(entries=["EDUSIF_clean"], workers=1), question, workers=1)
-    assert found.uptakes[CLASSICAL, low].total_wt_pct == pytest.approx(1.2, abs=0.2)
+    assert found.uptakes[CLASSICAL, low].total_wt_pct == pytest.approx(1.2, abs=0.35)  # 0.14 of it statistical
     assert found.uptakes[CLASSICAL, high].total_wt_pct == pytest.approx(9.3, abs=0.8)
     assert found.repeats == (2, 2, 2)

@@ -175,7 +175,7 @@ def test_command_writes_the_table_and_tells_what_was_left_out(hstore, strict_jso
     summary = strict_json(result.stdout)
     assert (summary["rows"], summary["rejected"]) == (2, 1)
     assert summary["model_id"].startswith("hydride_thermodynamics-")
-    assert "warning: 1 rows got no prediction" in result.stderr
+    assert "warning: 1 row got no prediction" in result.stderr
     path = tmp_path / f"out.{ending}"
     frame = pd.read_csv(path, dtype=str) if ending == "csv" else pd.read_parquet(path)
     assert list(frame) == ["id", "formula", "temperature_k", "note", *ADDED_COLUMNS]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 
 from hstore_workflows.report import render_report
@@ -12,32 +10,9 @@ from tests.workflows.report_result import BUILDERS, hostile_result
 pytestmark = pytest.mark.browser
 
 KINDS = tuple(BUILDERS)
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 A4_WIDTH_PX = 688  # 210 mm less margins of 14 mm, at 96 px per inch
 MARKS = """[...document.querySelectorAll('.plot')].map(plot =>
     [plot.id, plot.querySelectorAll('.scatterlayer .point, .scatterlayer .js-line, .barlayer .point').length])"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """A headless Chromium of this machine."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (hstore[dev])")
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    path = next(filter(None, map(shutil.which, names)), None)
-    if path is None:
-        pytest.skip(f"none of {', '.join(names)} is on PATH")
-    with playwright.sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=path, args=FLAGS)
-        yield running
-        running.close()
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 The package carries hydrides relaxed and scored by one potential (``hstore physics hydride-set``). A candidate of
 the same composition is told what was computed of it. It is ranked by the mean of both enthalpies, which came
-nearer to known hydrides than either where their chemical system was left out (docs/potentials.md), unless
+nearer to known hydrides than either where their chemical system was left out (docs/how-to/potentials.md), unless
 
 - its enthalpy was measured: then the model has learned from the measurement;
 - the structure computed lies above its products: then the hydride has another, better structure, and the enthalpy

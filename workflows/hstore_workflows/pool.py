@@ -14,6 +14,7 @@ from hstore.pairing import anion_class, host_amounts
 from hstore.records import Family
 from hstore_data.curated import curated_table
 from hstore_models.prediction import Query
+from hstore_workflows.licensing import SHIPPED_SOURCE
 from hstore_workflows.sources.enumeration import enumerate_pool
 from hstore_workflows.tables import check_table, read_table
 
@@ -60,9 +61,7 @@ class Pool:
 
 def shipped_pool(target: Target, *, seed: int) -> Pool:
     """Return the candidates hstore enumerates for a target's families."""
-    return Pool(
-        material_chunks(enumerate_pool(target.families, seed=seed)), "hstore enumeration and curated tables"
-    )
+    return Pool(material_chunks(enumerate_pool(target.families, seed=seed)), SHIPPED_SOURCE)
 
 
 def table_pool(path: Path, target: Target) -> Pool:

@@ -45,7 +45,19 @@ def predict_rows(
 
 
 def predict_formulas(property_name: str, formulas: Sequence[str], settings: Settings) -> PredictedTable:
-    """Predict a property for a list of formulas; the frame has the column ``formula`` first."""
+    """Predict a property for a list of formulas; the frame has the column ``formula`` first.
+
+    Args:
+        property_name: canonical property name, unit in it.
+        formulas: formulas as text; one that cannot be read has the cause in its row, and the others their numbers.
+        settings: where data and models are.
+
+    Returns:
+        A row for each formula in the order given: mean, standard deviation, 90 % interval, domain flag and reason.
+
+    Raises:
+        UnknownNameError: no model predicts the property.
+    """
     return predict_table(property_name, pd.DataFrame({"formula": list(formulas)}), settings)
 
 

@@ -11,6 +11,8 @@ from hstore.records import Access, Screen
 from hstore.store import open_store
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from hstore.settings import Settings
     from hstore_workflows.screen import ScreenResult
 
@@ -39,18 +41,35 @@ def publish_screen(result: ScreenResult, settings: Settings, *, access: Access |
 
 
 def screen_record(result: ScreenResult, *, access: Access) -> Screen:
-    """Build the record of a screen; numbers that are not finite become null."""
-    top: list[dict[str, Any]] = json.loads(
-        result.candidates.head(TOP_ROWS).to_json(orient="records", double_precision=15)
+    """Build the record of a screen that has just been run."""
+    return record_of(
+        result.target.name, result.manifest, result.candidates, n_rejected=len(result.rejects), access=access
     )
-    content = json.dumps([result.manifest, top], sort_keys=True)
+
+
+def record_of(
+    target: str, manifest: dict[str, Any], candidates: pd.DataFrame, *, n_rejected: int, access: Access
+) -> Screen:
+    """Build the record of a screen; numbers that are not finite become null.
+
+    Args:
+        target: name of the target.
+        manifest: its manifest.
+        candidates: its candidates, best first.
+        n_rejected: rows that could not be used.
+        access: who may see it.
+    """
+    top: list[dict[str, Any]] = json.loads(
+        candidates.head(TOP_ROWS).to_json(orient="records", double_precision=15)
+    )
+    content = json.dumps([manifest, top], sort_keys=True)
     return Screen(
-        screen_id=f"{result.target.name}-{hashlib.sha256(content.encode()).hexdigest()[:12]}",
-        target=result.target.name,
-        created_at=datetime.fromisoformat(result.manifest["finished_at"]),
-        n_candidates=len(result.candidates),
-        n_rejected=len(result.rejects),
-        manifest=result.manifest,
+        screen_id=f"{target}-{hashlib.sha256(content.encode()).hexdigest()[:12]}",
+        target=target,
+        created_at=datetime.fromisoformat(manifest["finished_at"]),
+        n_candidates=len(candidates),
+        n_rejected=n_rejected,
+        manifest=manifest,
         top=tuple(top),
         access=access,
     )

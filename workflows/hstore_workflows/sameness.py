@@ -2,8 +2,8 @@
 
 Only records of equal composition are compared. With structures, their fingerprints must agree within the
 tolerances here and then pymatgen's ``StructureMatcher`` (its defaults: ltol 0.2, stol 0.3, angle_tol 5 degrees,
-primitive cells, scaled to equal volume) must call them the same. docs/deduplication.md says what the tolerances
-were chosen from.
+primitive cells, scaled to equal volume) must call them the same. What the tolerances were
+chosen from is in docs/explanation/deduplication.md.
 """
 
 from __future__ import annotations

@@ -65,7 +65,8 @@ class Client:
             base_url: such as ``https://hstore.example.org``.
             key: made with ``hstore keys create``; without one only what everybody may read can be read.
             timeout_s: longest wait for an answer, s; the first prediction may train a model.
-            retries: how often a request is sent again.
+            retries: how often a request is sent again; while the service says that a model is being trained, as
+                often as it says when, for up to ten minutes. 0 for never.
             plain_http: True to send the key unencrypted to another machine.
             transport: way to the service, for tests.
 

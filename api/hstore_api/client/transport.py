@@ -29,6 +29,9 @@ _REPEATED = ("where",)
 """Parameters that are given once for each value; the values of others are joined by commas."""
 
 _LONGEST_WAIT_S = 60.0
+_PATIENCE_S = 600.0
+"""Time from the first sending on for which a busy service is asked again as often as it says when: a model that is
+trained for the first question takes a minute, and several where other work has the machine."""
 _FIRST_WAIT_S = 0.5
 
 
@@ -152,7 +155,8 @@ class Transport:
             yield _events(response.iter_lines())
 
     def _tried(self, request: httpx2.Request, *, again: bool) -> httpx2.Response:
-        for attempt in range(self._retries + 1):
+        began, attempt = time.monotonic(), 0
+        while True:
             last = attempt == self._retries
             try:
                 response = self._http.send(request)
@@ -161,14 +165,16 @@ class Transport:
                 if last or not (again or isinstance(error, httpx2.ConnectError)):
                     raise _unreachable(request, error) from error
                 time.sleep(_backoff_s(attempt))
+                attempt += 1
                 continue
             if response.is_success:
                 return response
             found = _error(response)
-            if last or not _worth_trying(found, again=again):
+            waits = self._retries > 0 and _is_under_way(found) and time.monotonic() - began < _PATIENCE_S
+            if (last and not waits) or not _worth_trying(found, again=again):
                 raise found
             time.sleep(_backoff_s(attempt) if found.retry_after_s is None else found.retry_after_s)
-        raise AssertionError("every last attempt returns or raises")
+            attempt += not waits
 
 
 def request_of(kind: type[M], fields: Mapping[str, Any]) -> M:
@@ -210,6 +216,11 @@ def _worth_trying(error: ServiceError, *, again: bool) -> bool:
     if error.status == 429:  # refused before anything was done
         return True
     return again and (error.status in _BUSY or error.code == "request_under_way")
+
+
+def _is_under_way(error: ServiceError) -> bool:
+    """Tell whether the service is at work on what was asked, such as a training, and says when to come again."""
+    return error.code == "busy" and error.retry_after_s is not None
 
 
 def _backoff_s(attempt: int) -> float:

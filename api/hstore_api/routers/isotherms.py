@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic_core import to_json
 
 from hstore.formula import canonical_formula, parse_amounts
+from hstore.licences import Mix, stated
 from hstore.store.isotherms import IsothermFilter
 from hstore_api.access import MeasureCaller, ReadCaller, ScopeDep  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.dependencies import StoreDep  # noqa: TC001 - FastAPI reads annotations
@@ -45,7 +46,7 @@ from hstore_api.measurement_schemas import (
     TakenResponse,
     Why,
 )
-from hstore_api.representation import CSV, JSON, chosen_form, csv_text, declared
+from hstore_api.representation import CSV, JSON, chosen_form, csv_text, declared, licence_headers
 from hstore_api.uploads import Sent, accepts, sent
 
 router = APIRouter(prefix="/v1/isotherms", tags=["isotherms"])
@@ -156,8 +157,10 @@ def get_isotherm(
         events = tuple(map(RecordEvent.of, store.isotherms.events([isotherm_id])))
         return answer(request, to_json(IsothermDetail.with_events(found, events)), JSON)
     shared = IsothermItem.of(found).model_dump(mode="json", include=set(_TABLE))
+    shared["licence"] = stated(shared["licence"])
     rows = [shared | {"pressure_bar": p, "uptake_wt_pct": u} for p, u in found.isotherm.points]
-    return answer(request, csv_text([*_TABLE, "pressure_bar", "uptake_wt_pct"], rows), CSV)
+    headers = licence_headers(Mix.of([shared["licence"]] * len(rows)))
+    return answer(request, csv_text([*_TABLE, "pressure_bar", "uptake_wt_pct"], rows), CSV, headers=headers)
 
 
 @router.post("/{isotherm_id}/retraction", response_model=Outcome, responses=problems(400, 404, 409, 413, 422))

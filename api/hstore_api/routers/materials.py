@@ -10,6 +10,7 @@ from fastapi.responses import Response, StreamingResponse
 from pydantic_core import to_json
 
 from hstore.errors import InputError
+from hstore.licences import Mix
 from hstore.store.search import MOST_COUNTED
 from hstore_api.access import ScopeDep  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.cursor import next_link
@@ -34,6 +35,7 @@ from hstore_api.representation import (
     chosen_form,
     csv_text,
     declared,
+    licence_headers,
     parquet_bytes,
     schema_of,
     stream_csv,
@@ -80,7 +82,7 @@ def list_materials(
         order=asked.order,
         after=asked.after,
         limit=query.limit,
-        columns=asked.columns,
+        columns=asked.columns if form == "json" else tuple({*asked.columns, "provenance"}),
         numbers=asked.numbers,
     )
     following = None if page.next is None else asked.cursor(page.next)
@@ -93,10 +95,12 @@ def list_materials(
             **_total(query, asked, store, scope),
         }
         return answer(request, to_json(body), JSON, headers=headers)
-    columns = asked.table_columns()
+    columns, rows = asked.table_columns(), asked.table_rows(page)
+    licences = Mix.of(row["licence"] for row in rows)
+    headers |= licence_headers(licences)
     if form == "csv":
-        return answer(request, csv_text(list(columns), asked.table_rows(page)), CSV, headers=headers)
-    return answer(request, parquet_bytes(schema_of(columns), asked.table_rows(page)), PARQUET, headers=headers)
+        return answer(request, csv_text(list(columns), rows), CSV, headers=headers)
+    return answer(request, parquet_bytes(schema_of(columns, licences), rows), PARQUET, headers=headers)
 
 
 @router.get(
@@ -157,8 +161,12 @@ def _total(query: MaterialQuery, asked: Asked, store: Store, scope: Scope) -> di
 def _all_rows(request: Request, asked: Asked, form: str, store: Store, scope: Scope) -> StreamingResponse:
     """Stream all results; whether they are cut, and how to go on, is known before the first row."""
     end = store.search.position(asked.wanted, scope=scope, order=asked.order, after=asked.after, rows=MAX_ROWS)
+    licences = Mix.of(
+        store.search.licences(asked.wanted, scope=scope, order=asked.order, after=asked.after, limit=MAX_ROWS)
+    )
     headers = {
         CUT_HEADER: "false" if end is None else "true",
+        **licence_headers(licences),
         "Content-Disposition": f'attachment; filename="materials.{form}"',
     }
     if end is not None:
@@ -175,5 +183,6 @@ def _all_rows(request: Request, asked: Asked, form: str, store: Store, scope: Sc
         numbers=asked.numbers,
     )
     chunks = map(asked.table_rows, pages)
-    body = stream_csv(list(columns), chunks) if form == "csv" else stream_parquet(schema_of(columns), chunks)
+    schema = schema_of(columns, licences)
+    body = stream_csv(list(columns), chunks) if form == "csv" else stream_parquet(schema, chunks)
     return StreamingResponse(body, media_type=TABLE_TYPES[form], headers=headers)

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic_core import to_json
 
 from hstore.formula import canonical_formula, parse_amounts
+from hstore.licences import Mix, stated
 from hstore.properties import get_property
 from hstore.store.measured import MeasurementFilter
 from hstore_api.access import MeasureCaller, ReadCaller, ScopeDep  # noqa: TC001 - FastAPI reads annotations
@@ -51,7 +52,15 @@ from hstore_api.measurement_schemas import (
     ValueVerdict,
     Why,
 )
-from hstore_api.representation import TABLE_TYPES, chosen_form, csv_text, declared, parquet_bytes, schema_of
+from hstore_api.representation import (
+    TABLE_TYPES,
+    chosen_form,
+    csv_text,
+    declared,
+    licence_headers,
+    parquet_bytes,
+    schema_of,
+)
 from hstore_api.uploads import Sent, accepts, sent
 
 if TYPE_CHECKING:
@@ -125,13 +134,15 @@ def list_measurements(
     if form == "json":
         page = MeasurementPage(items=items, limit=query.limit, next=following)
         return answer(request, to_json(page), TABLE_TYPES[form], headers=headers)
-    rows = [item.model_dump(mode="json") for item in items]
+    rows = [item.model_dump(mode="json") | {"licence": stated(item.licence)} for item in items]
+    licences = Mix.of(row["licence"] for row in rows)
+    schema = schema_of(MEASUREMENT_COLUMNS, licences)
     content = (
         csv_text(list(MEASUREMENT_COLUMNS), rows)
         if form == "csv"
-        else parquet_bytes(schema_of(MEASUREMENT_COLUMNS), [{c: r[c] for c in MEASUREMENT_COLUMNS} for r in rows])
+        else parquet_bytes(schema, [{c: r[c] for c in MEASUREMENT_COLUMNS} for r in rows])
     )
-    return answer(request, content, TABLE_TYPES[form], headers=headers)
+    return answer(request, content, TABLE_TYPES[form], headers=headers | licence_headers(licences))
 
 
 @router.get("/conflicts", responses=problems(422))

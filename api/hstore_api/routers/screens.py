@@ -15,7 +15,15 @@ from hstore_api.cursor import read_cursor, write_cursor
 from hstore_api.dependencies import StoreDep  # noqa: TC001 - FastAPI reads annotations
 from hstore_api.errors import NotFoundError, problems
 from hstore_api.etag import NOT_MODIFIED, answer
-from hstore_api.representation import TABLE_TYPES, chosen_form, csv_text, declared, parquet_bytes, schema_of
+from hstore_api.representation import (
+    TABLE_TYPES,
+    chosen_form,
+    csv_text,
+    declared,
+    licence_headers,
+    parquet_bytes,
+    schema_of,
+)
 from hstore_api.schemas import Text
 from hstore_api.screen_schemas import (
     ResultsQuery,
@@ -74,6 +82,8 @@ def get_screen_results(
 
     These are the rows that were published; a screen run as a job has all of its candidates among the job's files.
     """
+    from hstore_workflows.licensing import LICENCE_COLUMNS, screen_licences
+
     form = chosen_form(request.headers.get("accept"), query.format, TABLE_TYPES)
     screen = _found(store, screen_id, scope)
     if form == "json":
@@ -81,8 +91,10 @@ def get_screen_results(
         return answer(request, to_json(found), TABLE_TYPES[form])
     columns = _columns(screen.top)
     rows = [{name: _plain(row.get(name), kind) for name, kind in columns.items()} for row in screen.top]
-    content = csv_text(list(columns), rows) if form == "csv" else parquet_bytes(schema_of(columns), rows)
-    return answer(request, content, TABLE_TYPES[form])
+    given = [next((row[name] for name in LICENCE_COLUMNS if row.get(name)), None) for row in screen.top]
+    licences = screen_licences(screen.manifest, given)
+    content = csv_text(list(columns), rows) if form == "csv" else parquet_bytes(schema_of(columns, licences), rows)
+    return answer(request, content, TABLE_TYPES[form], headers=licence_headers(licences))
 
 
 def _position(question: tuple[Any, ...], text: str) -> tuple[datetime, str]:

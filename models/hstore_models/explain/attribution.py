@@ -37,6 +37,8 @@ _ORDERS = (4, 24)
 _LEAST_BACKGROUND = 10
 _ADDITIVITY = 1e-6
 """How far mean + values may be from the prediction, of the larger of 1 and the prediction."""
+_ROUNDING = 1e-9
+"""Of the largest value: what the identity of a material carries below it is rounding, and is not shown."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,8 @@ def attribute(
             }  # fmt: skip
     ordered = [found[row] for row in range(len(query))]
     values = np.array([one["values"] for one in ordered])
-    used = [p for p, meaning in enumerate(shown) if meaning is not IDENTITY or np.abs(values[:, p]).max() > 0]
+    least = _ROUNDING * np.abs(values).max(initial=0.0)
+    used = [p for p, meaning in enumerate(shown) if meaning is not IDENTITY or np.abs(values[:, p]).max() > least]
     attribution = Attribution(
         quantity=served.quantity,
         meanings=tuple(shown[p] for p in used),

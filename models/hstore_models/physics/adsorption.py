@@ -40,15 +40,15 @@ class Void:
     density_g_per_cm3: float
     """Density of the crystal, g/cm3."""
     helium_void_fraction: float
-    """Share of the volume that helium finds at 298.15 K, without pockets."""
+    """Share of the volume that helium finds at 298.15 K, without pockets that are blocked."""
     adsorbed_fraction: float
     """Share of the volume that is helium void and attracts hydrogen by more than kT."""
     pockets: int
-    """Cavities that no channel leads to; molecules are kept out of them."""
+    """Cavities that no channel leads to."""
     pocket_fraction: float
     """Their share of the volume open to hydrogen."""
     blocked: tuple[tuple[float, float, float, float], ...]
-    """Spheres over pockets: fractional coordinates, and radius, angstrom."""
+    """Spheres over pockets that molecules are kept out of: fractional coordinates, and radius, angstrom."""
     henry_g_per_l_bar: float
     """Henry constant, g of hydrogen in a litre of crystal for each bar."""
     heat_at_zero_kj_per_mol: float
@@ -67,13 +67,14 @@ class Void:
         return self.adsorbed_fraction / self.density_g_per_cm3
 
 
-def look_into(crystal: Crystal, temperature_k: float, force_field: ForceField) -> Void:
+def look_into(crystal: Crystal, temperature_k: float, force_field: ForceField, *, blocking: bool = True) -> Void:
     """Compute what the uptakes of a framework need beside the simulation.
 
     Args:
         crystal: ordered framework without solvent.
         temperature_k: temperature, K.
         force_field: potentials.
+        blocking: whether molecules are kept out of cavities that no channel leads to; else these count as pores.
 
     Raises:
         InputError: an element has no parameters, or the cell is too large for a grid.
@@ -87,10 +88,12 @@ def look_into(crystal: Crystal, temperature_k: float, force_field: ForceField) -
         sets.append(force_field.exact_pairs(elements, temperature_k))
     grids = energy_grids(crystal, sets)
     access = find_access(grids[1], temperature_k)
-    henry = _henry(grids[1], temperature_k, access.open_points)
-    exact = _henry(grids[-1], temperature_k, access.open_points)
+    open_points = access.open_points if blocking else None
+    henry = _henry(grids[1], temperature_k, open_points)
+    exact = _henry(grids[-1], temperature_k, open_points)
     factors = np.exp(-grids[0].energy_k / HELIUM_TEMPERATURE_K)
-    factors[access.pocket_points] = 0.0
+    if blocking:
+        factors[access.pocket_points] = 0.0
     attracted = np.where(grids[1].energy_k < -temperature_k, factors, 0.0)
     return Void(
         density_g_per_cm3=_CM3_ANGSTROM3 * crystal.mass_g_per_mol / AVOGADRO_PER_MOL / crystal.volume_angstrom3,
@@ -98,9 +101,9 @@ def look_into(crystal: Crystal, temperature_k: float, force_field: ForceField) -
         adsorbed_fraction=float(attracted.mean()),
         pockets=access.pockets,
         pocket_fraction=access.pocket_fraction,
-        blocked=access.spheres,
+        blocked=access.spheres if blocking else (),
         henry_g_per_l_bar=henry,
-        heat_at_zero_kj_per_mol=grids[1].heat_at_zero_kj_per_mol(temperature_k, access.open_points),
+        heat_at_zero_kj_per_mol=grids[1].heat_at_zero_kj_per_mol(temperature_k, open_points),
         refit_ratio=henry / exact if exact > 0 else math.nan,
     )
 
@@ -143,7 +146,9 @@ class Uptake:
     converged: bool
     """Whether the error met its target."""
     cycles: int
-    """Monte Carlo cycles."""
+    """Monte Carlo cycles, of all starts."""
+    starts: int
+    """2 where pores fill slowly: from an empty and from an overfull framework; else 1."""
     cause: str
     """Why it is not to be trusted; empty when it converged."""
 
@@ -189,6 +194,7 @@ def uptake_from(
         heat_error_95=loading.heat_error_95,
         converged=loading.converged,
         cycles=loading.cycles,
+        starts=loading.starts,
         cause=loading.cause,
     )
 

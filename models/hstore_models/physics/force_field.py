@@ -89,7 +89,8 @@ HYDROGEN_MODELS = {
 Hoffmann and Froba 2009, which holds the Feynman-Hibbs correction of 77 K in it ("pseudo-Feynman-Hibbs")."""
 
 FRAMEWORK_SOURCES = {"uff": "doi 10.1021/ja00051a040", "dreiding": "doi 10.1021/j100389a010"}
-"""Generic parameters of framework atoms by name; ``dreiding`` takes from ``uff`` the elements it lacks."""
+"""Generic parameters of framework atoms by name. ``dreiding`` has hydrogen and the main group from boron on, and
+takes metals from ``uff``, also the four that DREIDING has too (Na, Ca, Fe, Zn)."""
 
 HELIUM = LennardJones(10.9, 2.64)
 """Helium, whose void fraction gives the pore volume of excess uptakes (Talu and Myers 2001, doi

@@ -2,25 +2,23 @@
 
 Molecules are put in, taken out and moved at given temperature and fugacity; the mean number in the cell is the
 total uptake. The run goes on in pieces until the number is known to an error target, or until a limit of cycles
-that makes it a result that says it did not converge.
-
-RASPA: Dubbeldam et al., doi 10.1080/08927022.2015.1010082; version 3: Ran et al., doi 10.1063/5.0226249.
+that makes it a result that says it did not converge. Pores that fill slowly are simulated twice, from an empty
+and from an overfull framework, and the two must meet.
 """
 
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hstore.arrays import checked
-from hstore.errors import InputError, MissingExtraError
-from hstore.gas import h2_fugacity_bar
-from hstore.units import GAS_CONSTANT_J_PER_MOL_K, H2_MOLAR_MASS_G_PER_MOL
+from hstore.errors import InputError
+from hstore.units import GAS_CONSTANT_J_PER_MOL_K
 from hstore_models.physics.force_field import ForceField
+from hstore_models.physics.raspa_system import SAMPLE_EVERY, FilledFramework
 from hstore_models.physics.series import LEAST_SAMPLES, Average, average, block_error, relative_drift
 
 if TYPE_CHECKING:
@@ -28,27 +26,24 @@ if TYPE_CHECKING:
 
     from hstore.arrays import FloatArray
     from hstore.crystal import Crystal
+    from hstore_models.physics.compiled_walk import CompiledWalk
+    from hstore_models.physics.raspa_system import Position, Walk
 
 MOST_ATOMS = 40_000
 """Atoms of the repeated cell that are still simulated."""
 _PIECE_CYCLES = 300
-"""Cycles between two looks at the error; a cycle is as many moves as there are molecules, at least 20."""
-_SAMPLE_EVERY = 5
+"""Cycles between two looks at the error."""
 _GROWTH_CYCLES = 100
 """Cycles before the first sample; what else is not settled is left out by looking at the samples."""
 _HEAT_BLOCKS = 5
 _LEAST_EFFECTIVE = 15.0
 """Independent samples below which an error is not believed."""
-_CRITICAL = (33.145, 1.2964e6, -0.219)
-"""Critical temperature, K, and pressure, Pa, and acentric factor of hydrogen (doi 10.1063/1.3160306): asked for by
-RASPA, and without effect because the fugacity is given."""
-_WHOLE = False
-"""No atom is a fractional one."""
-_WEIGHTS = {"translation_probability": 1.0, "swap_cbmc_probability": 2.0}
-"""Moves: two exchanges with the gas, each with several trial places, for each displacement."""
-_CORE_ENERGY_PER_KT = 40.0
-"""Where one atom alone repels a molecule by this much, RASPA is told that nothing is: it then need not compute the
-energy of most trial places. In narrow pores this settled in a third of the time."""
+_OVERFILL_TIMES = 20.0
+"""Factor on the fugacity, 3 kT, that fills a framework beyond what it holds."""
+_OVERFILL_CYCLES = 300
+_OVERFULL = 1.1
+"""Molecules over those of the settled run at which a framework counts as overfull, and filling ends. Pores that
+are full to the brim take no more; they then begin as full as they can be."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +57,11 @@ class Effort:
     exchanges: float = 2.0
     """How often the molecules must have been exchanged with the gas, at least: a pore that fills slowly looks
     settled long before it is."""
+    sure_exchanges: float = 10.0
+    """How often they must have been exchanged for one start to be believed; a run that met its error target with
+    fewer is repeated from an overfull framework. 0 always believes one start."""
     most_cycles: int = 20_000
-    """Cycles after which the result is given as not converged."""
+    """Cycles of one start after which the result is given as not converged."""
     seed: int = 0
     """Seed of the random numbers."""
 
@@ -72,6 +70,7 @@ class Effort:
         checked("error target of the Monte Carlo", self.error, above=0, high=1)
         checked("least_molecules", self.least_molecules, low=0)
         checked("exchanges", self.exchanges, low=0)
+        checked("sure_exchanges", self.sure_exchanges, low=0)
         if self.most_cycles < 1:
             raise InputError(f"most_cycles must be at least 1, got {self.most_cycles}; 20000 is the default")
 
@@ -89,11 +88,13 @@ class Loading:
     heat_error_95: float
     """Half-width of its 95 % interval, kJ/mol."""
     cycles: int
-    """Cycles done after the first hundred."""
+    """Cycles done after the growth, of all starts."""
     settled_after: int
-    """Cycles left out of the mean because the number had not settled."""
+    """Cycles left out of the mean because the number had not settled, of all starts."""
     repeats: tuple[int, int, int]
     """Cells simulated along each axis."""
+    starts: int = 1
+    """1, from an empty framework; 2, from an empty and from an overfull one."""
     cause: str = ""
     """Why it is not to be trusted; empty when it converged."""
 
@@ -126,6 +127,7 @@ def simulate(
     force_field: ForceField | None = None,
     effort: Effort | None = None,
     blocked: Sequence[tuple[float, float, float, float]] = (),
+    sampler: str = "raspa",
 ) -> Loading:
     """Simulate one state of hydrogen in a framework.
 
@@ -134,11 +136,13 @@ def simulate(
         pressure_bar: pressure of the gas, bar, above 0.
         temperature_k: temperature, K, above 0.
         force_field: potentials; the default when None.
-        effort: error target and limits; the default when None.
+        effort: error target and limits; the default ones when None.
         blocked: spheres that molecules are kept out of: fractional coordinates and radius, angstrom.
+        sampler: ``raspa``, or ``compiled`` for a walk of our own that does not need raspalib.
 
     Raises:
         MissingExtraError: raspalib is not installed.
+        UnknownNameError: there is no such sampler.
         InputError: a state is outside the range of the equation of state, the cell is too large, or an element
             has no parameters.
     """
@@ -151,128 +155,134 @@ def simulate(
             f"{crystal.formula} needs {' x '.join(map(str, repeats))} cells, {atoms} atoms, for a cut-off of "
             f"{field.cutoff_angstrom:g} A; at most {MOST_ATOMS} are simulated: give the primitive cell"
         )
-    run = _Run(raspa(), crystal, pressure_bar, temperature_k, field, spend.seed, repeats, list(blocked))
-    return run.until(spend)
+    filled = FilledFramework(crystal, pressure_bar, temperature_k, field, repeats, tuple(blocked), sampler)
+    return _until_known(filled, spend)
 
 
-def raspa() -> Any:
-    """Return raspalib, loaded without what it says about graphics cards.
-
-    Raises:
-        MissingExtraError: it is not installed.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            import raspalib
-    except ImportError as error:
-        raise MissingExtraError(
-            "Monte Carlo of adsorption needs raspalib, which is not installed; run: pip install 'hstore[gcmc]'"
-        ) from error
-    return raspalib
-
-
-class _Run:
-    """One simulation under way."""
-
-    def __init__(
-        self,
-        library: Any,
-        crystal: Crystal,
-        pressure_bar: float,
-        temperature_k: float,
-        field: ForceField,
-        seed: int,
-        repeats: tuple[int, int, int],
-        blocked: list[tuple[float, float, float, float]],
-    ) -> None:
-        self._temperature_k = temperature_k
-        self._repeats = repeats
-        self._cells = math.prod(repeats)
-        potentials = _potentials(library, crystal, field, temperature_k)
-        framework = _framework(library, potentials, crystal, repeats)
-        fugacity = float(h2_fugacity_bar(pressure_bar, temperature_k))
-        hydrogen = library.Component(
-            potentials,
-            "hydrogen",
-            *_CRITICAL,
-            [library.Atom((0.0, 0.0, 0.0), 0.0, 1.0, 0, 0, 0, 0, _WHOLE)],
-            particle_probabilities=library.MCMoveProbabilities(**_WEIGHTS),
-            fugacity_coefficient=fugacity / pressure_bar,
-            blocking_pockets=[*blocked, *_cores(crystal, field, temperature_k)],
-        )
-        system = library.System(
-            potentials,
-            external_temperature=temperature_k,
-            external_pressure=pressure_bar * 1e5,
-            framework_components=framework,
-            components=[hydrogen],
-            initial_number_of_molecules=[0],
-        )
-        self._carlo = library.MonteCarlo(
-            number_of_cycles=_PIECE_CYCLES,
-            number_of_initialization_cycles=_GROWTH_CYCLES,
-            systems=[system],
-            random_seed=seed,
-        )
-        self._numbers: list[float] = []
-        self._energies_k: list[float] = []
-
-    def until(self, effort: Effort) -> Loading:
-        """Go on until the error is small enough or the limit is reached."""
-        self._carlo.setup()
-        self._carlo.initialize()
-        cycles = 0
-        while True:
-            for number in range(_PIECE_CYCLES):
-                self._carlo.cycle()
-                if number % _SAMPLE_EVERY == 0:
-                    self._sample()
-            cycles += _PIECE_CYCLES
-            found = self._judge(cycles, effort)
-            if found.converged or cycles >= effort.most_cycles:
-                return found
-
-    def _sample(self) -> None:
-        system = self._carlo.systems[0]
-        self._numbers.append(float(system.number_of_molecules_per_component[0]))
-        self._energies_k.append(float(system.compute_total_energies().potential_energy()))
-
-    def _judge(self, cycles: int, effort: Effort) -> Loading:
-        numbers, energies = np.array(self._numbers), np.array(self._energies_k)
-        seen = average(numbers)
-        heat, heat_error = _heat(numbers[seen.start :], energies[seen.start :], self._temperature_k)
-        return Loading(
-            molecules=seen.mean / self._cells,
-            error_95=seen.error_95 / self._cells,
-            heat_kj_per_mol=heat,
-            heat_error_95=heat_error,
-            cycles=cycles,
-            settled_after=seen.start * _SAMPLE_EVERY,
-            repeats=self._repeats,
-            cause=_why_not(seen, numbers[seen.start :], cycles, effort),
-        )
+def _until_known(filled: FilledFramework, effort: Effort) -> Loading:
+    """Go on until the error is small enough or the limit is reached; start twice where the first start is slow."""
+    empty = _Start(filled, filled.walk(effort.seed, grow_cycles=_GROWTH_CYCLES), effort)
+    while empty.may_go_on and empty.cause:
+        empty.go_on()
+    seen = empty.seen
+    if empty.cause or seen.mean == 0.0 or empty.exchanged >= effort.sure_exchanges:
+        return _loading(filled, [empty], empty.cause)
+    places = _overfull_places(filled, empty.walk, seen.mean, effort.seed + 1)
+    full = _Start(filled, filled.walk(effort.seed + 2, start=places), effort)
+    while full.may_go_on and full.cause:
+        full.go_on()
+    starts = [empty, full]
+    while (apart := _why_apart(starts, effort)) and any(start.may_go_on for start in starts):
+        max((s for s in starts if s.may_go_on), key=lambda start: start.seen.error_95).go_on()
+    return _loading(filled, starts, full.cause or empty.cause or apart)
 
 
-def _why_not(seen: Average, settled: FloatArray, cycles: int, effort: Effort) -> str:
-    """Say why a mean is not to be trusted; nothing where it is."""
-    if seen.mean == 0.0 and len(settled) >= LEAST_SAMPLES:
-        return ""  # nothing came in all the time: a framework without room
-    allowed = effort.error * max(seen.mean, effort.least_molecules)
-    if not seen.error_95 <= allowed:
-        share = f"{100 * seen.error_95 / seen.mean:.2g} %" if math.isfinite(seen.error_95) else "not known"
-        reason = f"the 95 % error is {share} of the uptake, and {100 * effort.error:g} % was asked for"
-    elif seen.effective < _LEAST_EFFECTIVE:
-        reason = (
-            f"the samples are worth {seen.effective:.1f} independent ones, and {_LEAST_EFFECTIVE:g} are needed"
-        )
-    elif (exchanged := float(np.abs(np.diff(settled)).sum()) / seen.mean) < effort.exchanges:
-        reason = f"the molecules were exchanged {exchanged:.2g} times, and {effort.exchanges:g} are needed"
-    elif abs(drift := relative_drift(settled)) > effort.error:
-        reason = f"the uptake still changes by {100 * drift:.2g} % from the first to the last third"
-    else:
+def _overfull_places(filled: FilledFramework, walk: Walk | CompiledWalk, mean: float, seed: int) -> list[Position]:
+    """Return where molecules are after a time at a fugacity that puts in more than the framework holds."""
+    filling = filled.walk(seed, start=walk.places, fugacity_times=_OVERFILL_TIMES)
+    for _ in range(_OVERFILL_CYCLES // SAMPLE_EVERY):
+        if filling.molecules >= _OVERFULL * mean:
+            break
+        filling.go_on(SAMPLE_EVERY)
+    return filling.places
+
+
+class _Start:
+    """A walk from one start, and what it says so far."""
+
+    def __init__(self, filled: FilledFramework, walk: Walk | CompiledWalk, effort: Effort) -> None:
+        self.walk = walk
+        self._temperature_k = filled.temperature_k
+        self._effort = effort
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Do one more piece and judge."""
+        self.walk.go_on(_PIECE_CYCLES)
+        numbers = self.walk.numbers
+        self.seen: Average = average(numbers)
+        self.settled: FloatArray = numbers[self.seen.start :]
+        self.cause: str = self._why_not()
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether the limit of cycles is not reached."""
+        return self.walk.cycles < self._effort.most_cycles
+
+    @property
+    def exchanged(self) -> float:
+        """How often the molecules were exchanged since the number settled."""
+        return float(np.abs(np.diff(self.settled)).sum()) / self.seen.mean
+
+    def heat(self) -> tuple[float, float]:
+        """Isosteric heat and the half-width of its 95 % interval, kJ/mol."""
+        return _heat(self.settled, self.walk.energies_k[self.seen.start :], self._temperature_k)
+
+    def _why_not(self) -> str:
+        """Say why the mean is not to be trusted; nothing where it is."""
+        seen, effort = self.seen, self._effort
+        if seen.mean == 0.0 and len(self.settled) >= LEAST_SAMPLES:
+            return ""  # nothing came in all the time: a framework without room
+        if reason := _why_wide(seen.mean, seen.error_95, effort):
+            pass
+        elif seen.effective < _LEAST_EFFECTIVE:
+            reason = (
+                f"the samples are worth {seen.effective:.1f} independent ones, and {_LEAST_EFFECTIVE:g} are needed"
+            )
+        elif self.exchanged < effort.exchanges:
+            reason = (
+                f"the molecules were exchanged {self.exchanged:.2g} times, and {effort.exchanges:g} are needed"
+            )
+        elif abs(drift := relative_drift(self.settled)) > effort.error:
+            reason = f"the uptake still changes by {100 * drift:.2g} % from the first to the last third"
+        return _not_converged(self.walk.cycles, reason)
+
+
+def _why_wide(mean: float, error_95: float, effort: Effort) -> str:
+    """Say that an error misses its target; nothing where it does not."""
+    if error_95 <= effort.error * max(mean, effort.least_molecules):
+        return ""
+    share = f"{100 * error_95 / mean:.2g} %" if math.isfinite(error_95) else "not known"
+    return f"the 95 % error is {share} of the uptake, and {100 * effort.error:g} % was asked for"
+
+
+def _not_converged(cycles: int, reason: str) -> str:
+    if not reason:
         return ""
     return f"not converged after {cycles} cycles: {reason}; allow more cycles or a larger error"
+
+
+def _mean_of(starts: Sequence[_Start]) -> tuple[float, float]:
+    """Return the mean over starts and its error: that of the sampling, and half of what lies between them."""
+    means = [start.seen.mean for start in starts]
+    sampling = math.hypot(*(start.seen.error_95 for start in starts)) / len(starts)
+    return sum(means) / len(means), math.hypot(sampling, (max(means) - min(means)) / 2)
+
+
+def _why_apart(starts: Sequence[_Start], effort: Effort) -> str:
+    """Say that two starts do not meet within the error target; nothing where they do."""
+    mean, error_95 = _mean_of(starts)
+    if not (reason := _why_wide(mean, error_95, effort)):
+        return ""
+    empty, full = (start.seen.mean for start in starts)
+    apart = f"the means from an empty and an overfull start differ by {100 * (full - empty) / mean:.2g} %, and "
+    return _not_converged(sum(start.walk.cycles for start in starts), apart + reason)
+
+
+def _loading(filled: FilledFramework, starts: Sequence[_Start], cause: str) -> Loading:
+    mean, error_95 = _mean_of(starts)
+    heats, heat_errors = zip(*(start.heat() for start in starts), strict=True)
+    return Loading(
+        molecules=mean / filled.cells,
+        error_95=error_95 / filled.cells,
+        heat_kj_per_mol=float(np.mean(heats)),
+        heat_error_95=math.hypot(*heat_errors) / len(starts),
+        cycles=sum(start.walk.cycles for start in starts),
+        settled_after=sum(start.seen.start for start in starts) * SAMPLE_EVERY,
+        repeats=filled.repeats,
+        starts=len(starts),
+        cause=cause,
+    )
 
 
 def _heat(numbers: FloatArray, energies_k: FloatArray, temperature_k: float) -> tuple[float, float]:
@@ -294,63 +304,3 @@ def _heat(numbers: FloatArray, energies_k: FloatArray, temperature_k: float) -> 
         )
     ]
     return of(numbers, energies_k), block_error(np.array(blocks))
-
-
-def _potentials(library: Any, crystal: Crystal, field: ForceField, temperature_k: float) -> Any:
-    """RASPA's force field whose combination rule gives exactly the pairs that are wanted.
-
-    Atoms of the rigid framework meet hydrogen only, so a self-potential is free to be what makes the pair right.
-    """
-    gas = field.gas_pair(temperature_k)
-    atoms = [library.PseudoAtom("H2", framework_type=False, mass=H2_MOLAR_MASS_G_PER_MOL, charge=0.0)]
-    parameters = [library.VDWParameters(gas.depth_k, gas.sigma_angstrom)]
-    for symbol, pair in field.framework_pairs(set(crystal.symbols), temperature_k).items():
-        atoms.append(library.PseudoAtom(f"framework-{symbol}", framework_type=True, mass=1.0, charge=0.0))
-        depth = pair.depth_k**2 / gas.depth_k
-        parameters.append(library.VDWParameters(depth, 2 * pair.sigma_angstrom - gas.sigma_angstrom))
-    cutoff = field.cutoff_angstrom
-    rule = library.ForceField.MixingRule.LORENTZ_BERTHELOT
-    return library.ForceField(
-        atoms,
-        parameters,
-        rule,
-        *(cutoff, cutoff, cutoff),
-        shifted=False,
-        tail_corrections=field.tail,
-        use_charge=False,
-    )
-
-
-def _cores(crystal: Crystal, field: ForceField, temperature_k: float) -> list[tuple[float, float, float, float]]:
-    """Return spheres around the atoms in which no molecule ever is: fractional coordinates, radius in angstrom."""
-    from scipy.optimize import brentq
-
-    radii = {
-        symbol: float(
-            brentq(
-                lambda r, pair=pair: float(pair.energy_k(r)) - _CORE_ENERGY_PER_KT * temperature_k,
-                0.1 * pair.sigma_angstrom,
-                pair.sigma_angstrom,
-            )
-        )
-        for symbol, pair in field.framework_pairs(set(crystal.symbols), temperature_k).items()
-    }
-    places = (crystal.fractional % 1.0).tolist()
-    return [(x, y, z, radii[s]) for s, (x, y, z) in zip(crystal.symbols, places, strict=True)]
-
-
-def _framework(library: Any, potentials: Any, crystal: Crystal, repeats: tuple[int, int, int]) -> Any:
-    kinds = sorted(set(crystal.symbols))
-    atoms = [
-        library.Atom(tuple(place), 0.0, 1.0, 0, 1 + kinds.index(symbol), 0, 0, _WHOLE)
-        for symbol, place in zip(crystal.symbols, (crystal.fractional % 1.0).tolist(), strict=True)
-    ]
-    box = library.SimulationBox(*_lengths_and_angles(crystal.lattice_angstrom))
-    return library.Framework(potentials, "framework", box, 1, atoms, list(repeats))
-
-
-def _lengths_and_angles(lattice: FloatArray) -> tuple[float, ...]:
-    """Return lengths, angstrom, and angles alpha, beta, gamma, rad."""
-    lengths = np.linalg.norm(lattice, axis=1)
-    cosines = [float(lattice[i] @ lattice[j] / (lengths[i] * lengths[j])) for i, j in ((1, 2), (0, 2), (0, 1))]
-    return (*(float(x) for x in lengths), *(math.acos(c) for c in cosines))

@@ -22,9 +22,11 @@ def test_carbon_of_uff_is_that_of_the_paper():
 
 
 def test_dreiding_takes_metals_from_uff():
-    both = framework_potentials({"C", "Zn"}, "dreiding")
+    both = framework_potentials({"C", "Zn", "Br"}, "dreiding")
     assert both["Zn"] == framework_potentials({"Zn"})["Zn"]
     assert both["C"] != framework_potentials({"C"})["C"]
+    assert both["Br"].depth_k == pytest.approx(0.37 * 503.22, rel=1e-4)
+    assert both["Br"].energy_k(3.95) == pytest.approx(-both["Br"].depth_k)
 
 
 def test_combination_is_that_of_lorentz_and_berthelot():

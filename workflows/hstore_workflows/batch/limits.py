@@ -113,7 +113,9 @@ def changed(held: Assumptions, name: str, value: Any) -> Assumptions:
         try:
             other = type(part).model_validate(part.model_dump() | {name: value})
         except ValidationError as error:
-            raise InputError(f"{name}: {error.errors()[0]['msg']}, got {value!r}; see docs/scale.md") from error
+            raise InputError(
+                f"{name}: {error.errors()[0]['msg']}, got {value!r}; see docs/how-to/scale.md"
+            ) from error
         return held.model_copy(update={table: other})
     raise unknown_name("assumption", name, [*Behaviour.model_fields, *Limits.model_fields])
 

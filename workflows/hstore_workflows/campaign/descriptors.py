@@ -2,7 +2,7 @@
 
 Strategies learn from a few dozen results, and then it matters most what they are told. Beside Magpie descriptors,
 formulas get those of hydrides or of electrolytes, whichever the pool is made of; the seven texture columns of
-sorbents get what follows from them. ``docs/campaigns.md`` says how much that gains on labelled pools.
+sorbents get what follows from them. ``docs/how-to/campaigns.md`` says how much that gains on labelled pools.
 """
 
 from __future__ import annotations

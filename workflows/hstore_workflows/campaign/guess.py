@@ -22,23 +22,24 @@ if TYPE_CHECKING:
     from hstore.arrays import FloatArray
     from hstore_workflows.campaign.landscape import History, Landscape, Prior
 
-_TRUST = 0.6
-"""Weight of a process that explains all that it has not seen; one that explains nothing has none."""
+LOOKING, GATHERING = 0.6, 1.0
+"""Weight of a process that explains all that it has not seen (one that explains nothing has none): while there is
+something to look for, when trees keep the choice wide, and when what is known to be good is gathered."""
 _DRAWS = 32
 
 
 class Guess:
     """Plausible values of one column for some candidates."""
 
-    def __init__(self, trees: FloatArray, draws: FloatArray, weight: float) -> None:
+    def __init__(self, trees: FloatArray, draws: FloatArray, explained: float) -> None:
         """Keep plausible values.
 
         Args:
             trees: answers of trees, in random order, shape ``(n_trees, n)``.
             draws: draws of a process, shape ``(n_draws, n)``.
-            weight: weight of the process, 0 to 1.
+            explained: share of the variance of the results that the process explains without seeing them, 0 to 1.
         """
-        self.trees, self.draws, self._weight = trees, draws, weight
+        self.trees, self.draws, self.explained = trees, draws, explained
 
     def tree(self, number: int) -> FloatArray:
         """Return what one tree says, shape ``(n,)``."""
@@ -48,15 +49,14 @@ class Guess:
         """Return one draw of the process, shape ``(n,)``."""
         return np.asarray(self.draws[number % len(self.draws)])
 
-    def blend(self, number: int) -> FloatArray:
+    def blend(self, number: int, trust: float = LOOKING) -> FloatArray:
         """Return a tree and a draw, weighed by what the process has shown to know, shape ``(n,)``."""
         trees = 0.5 * (self.tree(number) + self.tree(number + N_TREES // 2))
-        return (1.0 - self._weight) * trees + self._weight * self.draw(number)
+        return (1.0 - self.weight(trust)) * trees + self.weight(trust) * self.draw(number)
 
-    @property
-    def weight(self) -> float:
-        """Weight of the process, 0 to 1."""
-        return self._weight
+    def weight(self, trust: float = LOOKING) -> float:
+        """Return the weight of the process, 0 to 1."""
+        return trust * self.explained
 
 
 def guess(
@@ -86,7 +86,7 @@ def guess(
     blocks = landscape.process_blocks
     process = Process([block[measured] for block in blocks], missing)
     draws = process.samples([block[rows] for block in blocks], _DRAWS, rng) + base[rows]
-    return Guess(natural(trees), natural(draws), _TRUST * process.explained)
+    return Guess(natural(trees), natural(draws), process.explained)
 
 
 def _with_prior(landscape: Landscape, prior: Prior) -> FloatArray:

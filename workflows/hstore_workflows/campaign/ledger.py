@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from hstore.settings import Settings
 
-_CONFIG = "hstore_campaign"
+CONFIG = "hstore_campaign"
+"""Attribute of a study with the settings of a campaign; a study without it is no campaign."""
 _FIRST_REJECTS = "hstore_rejected_results"
 _ROW = "hstore_row:"
 _LAB = "hstore_lab:"
@@ -47,7 +48,7 @@ class Ledger:
         self._storage = storage
         self._study_id = storage.get_study_id_from_name(study.study_name)
         self._attributes: dict[str, Any] = dict(study.user_attrs)
-        found = self._attributes.get(_CONFIG)
+        found = self._attributes.get(CONFIG)
         if not isinstance(found, dict):
             raise InputError(f"study {study.study_name!r} was not made by hstore campaign new; give another")
         self.config: CampaignConfig = read_config(study.study_name, found)
@@ -134,11 +135,11 @@ class Ledger:
 
     def mend(self) -> list[Entry]:
         """Finish what a dead process left half done, bring the ledger to this schema, and return all trials."""
-        if self._attributes[_CONFIG].get("schema", 1) < SCHEMA:
-            found = self._attributes[_CONFIG].get("schema", 1)
+        if self._attributes[CONFIG].get("schema", 1) < SCHEMA:
+            found = self._attributes[CONFIG].get("schema", 1)
             if found == 1:
                 self.config = replace(self.config, leases_from=now_utc().isoformat())
-            self._set(_CONFIG, self.config.as_json() | {"migrated_from": found})
+            self._set(CONFIG, self.config.as_json() | {"migrated_from": found})
         entries = self.entries()
         for place, entry in enumerate(entries):
             if entry.trial_state == "RUNNING" and self._is_over(entry):
@@ -162,7 +163,7 @@ class Ledger:
     def renew(self, config: CampaignConfig) -> None:
         """Put other settings in the place of those of the campaign."""
         self.config = config
-        self._set(_CONFIG, self._attributes[_CONFIG] | config.as_json())
+        self._set(CONFIG, self._attributes[CONFIG] | config.as_json())
 
     def _set(self, key: str, value: Any) -> None:
         self._study.set_user_attr(key, value)
@@ -248,14 +249,14 @@ def create_ledger(settings: Settings, name: str, config: CampaignConfig) -> None
             )
         except optuna.exceptions.DuplicatedStudyError as error:
             raise InputError(f"there is a campaign {name!r} already; choose another name") from error
-        study.set_user_attr(_CONFIG, config.as_json())
+        study.set_user_attr(CONFIG, config.as_json())
 
 
 def campaign_names(settings: Settings) -> list[str]:
     """Return the names of all campaigns, in alphabetical order."""
     with open_storage(settings) as storage:
         studies = storage.get_all_studies()
-    return sorted(study.study_name for study in studies if _CONFIG in study.user_attrs)
+    return sorted(study.study_name for study in studies if CONFIG in study.user_attrs)
 
 
 def configs(settings: Settings, name: str | None = None) -> dict[str, CampaignConfig]:
@@ -266,7 +267,7 @@ def configs(settings: Settings, name: str | None = None) -> dict[str, CampaignCo
     found = {}
     with open_storage(settings) as storage:
         for study in sorted(storage.get_all_studies(), key=lambda study: study.study_name):
-            held = study.user_attrs.get(_CONFIG)
+            held = study.user_attrs.get(CONFIG)
             if isinstance(held, dict) and name in {None, study.study_name}:
                 with suppress(StoreError):
                     found[study.study_name] = read_config(study.study_name, held)

@@ -32,9 +32,9 @@ class CampaignPool:
     """Candidates of a campaign; row numbers stand for materials in its arrays."""
 
     frame: pd.DataFrame
-    """Columns ``material_id, formula, composition, known, domain_note``; where the screen predicted a column,
-    ``COLUMN_mean`` and ``COLUMN_std``; where the table describes candidates, ``feature:COLUMN``; where it says
-    what they take to make, ``effort``."""
+    """Columns ``material_id, formula, composition, known, domain_note, licence``; where the screen predicted a
+    column, ``COLUMN_mean`` and ``COLUMN_std``; where the table describes candidates, ``feature:COLUMN``; where it
+    says what they take to make, ``effort``."""
     model_ids: tuple[str, ...] = ()
     """Models behind the predictions."""
     source: str = ""

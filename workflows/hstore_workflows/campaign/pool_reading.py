@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from hstore.errors import InputError, unknown_name
 from hstore.formula import canonical_formula
+from hstore.licences import joined
 from hstore_data.table import RejectedRow
 from hstore_workflows.campaign.descriptors import MAGPIE
 from hstore_workflows.campaign.objective import SCORE, Objective
 from hstore_workflows.campaign.pool import EFFORT, FEATURE, CampaignPool
+from hstore_workflows.licensing import row_licences, stated_licences
 from hstore_workflows.tables import DESCRIPTORS, FORMULA_COLUMNS, UserTable, check_table, read_table
 
 if TYPE_CHECKING:
@@ -69,7 +71,9 @@ def read_pool(
         table = table.nsmallest(MAX_SCREEN_ROWS, "rank")
     checked = _checked(table.reset_index(drop=True))
     columns = _columns(checked.frame, checked.amounts, objective)
-    columns = columns.assign(**_numbers(checked.frame, described, effort_column))
+    columns = columns.assign(
+        licence=_licences(checked.frame, folder), **_numbers(checked.frame, described, effort_column)
+    )
     frame, repeats = _distinct(columns)
     rejects = (*checked.rejects, *repeats)
     outside = 0
@@ -204,8 +208,20 @@ def _domain_notes(table: pd.DataFrame) -> pd.Series[str]:
 
 
 def _model_ids(folder: Path) -> tuple[str, ...]:
+    return tuple(str(model) for model in _manifest(folder).get("models", {}).values())
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
     manifest = folder / "manifest.json"
-    if not manifest.is_file():
-        return ()
-    models = json.loads(manifest.read_text(encoding="utf-8")).get("models", {})
-    return tuple(str(model) for model in models.values())
+    found: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
+    return found
+
+
+def _licences(table: pd.DataFrame, folder: Path | None) -> list[str]:
+    """Return the licences of each candidate; those of a screen are also those of the data behind its models."""
+    given = stated_licences(table)
+    return (
+        list(map(joined, ([licence] for licence in given)))
+        if folder is None
+        else row_licences(_manifest(folder), given)
+    )

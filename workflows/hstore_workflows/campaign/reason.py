@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 AIMS = {
     "improve": "expected to improve on the results",
     "explore": "chosen for what it teaches: it may turn out well, and few predictions are less certain",
-    "spread": "nothing is known yet, so it was chosen to cover the pool",
+    "spread": "too little is known yet, so it was chosen to cover the pool",
     "sample": "best in one guess of a forest at what the results would be (Thompson sampling)",
     "draw": "best in one guess of a Gaussian process at what the results would be (Thompson sampling)",
     "blend": "best in one guess of a forest and a Gaussian process together (Thompson sampling)",

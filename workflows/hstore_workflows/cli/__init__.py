@@ -21,6 +21,7 @@ _COMMANDS = {
     "backup": "Copy store, campaigns and models into one file.",
     "batch": "Screen any number of candidates in shards that are done once.",
     "campaign": "Propose the next experiments and take results back.",
+    "crate": "Write screens, models and campaigns as RO-Crates; import them.",
     "data": "List, show, pull and check the data sets.",
     "describe": "Compute descriptors of structure or formula files.",
     "evaluate": "Score a property model on a table with known answers.",

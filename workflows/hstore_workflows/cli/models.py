@@ -44,6 +44,12 @@ _ROLLBACK = """\b
 Examples:
   hstore models rollback hydride_capacity --why "answers for AB2 alloys look wrong"
 """
+_SCORES = """\b
+Examples:
+  hstore models scores
+  hstore models scores hydride_thermodynamics --json
+  hstore models scores --markdown > how-wrong.md
+"""
 _CHECK = """\b
 Examples:
   hstore models check
@@ -53,7 +59,7 @@ Examples:
 
 @click.group("models", epilog="Example: hstore models list")
 def command() -> None:
-    """List, show, compare, promote, roll back and check trained models."""
+    """List, show, score, compare, promote, roll back and check trained models."""
 
 
 @command.command("list", epilog=_LIST)
@@ -97,6 +103,28 @@ def show_model(name: str, lab_id: str | None, *, as_json: bool) -> None:
     for entry in releases.registry.history(card.model, OPERATOR):
         if card.model_id in {entry.model_id, entry.previous}:
             click.echo(f"  history: {_entry_words(entry)}")
+
+
+@command.command("scores", epilog=_SCORES)
+@click.argument("name", required=False)
+@_LAB
+@_JSON
+@click.option("--markdown", is_flag=True, help="Print Markdown tables, as the documentation has them.")
+def score_models(name: str | None, lab_id: str | None, *, as_json: bool, markdown: bool) -> None:
+    """Say how wrong the models in use are, family by family, with the worst misses by name.
+
+    Errors are those on training rows answered with their whole group held out, beside baselines and the noise of
+    repeated measurements. NAME is the name of a model or an id; default: all models in use.
+    """
+    from hstore_workflows.score_report import sheets_in_use, sheets_markdown, sheets_text
+
+    if as_json and markdown:
+        raise click.UsageError("--json and --markdown are two forms of the same; give one of them")
+    sheets = sheets_in_use(load_settings(), name, lab_id)
+    if as_json:
+        click.echo(json.dumps([sheet.record() for sheet in sheets], indent=2))
+    else:
+        click.echo(sheets_markdown(sheets) if markdown else sheets_text(sheets), nl=not markdown)
 
 
 @command.command("compare", epilog=_COMPARE)

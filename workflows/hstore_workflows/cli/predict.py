@@ -44,6 +44,6 @@ def command(property_name: str, source: Path, destination: Path, *, as_json: boo
     else:
         click.echo(f"{summary['rows']:,} rows written to {destination} by {result.model_id or 'no model'}")
     if result.rejects:
-        click.echo(
-            f"warning: {len(result.rejects)} rows got no prediction; their reason column says why", err=True
-        )
+        count = len(result.rejects)
+        rows = "1 row got no prediction; its" if count == 1 else f"{count} rows got no prediction; their"
+        click.echo(f"warning: {rows} reason column says why", err=True)

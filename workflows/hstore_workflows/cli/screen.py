@@ -77,12 +77,12 @@ def command(
     else:
         from hstore_workflows.cli.ranking import print_ranking
 
-        print_ranking(f"{target.title}: top ten (mean, 90 % interval)", result.candidates.head(10), target.kind)
+        top = result.candidates.head(10)
+        print_ranking(f"{target.title}: the best {len(top)} (mean, 90 % interval)", top, target.kind)
     if result.rejects:
-        click.echo(
-            f"warning: {len(result.rejects)} rows were rejected; causes in {folder / 'rejected.csv'}",
-            err=True,
-        )
+        count = len(result.rejects)
+        told = "1 row was rejected; its cause is" if count == 1 else f"{count} rows were rejected; causes"
+        click.echo(f"warning: {told} in {folder / 'rejected.csv'}", err=True)
     if not as_json:
         click.echo(f"\n{len(result.candidates):,} candidates ranked. Report: {folder / 'report.html'}")
 

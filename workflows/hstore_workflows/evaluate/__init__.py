@@ -1,7 +1,7 @@
 """Honest scores: a trained model on a table it has not seen, or a whole recipe by grouped cross-validation.
 
 Every score states its subset and the hash of its split, stands beside baselines, and comes after a leak audit.
-How scores are made is in docs/evaluation.md.
+How scores are made is in docs/explanation/evaluation.md.
 """
 
 from __future__ import annotations

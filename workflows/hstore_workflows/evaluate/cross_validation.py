@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hstore.errors import InputError
+from hstore.formula import parse_formula
 from hstore_models.baselines import Baselines
 from hstore_models.leaks import refuse
 from hstore_models.learning_curve import learning_curve
@@ -42,8 +43,8 @@ class _Run:
     """Which row was in which fold."""
     answers: Answers
     """Held-out answers."""
-    scores: dict[str, float]
-    """Scores of all rows, and errors of the baselines."""
+    baselines: Baselines
+    """Held-out answers of the baselines."""
     leaked: NDArray[np.bool_]
     """True for held-out rows that are nearly repeated in training, shape ``(n,)``."""
     dropped: int
@@ -69,8 +70,9 @@ def cross_validate(
     Returns:
         ``n, mae, median_error, rmse, r2, spearman, mae_mean_predictor, mae_nearest_neighbour, mae_plain_forest,
         coverage, mean_width, noise_floor_mae``, means over the seeds; subset, split and hash; what was done about
-        near-duplicates; and the blocks ``by_family``, ``by_range``, ``domain`` and ``calibration``. Pressures are
-        scored as natural logarithms. What is not defined is None.
+        near-duplicates; and the blocks ``by_formula`` (rows whose formula reads as it is written, and those that
+        need reading), ``by_family``, ``by_range``, ``domain`` and ``calibration``. Pressures are scored as natural
+        logarithms. What is not defined is None.
 
     Raises:
         InputError: the data set has no values of the property, or is not used by its model.
@@ -107,8 +109,8 @@ def _run(task: Task, seed: int, split: Split, folds: list[Fold], policy: str, sa
         for name, values in base.answers().items():
             beside[name][fold.held_out] = values
     answers = Answers(truth=task.truth, **columns)
-    scores = answers.scores(beside["mean_predictor"]) | baseline_errors(Baselines(**beside), task.truth)
-    return _Run(split, answers, scores, leaked, dropped, [words for fold in folds for words in fold.leaks.named()])
+    named = [words for fold in folds for words in fold.leaks.named()]
+    return _Run(split, answers, Baselines(**beside), leaked, dropped, named)
 
 
 def _answers(
@@ -127,7 +129,6 @@ def _answers(
 def _report(task: Task, data_set: str, runs: list[_Run], policy: str) -> dict[str, Any]:
     split = runs[0].split
     floor_ = floor(task.model, task.scored, task.truth)
-    mean = {key: float(np.mean([run.scores[key] for run in runs])) for key in runs[0].scores}
     folds = [fold for run in runs for fold in run.split.folds.tolist()]
     named = [f"{seed} {key}" if seed else key for seed, _ in enumerate(runs) for key in keys(task.scored)]
     report = {
@@ -139,7 +140,7 @@ def _report(task: Task, data_set: str, runs: list[_Run], policy: str) -> dict[st
         "protocol": _protocol(task, split),
         "seeds": list(task.how.seeds),
         "split_hash": split_hash(named, folds),
-        **mean,
+        **_scores(runs, np.ones(len(task.scored), dtype=bool)),
         "n": len(task.scored),
         "noise_floor_mae": floor_.mae,
         "noise_floor_rows": floor_.n_rows,
@@ -152,10 +153,29 @@ def _report(task: Task, data_set: str, runs: list[_Run], policy: str) -> dict[st
     }
     if policy == "report":
         report["unseen"] = _unseen(runs)
+    read = _as_written(task)
+    if read.any() and not read.all():
+        report["by_formula"] = {"as written": _scores(runs, read), "needs reading": _scores(runs, ~read)}
     answers = [run.answers for run in runs]
     return report | blocks(
         answers, families(task.model, task.scored, task.how.family), groups(task.model, task.scored)
     )
+
+
+def _scores(runs: list[_Run], rows: NDArray[np.bool_]) -> dict[str, float]:
+    """Score some of the rows, the baselines beside: means over the seeds."""
+    found = []
+    for run in runs:
+        answers, beside = run.answers.take(rows), run.baselines.take(rows)
+        found.append(answers.scores(beside.mean_predictor) | baseline_errors(beside, answers.truth))
+    return {name: float(np.mean([scores[name] for scores in found])) for name in found[0]}
+
+
+def _as_written(task: Task) -> NDArray[np.bool_]:
+    """Mark rows whose formula is elements and amounts alone: no percentages, additives, remarks, phase notes."""
+    if "formula" not in task.scored:
+        return np.ones(len(task.scored), dtype=bool)
+    return np.array([not parse_formula(text).notes for text in task.scored["formula"]], dtype=bool)
 
 
 def _protocol(task: Task, split: Split) -> str:

@@ -108,6 +108,8 @@ def _leaks(report: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _tables(report: Mapping[str, Any]) -> Iterable[Table]:
+    if report.get("by_formula"):
+        yield _by_formula(report["by_formula"])
     if report["by_family"]:
         yield _parts("family", report["by_family"])
     yield _parts("known value", report["by_range"])
@@ -120,6 +122,15 @@ def _tables(report: Mapping[str, Any]) -> Iterable[Table]:
             name = f"{point['n_groups']:.0f} ({point['share']:.0%})"
             points.add_row(name, f"{point['n_rows']:.0f}", _number(point["mae"]), _number(point["mae_std"]))
         yield points
+
+
+def _by_formula(found: Mapping[str, Mapping[str, Any]]) -> Table:
+    table = _table("formula", "rows", "MAE", "median", *(name.replace("_", " ") for name in _BASELINES), "hold")
+    for label, part in found.items():
+        own = [_number(part[name]) for name in ("mae", "median_error")]
+        beside = [_number(part[f"mae_{name}"]) for name in _BASELINES]
+        table.add_row(label, f"{part['n']:g}", *own, *beside, _percent(part["coverage"]))
+    return table
 
 
 def _parts(title: str, found: Mapping[str, Mapping[str, Any]]) -> Table:

@@ -392,6 +392,6 @@ def read_data(data: str | Path, background: Path | None) -> tuple[pd.DataFrame, 
     if known is None:
         raise InputError(
             f"give --background FILE.toml with the variables of {path.name} and the reason for each; "
-            "a search among columns nobody has thought about says nothing (docs/explanation.md has the form)"
+            "a search among columns nobody has thought about says nothing (form: docs/how-to/explanation.md)"
         )
     return read_table(path), known

@@ -9,6 +9,7 @@ import numpy as np
 
 from hstore.capacity import (
     MASS_BASES,
+    MOST_H_PER_METAL,
     convert_mass_basis,
     gravimetric_capacity_wt_pct,
     hydride_amounts_from,
@@ -40,8 +41,6 @@ USUAL: Mapping[str, tuple[float, float, str]] = {
 """Property -> range of what has been measured, and a word on its ends; the rest is to be confirmed."""
 _SLACK_WT_PCT = 0.3
 _ALL = 100.0
-_MOST_H_PER_METAL = 4.5
-"""BaReH9 has 4.5 hydrogen atoms per metal atom."""
 _SLIPS = (KJ_PER_KCAL, 1000.0, 100.0, 10.0)
 _DEVIATIONS = 6.0
 _SPANS = 3.0
@@ -125,10 +124,10 @@ def beyond_composition(value: float, basis: Basis, amounts: Mapping[str, float],
         return ""
     if metallic and 0 < whole < _ALL:
         ratio = hydrogen_to_metal(hydride_amounts_from(amounts, whole))
-        if ratio > _MOST_H_PER_METAL:
+        if ratio > MOST_H_PER_METAL:
             return (
                 f"h2_capacity_wt_pct {value:g} would be {ratio:.3g} H per metal atom; no hydride has more than "
-                f"{_MOST_H_PER_METAL:g}"
+                f"{MOST_H_PER_METAL:g}"
             )
     return ""
 

@@ -89,11 +89,17 @@ def _uptake(crystal: Crystal, state: Sequence[float], field: ForceField, effort:
     except (TypeError, ValueError) as error:
         raise InputError(f"a state is [pressure in bar, temperature in K], got {state!r}") from error
     void = look_into(crystal, temperature, field)
-    at = {"pressure_bar": pressure, "temperature_k": temperature}
-    loading = simulate(crystal, **at, force_field=field, effort=effort, blocked=void.blocked)
+    loading = simulate(
+        crystal,
+        pressure_bar=pressure,
+        temperature_k=temperature,
+        force_field=field,
+        effort=effort,
+        blocked=void.blocked,
+    )
     if not loading.converged:
         raise HstoreError(f"{pressure:g} bar, {temperature:g} K: {loading.cause}")
-    return uptake_from(loading, crystal, void, **at)
+    return uptake_from(loading, crystal, void, pressure_bar=pressure, temperature_k=temperature)
 
 
 def _crystal(candidate: Mapping[str, Any], folder: Path) -> Crystal:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from hstore.arrays import checked
-from hstore.errors import InputError
+from hstore.errors import InputError, unknown_name
 from hstore.gas import h2_fugacity_bar
 from hstore.records import Material
 from hstore.workers import Crew, Limits
@@ -22,6 +22,7 @@ from hstore_models.physics.adsorption import (
 )
 from hstore_models.physics.force_field import ForceField, hydrogen_model
 from hstore_models.physics.monte_carlo import Effort, Loading, simulate
+from hstore_models.physics.raspa_system import SAMPLERS
 from hstore_workflows.physics.pores import crystal_of, require
 
 if TYPE_CHECKING:
@@ -61,11 +62,13 @@ class Question:
     force_field: ForceField = field(default_factory=ForceField)
     """Potentials without quantum correction."""
     effort: Effort = field(default_factory=Effort)
-    """Error target and limits."""
+    """Error target and limits, or a given length of the runs."""
     models: tuple[str, ...] = (CLASSICAL, QUANTUM)
     """Without the quantum correction, with it, or both."""
     blocking: bool = True
     """Whether molecules are kept out of cavities that no channel leads to."""
+    sampler: str = "raspa"
+    """What does the Monte Carlo: ``raspa``, or ``compiled`` for a walk of our own that checks it."""
     seconds: float = 3600.0
     """Longest time for one state."""
 
@@ -74,7 +77,10 @@ class Question:
 
         Raises:
             InputError: there is no state, or one outside the range of the equation of state.
+            UnknownNameError: there is no such sampler.
         """
+        if self.sampler not in SAMPLERS:
+            raise unknown_name("sampler of Monte Carlo", self.sampler, SAMPLERS)
         if not self.all_states:
             raise InputError("give at least one state, such as --temperature-k 77 --pressure-bar 1,100")
         for state in self.all_states:
@@ -191,7 +197,8 @@ def uptakes_of(
         HstoreError: a worker cannot start.
         MissingExtraError: raspalib is not installed.
     """
-    require("raspalib")
+    if question.sampler == "raspa":
+        require("raspalib")
     limits = Limits(question.seconds, _MEMORY_MIB, items_per_worker=100)
     with (
         Crew(_look, workers=workers, limits=limits, piece=1, preload=_PRELOAD) as lookers,
@@ -219,7 +226,9 @@ def _ask(
         for model in question.fields
         for temperature in sorted({state.temperature_k for state in question.all_states})
     ]
-    looks = lookers.map((crystal, temperature, question.fields[model]) for model, temperature in wanted)
+    looks = lookers.map(
+        (crystal, temperature, question.fields[model], question.blocking) for model, temperature in wanted
+    )
     for key, look in zip(wanted, looks, strict=True):
         if look.value is None:
             return replace(found, cause=look.cause)
@@ -231,7 +240,8 @@ def _ask(
             state,
             question.fields[model],
             question.effort,
-            found.voids[model, state.temperature_k].blocked if question.blocking else (),
+            found.voids[model, state.temperature_k].blocked,
+            question.sampler,
         )
         for model, state in tasks
     )
@@ -253,14 +263,15 @@ def _ask(
     return replace(found, repeats=repeats)
 
 
-def _look(task: tuple[Crystal, float, ForceField]) -> Void:
-    return look_into(*task)
+def _look(task: tuple[Crystal, float, ForceField, bool]) -> Void:
+    crystal, temperature_k, force_field, blocking = task
+    return look_into(crystal, temperature_k, force_field, blocking=blocking)
 
 
 def _simulate(
-    task: tuple[Crystal, GasState, ForceField, Effort, tuple[tuple[float, float, float, float], ...]],
+    task: tuple[Crystal, GasState, ForceField, Effort, tuple[tuple[float, float, float, float], ...], str],
 ) -> Loading:
-    crystal, state, force_field, effort, blocked = task
+    crystal, state, force_field, effort, blocked, sampler = task
     return simulate(
         crystal,
         pressure_bar=state.pressure_bar,
@@ -268,6 +279,7 @@ def _simulate(
         force_field=force_field,
         effort=effort,
         blocked=blocked,
+        sampler=sampler,
     )
 
 
@@ -278,9 +290,10 @@ def text_of(found: FrameworkUptakes) -> Iterator[str]:
         yield f"  {found.cause}"
         return
     void = next(iter(found.voids.values()))
+    pockets = f"{void.pockets} {'blocked' if found.question.blocking else 'filled'} pockets"
     yield (
-        f"  {void.density_g_per_cm3:.3f} g/cm3, helium void {void.helium_void_fraction:.3f}, "
-        f"{void.pockets} blocked pockets; {' x '.join(map(str, found.repeats or ()))} cells"
+        f"  {void.density_g_per_cm3:.3f} g/cm3, helium void {void.helium_void_fraction:.3f}, {pockets}; "
+        f"{' x '.join(map(str, found.repeats or ()))} cells"
     )
     for state in found.question.all_states:
         yield f"  {state.pressure_bar:g} bar, {state.temperature_k:g} K"

@@ -145,4 +145,4 @@ def _read(text: str, where: str) -> Knowledge:
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{where} is not TOML ({error})") from error
     except ValidationError as error:
-        raise InputError(f"{where}: {first_of(error)}; see docs/explanation.md for the form") from error
+        raise InputError(f"{where}: {first_of(error)}; see docs/how-to/explanation.md for the form") from error

@@ -87,7 +87,7 @@ def groups_of(names: Iterable[str]) -> tuple[StructureFeaturizer, ...]:
 def describe_menu() -> str:
     """Return the menu as Markdown: for each tier a table of name, number of columns, what it is, source and peer.
 
-    The table of ``docs/structure-features.md``, which a test keeps equal to this.
+    The table of ``docs/reference/structure-features.md``, which a test keeps equal to this.
     """
     lines: list[str] = []
     for tier, title in _TIERS.items():

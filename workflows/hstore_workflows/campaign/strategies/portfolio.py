@@ -4,7 +4,8 @@
   is good on nearly all pools.
 - ``blend``: by one tree and one draw of a Gaussian process together: better where values vary smoothly.
 - ``family``: the best by one tree among the kinds of candidates that were tried least: the way out where the
-  others would go on with one family for ever.
+  others would go on with one family for ever. It is taken less often where results that were left out are
+  foretold well: there the others do not lose their way.
 - ``best``: what is worth most on average over many guesses. Only the last batches of a budget are chosen so: there
   is nothing left to learn for.
 
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hstore_workflows.campaign.beliefs import success_odds
-from hstore_workflows.campaign.guess import Guess, guess
+from hstore_workflows.campaign.guess import GATHERING, LOOKING, Guess, guess
 from hstore_workflows.campaign.landscape import Pick, free_rows
 from hstore_workflows.campaign.merit import Merit, merit_of, per_effort, within
 from hstore_workflows.campaign.shortlist import shortlist
@@ -41,6 +42,12 @@ WAYS: Mapping[str, tuple[float, float]] = {"sample": (2.0, 2.0), "blend": (2.0, 
 """Way to choose -> imaginary successes and failures before there are any."""
 BEST_SHARE = 0.05
 """A pick is a success if it was among this share of the results when it came, or was the best."""
+_BLENDS: Mapping[str, float] = {"blend": LOOKING, "best": GATHERING}
+"""Way that asks trees and a process together -> how far the process is trusted."""
+_WAY_OUT = "family"
+"""Way that is taken the less often, the better values are foretold: there is less to get out of."""
+_FORETOLD = 0.5
+"""Share of the variance that must be foretold before the way out is taken less often."""
 _SAME = 1e-9
 _LAST_BATCHES = 2
 """Batches before the end of a budget that are used to gather what is known to be good."""
@@ -70,12 +77,20 @@ class Portfolio:
         last = self.gathers and history.remaining is not None and history.remaining <= _LAST_BATCHES * n
         picks: list[Pick] = []
         for number in range(n):
-            way = "best" if last else max(odds, key=lambda name: rng.beta(*odds[name]))
+            way = "best" if last else _drawn(odds, board.explained, rng)
             row = board.best(way, number)
             if row is None:
                 break
             picks.append(Pick(row, way))
         return picks
+
+
+def _drawn(odds: Mapping[str, tuple[float, float]], explained: float, rng: np.random.Generator) -> str:
+    """Draw the way of the next pick, given what share of the variance is explained without seeing it."""
+    ways = list(odds)
+    if _WAY_OUT in odds and len(odds) > 1 and rng.random() < (explained - _FORETOLD) / (1.0 - _FORETOLD):
+        ways.remove(_WAY_OUT)
+    return max(ways, key=lambda way: rng.beta(*odds[way]))
 
 
 class Board:
@@ -102,6 +117,11 @@ class Board:
             landscape.neighbourhoods[history.taken], minlength=int(landscape.neighbourhoods.max()) + 1
         )
 
+    @property
+    def explained(self) -> float:
+        """Share of the variance that a process foretells, of the goal that is foretold least, 0 to 1."""
+        return min(self._guesses[goal.column].explained for goal in self._merit.goals)
+
     def best(self, way: str, number: int) -> int | None:
         """Take the best candidate away and return its row; None where none is left."""
         if not self._free.any():
@@ -126,16 +146,16 @@ class Board:
         weights = self._merit.weights(self._rng)
         total = np.zeros(len(self._rows))
         for number in range(_WORLDS):
-            values = {goal.column: self._values(goal.column, "blend", number) for goal in self._merit.goals}
+            values = {goal.column: self._values(goal.column, "best", number) for goal in self._merit.goals}
             worth = np.maximum(self._merit.of(values, weights), 0.0)
-            total += worth * np.all([*self._met("blend", number), np.ones(len(worth), dtype=bool)], axis=0)
+            total += worth * np.all([*self._met("best", number), np.ones(len(worth), dtype=bool)], axis=0)
         return per_effort(self._odds * total / _WORLDS, self._effort)
 
     def _values(self, column: str, way: str, number: int) -> FloatArray:
         held = self._guesses[column]
         if way == "draw":
             return held.draw(number)
-        return held.blend(number) if way == "blend" else held.tree(number)
+        return held.blend(number, _BLENDS[way]) if way in _BLENDS else held.tree(number)
 
     def _met(self, way: str, number: int) -> list[NDArray[np.bool_]]:
         """Return which candidates meet each window in the same guess; one source decides about an edge."""
@@ -144,7 +164,7 @@ class Board:
             held = self._guesses.get(window.column)
             if held is None:
                 continue
-            smooth = way == "draw" or (way == "blend" and self._rng.random() < held.weight)
+            smooth = way == "draw" or (way in _BLENDS and self._rng.random() < held.weight(_BLENDS[way]))
             values = held.draw(number) if smooth else held.tree(number)
             met.append((values >= window.low) & (values <= window.high))
         return met

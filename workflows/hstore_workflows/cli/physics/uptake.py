@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 @click.option("--cutoff-angstrom", default=12.8, show_default=True, help="Cut-off of pairs.")
 @click.option("--no-tail", is_flag=True, help="Leave out what lies beyond the cut-off.")
 @click.option("--no-blocking", is_flag=True, help="Fill cavities that no channel leads to.")
+@click.option(
+    "--sampler", default="raspa", show_default=True, help="What does the Monte Carlo: raspa, or compiled (faster)."
+)
 @click.option("--minutes", default=60.0, show_default=True, help="Most minutes of a state.")
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes; default: one for each core.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -65,6 +68,7 @@ def command(paths: tuple[Path, ...], *, as_json: bool, workers: int | None, **op
         ),
         effort=Effort(options["error"], most_cycles=options["cycles"], seed=options["seed"]),
         blocking=not options["no_blocking"],
+        sampler=options["sampler"],
         seconds=60.0 * options["minutes"],
     )
     failed = []

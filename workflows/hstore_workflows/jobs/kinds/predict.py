@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from hstore.records import Family, Material
     from hstore.settings import Settings
     from hstore.store import Store
+    from hstore_models.card import ModelCard
     from hstore_models.prediction import Predictions
     from hstore_models.registry import LoadedModel
 
@@ -138,7 +139,7 @@ def _predictions(
     answer = loaded.model.predict(asked.property, Query.of(amounts, frame))
     access = work.job.access if loaded.card.access.visibility is Visibility.PUBLIC else loaded.card.access
     for place, material in enumerate(materials):
-        value = _value(asked.property, answer, place, stated, loaded.card.model_id)
+        value = _value(asked.property, answer, place, stated, loaded.card)
         if value is None:
             counts["n_unusable"] += 1
             continue
@@ -156,7 +157,7 @@ def _predictions(
 
 
 def _value(
-    name: str, answer: Predictions, place: int, stated: Mapping[str, float], model_id: str
+    name: str, answer: Predictions, place: int, stated: Mapping[str, float], card: ModelCard
 ) -> PropertyValue | None:
     """Return an answer as a value; None where it is not finite or beyond what can be believed."""
     mean, std, lower, upper = (float(getattr(answer, part)[place]) for part in ("mean", "std", "lower", "upper"))
@@ -171,7 +172,7 @@ def _value(
         lower=lower,
         upper=upper,
         conditions=Conditions(**stated),
-        provenance=Provenance(source=model_id),
+        provenance=Provenance(source=card.model_id, licence=card.licence),
     )
 
 

@@ -112,6 +112,6 @@ def _settings(units: str, settings: Mapping[str, Any]) -> SearchSettings:
         if isinstance(error, InputError):
             raise
         raise InputError(
-            f"a search cannot be set so ({error}); units are numbers such as 1,2,4, and docs/structure-search.md "
-            "has the other settings"
+            f"a search cannot be set so ({error}); units are numbers such as 1,2,4, and "
+            "docs/how-to/structure-search.md has the other settings"
         ) from error

@@ -9,6 +9,7 @@ import numpy as np
 
 from hstore.crystal import Crystal
 from hstore.errors import InputError, unknown_name
+from hstore.licences import OWN_DATA
 from hstore.records import Family, Material, Provenance
 from hstore_workflows.sources.carbon.building import BOND_ANGSTROM, build_on
 from hstore_workflows.sources.carbon.surfaces import NAMES, Surface
@@ -101,7 +102,9 @@ def _material(slug: str, crystal: Crystal, name: str, reason: str) -> Material:
         family=Family.SORBENT,
         structure=crystal.to_dict(),
         reason=reason,
-        provenance=Provenance(source=SOURCE, note="built with bonds of equal length, not relaxed"),
+        provenance=Provenance(
+            source=SOURCE, licence=OWN_DATA, note="built with bonds of equal length, not relaxed"
+        ),
     )
 
 

@@ -11,6 +11,7 @@ from itertools import combinations, islice, product
 from typing import TYPE_CHECKING
 
 from hstore.errors import InputError, unknown_name
+from hstore.licences import OWN_DATA
 from hstore.records import Material, Provenance
 from hstore_workflows.sources.enumeration import intermetallics, pool, solidsolution
 from hstore_workflows.sources.enumeration.candidate import formula_key
@@ -95,6 +96,7 @@ class GridSource:
                 provenance=Provenance(
                     source=SOURCE,
                     reference=report.citation if report else None,
+                    licence=OWN_DATA,
                     note=f"step {self.step:g}, {self.grid} grid, composition only",
                 ),
             )

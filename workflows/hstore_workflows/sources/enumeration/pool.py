@@ -7,7 +7,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from hstore.licences import OWN_DATA
 from hstore.records import Family, Material, Provenance
+from hstore_data.catalog import get_card
 from hstore_workflows.sources.enumeration.alloys import enumerate_alloys
 from hstore_workflows.sources.enumeration.candidate import Candidate, CompositionKey, formula_key
 from hstore_workflows.sources.enumeration.electrolytes import enumerate_electrolytes
@@ -132,7 +134,9 @@ def _material(candidate: Candidate, report: Report | None) -> Material:
         known=reference is not None,
         reason=reason,
         provenance=Provenance(
-            source=f"hstore curated table {report.table}" if report else SOURCE, reference=reference
+            source=f"hstore curated table {report.table}" if report else SOURCE,
+            reference=reference,
+            licence=get_card(report.table).row_licence if report else OWN_DATA,
         ),
     )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hstore.errors import FormulaError
 from hstore.formula import parse_amounts
 from hstore.records import Family, Material, Provenance
+from hstore_data.catalog import get_card
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,7 +80,10 @@ def _material(name: str, formula: str, row: pd.Series[Any]) -> Material:
         known=True,
         reason="; ".join(remarks),
         provenance=Provenance(
-            source="hstore curated table sorbents", reference=row["citation"], note=row["texture_source"] or None
+            source="hstore curated table sorbents",
+            reference=row["citation"],
+            licence=get_card("sorbents").row_licence,
+            note=row["texture_source"] or None,
         ),
     )
 

@@ -36,11 +36,12 @@ _LARGEST_HEADER = 1 << 16
 _FREE_RATIO_BYTES = 64 * _MIB
 _XZ_MEMORY = 256 * _MIB
 _BLOCK = 512
-_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2}
+METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2}
+"""Compression methods of zip archives that are read."""
 _NAME_CHARACTERS = 200
 _ZIP_TAIL = 1 << 17
 _LARGEST_DIRECTORY = 32 * _MIB
-_DAMAGE = (
+DAMAGE = (
     tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, gzip.BadGzipFile, EOFError, OSError,
     ValueError, RuntimeError, OverflowError, KeyError, IndexError,
 )  # fmt: skip
@@ -95,7 +96,7 @@ def members(
         raise
     except _RefusedError as error:
         yield Rejected(name, f"{error} ({done} members were read)")
-    except _DAMAGE as error:
+    except DAMAGE as error:
         yield Rejected(
             name, f"the archive is damaged or cut off after {done} members ({_first_words(error)}); repair it"
         )
@@ -121,7 +122,7 @@ def _member(label: str, opened: Opener, name: str, gauge: _Gauge) -> Member | Re
                 parts.append(part)
     except _RefusedError:
         raise
-    except _DAMAGE as error:
+    except DAMAGE as error:
         if not gauge.separate:  # what follows in a tar archive cannot be found behind a damaged member
             raise
         return Rejected(f"{name}/{shown(label)}", f"it is damaged ({_first_words(error)}); pack it again")
@@ -137,9 +138,14 @@ def _is_read(label: str) -> bool:
     return kind_of(base) is not None and not base.startswith("._") and not label.startswith("__MACOSX/")
 
 
-def _unsafe(label: str) -> str:
+def leads_out(label: str) -> bool:
+    """Tell whether the name of a member leads out of the folder it would be unpacked to."""
     parts = label.replace("\\", "/").split("/")
-    if label.startswith(("/", "\\")) or ".." in parts or parts[0].endswith(":") or "\0" in label:
+    return label.startswith(("/", "\\")) or ".." in parts or parts[0].endswith(":") or "\0" in label
+
+
+def _unsafe(label: str) -> str:
+    if leads_out(label):
         return "its name leads out of the archive; pack it again with relative names"
     if kind_of(label) in ARCHIVES:
         return "an archive inside an archive is not read; unpack it first"
@@ -180,7 +186,7 @@ class _Gauge:
 
 def _zip_members(path: Path, gauge: _Gauge) -> Iterator[tuple[str, Opener | str]]:
     """Yield name, and opener or cause, of each member that is no folder."""
-    _check_directory(path)
+    check_directory(path)
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             gauge.next_member()
@@ -190,14 +196,18 @@ def _zip_members(path: Path, gauge: _Gauge) -> Iterator[tuple[str, Opener | str]
                 yield info.filename, "it is a link or device; pack the file itself"
             elif info.flag_bits & 0x1:
                 yield info.filename, "it is encrypted; pack it without a password"
-            elif info.compress_type not in _METHODS:
+            elif info.compress_type not in METHODS:
                 yield info.filename, f"its compression method {info.compress_type} is not read; use deflate"
             else:
                 yield info.filename, partial(archive.open, info)
 
 
-def _check_directory(path: Path) -> None:
-    """Refuse a zip archive whose list of members, which the library holds in memory, is too long."""
+def check_directory(path: Path) -> None:
+    """Refuse a zip archive whose list of members, which the library holds in memory, is too long.
+
+    Raises:
+        HstoreError: it is.
+    """
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - _ZIP_TAIL))
         tail = file.read()

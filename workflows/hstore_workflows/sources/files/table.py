@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hstore.errors import InputError
 from hstore.formula import canonical_formula
+from hstore_workflows.licensing import LICENCE_COLUMNS
 from hstore_workflows.sources.files.found import Found
 from hstore_workflows.sources.files.place import START, Document, Place, Step
 from hstore_workflows.sources.occupancy import MOST_CHANGE, difference
@@ -68,9 +69,12 @@ def _row(table: UserTable, place: int, document: Document, most_sites: int) -> F
     name = next((_text(row.get(column)) for column in _NAME_COLUMNS if _text(row.get(column))), "")
     notes = tuple(filter(None, [table.notes[place]]))
     descriptors = _descriptors(row)
+    licence = next((_text(row.get(column)) for column in LICENCE_COLUMNS if _text(row.get(column))), "")[:80]
     structure = _text(row.get(STRUCTURE_COLUMN))
     if not structure:
-        return Found(_text(row["formula"]), name=name[:120], notes=notes, descriptors=descriptors)
+        return Found(
+            _text(row["formula"]), name=name[:120], notes=notes, descriptors=descriptors, licence=licence or None
+        )
     found = _structure(structure, document, most_sites)
     assert found.crystal is not None
     if difference(amounts, found.crystal.amounts) > MOST_CHANGE:
@@ -84,7 +88,7 @@ def _row(table: UserTable, place: int, document: Document, most_sites: int) -> F
         notes=(*notes, *found.notes),
         descriptors=descriptors,
         known=found.known,
-        licence=found.licence,
+        licence=licence or found.licence,
     )
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 SOURCE = "doi:10.1016/j.commatsci.2017.01.017"
+LICENCE = "MIT"
 SITES_MOST = 60
 """Types with more sites in the primitive cell are left out."""
 ROLES = (2, 3)
@@ -162,6 +163,7 @@ def _prototype(
         slug=slug,
         structure_type=entry.name,
         source=SOURCE,
+        licence=LICENCE,
         examples=(),
         lattice=np.array(structure.lattice.matrix),
         roles=roles,

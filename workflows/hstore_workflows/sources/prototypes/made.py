@@ -61,6 +61,7 @@ class Made:
             provenance=Provenance(
                 source=SOURCE,
                 reference=self.prototype.source.removeprefix("doi:"),
+                licence=self.prototype.licence,
                 note="cell estimated from radii or atomic volumes, not relaxed",
             ),
         )

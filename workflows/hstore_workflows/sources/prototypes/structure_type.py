@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hstore.formula import canonical_formula, parse_amounts
+from hstore.licences import OWN_DATA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -121,6 +122,8 @@ class Prototype:
     """What its hydrogen-free metal is, such as ``ab5``; empty for salts."""
     reference: Mapping[str, str] = field(default_factory=dict)
     """Element of each role in the compound whose cell is given; empty where cells are taken as absolute."""
+    licence: str = OWN_DATA
+    """Licence of the table it stands in."""
     in_pool: bool = False
     """Whether the shipped enumeration uses the type."""
 
