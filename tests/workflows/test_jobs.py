@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from dbos import DBOS
-from sqlalchemy import make_url, update
+from sqlalchemy import NullPool, create_engine, make_url, text, update
 from sqlalchemy.exc import OperationalError
 
 from hstore.errors import InputError, StoreError
@@ -25,7 +27,7 @@ from hstore.store.jobs import ALIVE_S, Jobs
 from hstore.store.schema import WorkerRow, table_of
 from hstore_workflows.jobs import attempt, journal, worker
 from hstore_workflows.jobs.identity import take_identity
-from hstore_workflows.jobs.journal import journal_path
+from hstore_workflows.jobs.journal import journal_path, journal_schema
 from hstore_workflows.jobs.start import start_job
 from hstore_workflows.jobs.worker import Worker
 from tests.workflows.tiny_jobs import TINY, drop_journal
@@ -99,6 +101,41 @@ def job(store):
         return found
 
     return get
+
+
+def put_to_sleep(process, database_url):
+    """Stop a worker between its transactions: one that sleeps within one keeps what it has locked."""
+    engine = create_engine(database_url, poolclass=NullPool)
+    end = time.monotonic() + WAIT_S
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(0.1)  # a server ends what it was asked last
+    while _locked(engine):
+        process.send_signal(signal.SIGCONT)
+        assert time.monotonic() < end, "the worker is always in a transaction"
+        time.sleep(0.05)
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(0.1)
+
+
+def _locked(engine):
+    """Whether a table of the store or of its journal is being written."""
+    if engine.dialect.name == "postgresql":
+        with engine.connect() as connection:
+            schema = connection.scalar(text("SELECT current_schema()"))
+            writing = text(
+                "SELECT count(*) FROM pg_locks JOIN pg_class ON pg_class.oid = relation "
+                "WHERE mode LIKE '%Exclusive%' AND relnamespace::regnamespace::text IN (:store, :journal)"
+            )
+            return connection.scalar(writing, {"store": schema, "journal": journal_schema(schema)}) > 0
+    path = Path(engine.url.database)
+    for file in (path, journal_path(path)):
+        with closing(sqlite3.connect(file, timeout=0.1, isolation_level=None)) as opened:
+            try:
+                opened.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return True
+            opened.execute("ROLLBACK")
+    return False
 
 
 def lines(store, job_id):
@@ -181,7 +218,7 @@ def test_a_worker_that_was_asleep_lets_go(store, home, queue, spawn, job):
     job_id = queue(pieces=4, seconds=1.0)
     asleep = spawn("w1")
     job(job_id, lambda found: found.progress > 0.45)
-    asleep.send_signal(signal.SIGSTOP)
+    put_to_sleep(asleep, home.database_url)
     store.jobs.leave("w1")  # as if it had slept for long
     spawn("w2")
     job(job_id, lambda found: found.executor_id == "w2")
