@@ -198,6 +198,17 @@ def test_the_last_batches_trust_the_process_as_far_as_it_has_shown():
     assert Guess(trees, draws, 0.0).blend(0, GATHERING) == pytest.approx([0.0, 0.0]), "one that foretold nothing"
 
 
+def test_the_last_batches_rather_take_what_may_be_best_than_what_is_surely_good():
+    """A plateau that is known well, and waves that go on where nobody has looked and may be higher."""
+    x = np.linspace(0.0, 1.0, 200)[:, None]
+    values = np.where(x[:, 0] < 0.25, 1.0, 0.9 * np.sin(40.0 * x[:, 0]))
+    results = {row: {"y": float(values[row])} for row in range(0, 140, 2)}
+    landscape = Landscape({"columns": x}, Objective.maximizing("y"))
+    for seed in range(3):
+        picks = Portfolio().choose(landscape, History(results, remaining=5), 5, seed=seed)
+        assert min(pick.row for pick in picks) >= 140
+
+
 def test_ways_are_paid_by_their_success():
     merit = Merit((Goal("y"),), np.array([0.0]), np.array([1.0]))
     results = {row: {"y": float(row)} for row in range(10)} | {10: {"y": -1.0}, 11: {"y": 99.0}}

@@ -8,11 +8,13 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from hstore_workflows.campaign.beliefs import Belief, beliefs, believe, success_odds, teaches, window_odds
+from hstore_workflows.campaign.guess import guess
 from hstore_workflows.campaign.improvement import hypervolume_improvement, log_expected_improvement
 from hstore_workflows.campaign.landscape import History, Landscape, Prior
 from hstore_workflows.campaign.objective import Objective, Window
 from hstore_workflows.campaign.surrogates.forest import Forest, held_out
 from hstore_workflows.campaign.surrogates.process import Process, scaled_blocks
+from hstore_workflows.campaign.surrogates.stretch import Stretch
 
 
 @pytest.fixture
@@ -240,3 +242,42 @@ def test_pressures_are_learned_as_logarithms_and_told_in_bar():
     assert odds[~inside].mean() < 0.3
     assert np.isfinite(odds).all()
     assert window_odds(Window("plateau_pressure_bar", float("-inf"), 10.0), found).min() >= 0.0
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_good_end_is_drawn_apart_and_the_way_back_is_exact(sign):
+    values = np.random.default_rng(0).normal(20.0, 4.0, 200)
+    stretch = Stretch(values, sign)
+    there = stretch.stretched(values)
+    assert stretch.back(there) == pytest.approx(values)
+    ranked = np.argsort(sign * values)
+    assert (np.diff(there[ranked]) > 0).all(), "the order of merit is kept"
+    rise = np.diff(there[ranked]) / np.diff((sign * values)[ranked])
+    assert rise[-20:].mean() > 5 * rise[90:110].mean() > 5 * rise[:20].mean()
+    start = np.quantile(sign * values, 0.75) * sign
+    near = start + sign * np.array([0.0, 1e-6])
+    assert np.diff(stretch.stretched(near)) == pytest.approx(1e-6 / values.std(), rel=1e-3), "slope 1 at its start"
+
+
+def test_stretched_values_come_back_finite_from_however_far():
+    stretch = Stretch(np.array([1.0, 1.0, 1.0]), 1)
+    assert np.isfinite(stretch.back(np.array([-1e9, 1e9]))).all()
+
+
+def test_only_who_gathers_asks_the_stretched_process(plane):
+    points, values = plane
+    landscape = Landscape({"columns": points}, Objective.maximizing("y"))
+    history = History(told(values, range(80)))
+    rows = np.arange(100, 160)
+    looking = guess(landscape, history, "y", rows, np.random.default_rng(0))
+    gathering = guess(landscape, history, "y", rows, np.random.default_rng(0), gathering=True)
+    assert len(gathering.draws) == 2 * len(looking.draws)
+    assert (gathering.draws[::2] == looking.draws).all()
+    best = set(np.argsort(-values[rows])[:10])
+    assert len(best & set(np.argsort(-np.median(gathering.draws[1::2], axis=0))[:10])) >= 8
+    priors = {"y": Prior(values * 0.9, np.ones_like(values))}
+    foretold = guess(
+        Landscape({"columns": points}, Objective.maximizing("y"), priors), history, "y", rows,
+        np.random.default_rng(0), gathering=True,
+    )  # fmt: skip
+    assert len(foretold.draws) == len(looking.draws), "what a prediction misses has no good end"

@@ -2,7 +2,8 @@
 
 A tree never leaves the range of the results and knows edges; a process is smooth and knows how little it knows far
 away. Which of them is nearer to the truth differs from pool to pool, so a blend weighs the process by how well it
-answers results that it has not seen.
+answers results that it has not seen. Where only what is best is looked for any more, every other draw is of a
+process to which the differences among the best count most.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from hstore_workflows.campaign.beliefs import MIN_RESULTS
 from hstore_workflows.campaign.landscape import LOGARITHMIC, known
 from hstore_workflows.campaign.surrogates.forest import N_TREES, Forest
 from hstore_workflows.campaign.surrogates.process import Process
+from hstore_workflows.campaign.surrogates.stretch import Stretch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,7 +62,13 @@ class Guess:
 
 
 def guess(
-    landscape: Landscape, history: History, column: str, rows: NDArray[np.intp], rng: np.random.Generator
+    landscape: Landscape,
+    history: History,
+    column: str,
+    rows: NDArray[np.intp],
+    rng: np.random.Generator,
+    *,
+    gathering: bool = False,
 ) -> Guess | None:
     """Return plausible values of a column, or None where nothing is known of it.
 
@@ -70,6 +78,7 @@ def guess(
         column: a property.
         rows: candidates asked for, shape ``(n,)``, up to a few thousand.
         rng: source of randomness.
+        gathering: whether only what is best is looked for any more.
     """
     measured, values, prior = known(landscape, history, column)
     natural = np.exp if column in LOGARITHMIC else np.asarray
@@ -83,9 +92,14 @@ def guess(
     features = landscape.field_features if prior is None else _with_prior(landscape, prior)
     forest = Forest(features[measured], missing, seed=int(rng.integers(2**30)))
     trees = forest.answers(features[rows])[rng.permutation(N_TREES)] + base[rows]
-    blocks = landscape.process_blocks
-    process = Process([block[measured] for block in blocks], missing)
-    draws = process.samples([block[rows] for block in blocks], _DRAWS, rng) + base[rows]
+    at, asked = ([block[known_rows] for block in landscape.process_blocks] for known_rows in (measured, rows))
+    process = Process(at, missing)
+    draws = process.samples(asked, _DRAWS, rng) + base[rows]
+    sign = {goal.column: goal.sign for goal in landscape.objective.goals}.get(column)
+    if gathering and prior is None and sign is not None:  # of what a prediction misses, no end is the good one
+        stretch = Stretch(missing, sign)
+        bold = stretch.back(Process(at, stretch.stretched(missing)).samples(asked, _DRAWS, rng))
+        draws = np.stack([draws, bold], axis=1).reshape(-1, len(rows))
     return Guess(natural(trees), natural(draws), process.explained)
 
 

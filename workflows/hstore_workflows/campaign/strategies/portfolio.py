@@ -6,8 +6,8 @@
 - ``family``: the best by one tree among the kinds of candidates that were tried least: the way out where the
   others would go on with one family for ever. It is taken less often where results that were left out are
   foretold well: there the others do not lose their way.
-- ``best``: what is worth most on average over many guesses. Only the last batches of a budget are chosen so: there
-  is nothing left to learn for.
+- ``best``: what is worth most over many guesses, the better ones counting more. Only the last batches of a budget
+  are chosen so: there is nothing left to learn for, and a bad pick costs no more than a mediocre one.
 
 Which way makes the next pick is itself drawn by Thompson sampling of how often its picks were among the best so
 far (a Bernoulli bandit, as in the source above), so a way that fails on a pool is soon hardly used. Candidates
@@ -52,6 +52,11 @@ _SAME = 1e-9
 _LAST_BATCHES = 2
 """Batches before the end of a budget that are used to gather what is known to be good."""
 _WORLDS = 64
+_BOLDNESS = 8.0
+"""How much more a good guess counts than a poor one: the utility of worth w is exp(8 w) - 1 (Pratt 1964, doi
+10.2307/1913738, with the sign of one who seeks risk)."""
+_MOST = 80.0
+"""Exponent of that utility that is not exceeded."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +77,9 @@ class Portfolio:
         if n == 0 or merit is None:
             return spread(landscape, history, n)
         rows = shortlist(landscape, history, free, merit, n, rng)
-        board = Board(landscape, history, rows, merit, rng)
-        odds = success_of_ways(landscape.objective, history, merit, self.ways)
         last = self.gathers and history.remaining is not None and history.remaining <= _LAST_BATCHES * n
+        board = Board(landscape, history, rows, merit, rng, gathering=last)
+        odds = success_of_ways(landscape.objective, history, merit, self.ways)
         picks: list[Pick] = []
         for number in range(n):
             way = "best" if last else _drawn(odds, board.explained, rng)
@@ -103,10 +108,12 @@ class Board:
         rows: NDArray[np.intp],
         merit: Merit,
         rng: np.random.Generator,
+        *,
+        gathering: bool = False,
     ) -> None:
         self._landscape, self._rng, self._rows = landscape, rng, rows
         columns = landscape.objective.columns
-        found = {column: guess(landscape, history, column, rows, rng) for column in columns}
+        found = {column: guess(landscape, history, column, rows, rng, gathering=gathering) for column in columns}
         self._guesses: dict[str, Guess] = {column: made for column, made in found.items() if made is not None}
         self._merit = merit
         self._odds = success_odds(landscape, history)[rows]
@@ -142,14 +149,15 @@ class Board:
 
     @cached_property
     def _expected(self) -> FloatArray:
-        """Return what candidates are worth on average over plausible worlds, with windows and synthesis."""
+        """Return the certain worth that is as useful as all plausible worlds together, shape (n,)."""
         weights = self._merit.weights(self._rng)
         total = np.zeros(len(self._rows))
         for number in range(_WORLDS):
             values = {goal.column: self._values(goal.column, "best", number) for goal in self._merit.goals}
             worth = np.maximum(self._merit.of(values, weights), 0.0)
-            total += worth * np.all([*self._met("best", number), np.ones(len(worth), dtype=bool)], axis=0)
-        return per_effort(self._odds * total / _WORLDS, self._effort)
+            utility = np.expm1(np.minimum(_BOLDNESS * worth, _MOST))
+            total += utility * np.all([*self._met("best", number), np.ones(len(worth), dtype=bool)], axis=0)
+        return per_effort(np.log1p(self._odds * total / _WORLDS) / _BOLDNESS, self._effort)
 
     def _values(self, column: str, way: str, number: int) -> FloatArray:
         held = self._guesses[column]
