@@ -1,8 +1,4 @@
-"""Each module imports alone, loads only what its package may, and does nothing by being imported.
-
-Modules are imported in children forked from a fresh interpreter, so that each starts clean without paying for
-the libraries that its package may load.
-"""
+"""Each module imports alone, loads only what its package may, and does nothing by being imported."""
 
 from __future__ import annotations
 
@@ -58,24 +54,17 @@ ABOUT = {
 LOOKS_FOR_SCRATCH = {"hstore_workflows.batch.providers"}
 """Modules about a library that looks for a folder for temporary files when it is imported."""
 
-CHILD = """
-import gc, importlib, json, os, sys
+TOGETHER = """
+import importlib, json, os, sys
 
-modules, preloaded = json.loads(sys.argv[1])
-for name in preloaded:
-    importlib.import_module(name)
-
-gc.disable()  # a collection in each child would copy the pages of all that is loaded
 read, written = [], []
+original = os._Environ.__getitem__
 
-def spy_on_environment():
+def spied(self, key):
     # Libraries read their own variables; only ours, and the key of the Materials Project, are of interest.
-    original = os._Environ.__getitem__
-    def spied(self, key):
-        if isinstance(key, str) and key.startswith(("HSTORE_", "MP_API")):
-            read.append(key)
-        return original(self, key)
-    os._Environ.__getitem__ = spied
+    if isinstance(key, str) and key.startswith(("HSTORE_", "MP_API")):
+        read.append(key)
+    return original(self, key)
 
 def audit(event, arguments):
     if event in {"os.mkdir", "os.rename", "os.remove", "socket.connect", "socket.getaddrinfo", "subprocess.Popen"}:
@@ -83,26 +72,45 @@ def audit(event, arguments):
     if event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+"):
         written.append(f"open {arguments[0]}")
 
+modules, preloaded = json.loads(sys.argv[1])
+for name in preloaded:
+    importlib.import_module(name)
+os._Environ.__getitem__ = spied
+sys.addaudithook(audit)
+for module in modules:
+    read.clear(), written.clear()
+    before = set(sys.modules)
+    importlib.import_module(module)
+    loaded = sorted(set(sys.modules) - before)
+    print(json.dumps({"module": module, "read": read, "written": written, "loaded": loaded}))
+"""
+"""Imports modules one after the other and prints what each of them did, and loaded as the first."""
+
+ALONE = """
+import gc, importlib, json, os, sys
+
+modules, preloaded = json.loads(sys.argv[1])
+for name in preloaded:
+    importlib.import_module(name)
+gc.disable()  # a collection in each child would copy the pages of all that is loaded
 for module in modules:
     receive, send = os.pipe()
     if not (child := os.fork()):
         try:
-            spy_on_environment()
-            sys.addaudithook(audit)
             importlib.import_module(module)
             error = ""
         except BaseException as caught:  # an exit as well: the child tells it and ends here
             error = repr(caught)
-        finds = {"module": module, "error": error, "read": read, "written": written, "loaded": sorted(sys.modules)}
-        text = json.dumps(finds)
         with os.fdopen(send, "w") as stream:
-            stream.write(text)
+            stream.write(json.dumps({"module": module, "error": error}))
         os._exit(0)
     os.close(send)
     with os.fdopen(receive) as stream:
         print(stream.read())
     os.waitpid(child, 0)
 """
+"""Imports each module in a child forked from a fresh interpreter, so that each starts clean without paying for the
+libraries that its package may load."""
 
 
 def modules_of(package):
@@ -125,15 +133,13 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("import")
 
 
-@pytest.fixture(scope="module", params=PRELOADED, ids="-".join)
-def finds(request, folder):
-    """What importing each module of some packages alone did."""
-    modules = [name for package in request.param for name in modules_of(package)]
+def ran(script, packages, folder):
+    """What a script tells of the modules of some packages."""
+    modules = [name for package in packages for name in modules_of(package)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("HSTORE_", "PYTHON"))}
     environment |= {"HSTORE_HOME": str(folder / "home"), "HSTORE_SEED": "?", "PYTHONDONTWRITEBYTECODE": "1"}
-    task = json.dumps([modules, PRELOADED[request.param]])
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, task],
+        [sys.executable, "-c", script, json.dumps([modules, PRELOADED[packages]])],
         cwd=folder,
         env=environment,
         capture_output=True,
@@ -146,9 +152,17 @@ def finds(request, folder):
     return found
 
 
+@pytest.fixture(scope="module", params=PRELOADED, ids="-".join)
+def finds(request, folder):
+    """What importing the modules of some packages did."""
+    return ran(TOGETHER, request.param, folder)
+
+
 @pytest.mark.long
-def test_each_module_imports_alone(finds):
-    assert {entry["module"]: entry["error"] for entry in finds if entry["error"]} == {}
+@pytest.mark.parametrize("packages", PRELOADED, ids="-".join)
+def test_each_module_imports_alone(packages, folder):
+    found = ran(ALONE, packages, folder)
+    assert {entry["module"]: entry["error"] for entry in found if entry["error"]} == {}
 
 
 def test_importing_does_nothing(finds, folder):

@@ -176,6 +176,7 @@ def test_a_stage_answers_with_a_score(tmp_path):
         usable_capacity({"name": "one"}, folder=str(tmp_path), error=1e-4, most_cycles=300, cutoff_angstrom=8.0)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(find_spec("CoRE_MOF") is None, reason="the structure of MOF-5 is in the package core-mof")
 def test_mof_5_takes_up_what_is_known():
     """Published simulations: 1.2 wt% at 1 bar and 9.3 wt% at 100 bar of all hydrogen per total mass, 77 K."""
