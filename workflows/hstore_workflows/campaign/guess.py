@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 LOOKING, GATHERING = 0.6, 1.0
 """Weight of a process that explains all that it has not seen (one that explains nothing has none): while there is
-something to look for, when trees keep the choice wide, and when what is known to be good is gathered."""
+something to look for, when trees keep the choice wide, and when only the best is looked for."""
 _DRAWS = 32
 
 

@@ -29,7 +29,7 @@ AIMS = {
     "draw": "best in one guess of a Gaussian process at what the results would be (Thompson sampling)",
     "blend": "best in one guess of a forest and a Gaussian process together (Thompson sampling)",
     "family": "best in one guess among the kinds of candidates that were tried least",
-    "best": "worth most on average over many guesses, for the budget ends soon",
+    "best": "worth most over many guesses, of which the good ones count more, for the budget ends soon",
     "random": "drawn at random, which guards against a strategy that is wrong",
 }
 """Kind of choice -> what it means, in words."""

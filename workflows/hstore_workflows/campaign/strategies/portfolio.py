@@ -50,7 +50,7 @@ _FORETOLD = 0.5
 """Share of the variance that must be foretold before the way out is taken less often."""
 _SAME = 1e-9
 _LAST_BATCHES = 2
-"""Batches before the end of a budget that are used to gather what is known to be good."""
+"""Batches before the end of a budget in which nothing but the best is looked for."""
 _WORLDS = 64
 _BOLDNESS = 8.0
 """How much more a good guess counts than a poor one: the utility of worth w is exp(8 w) - 1 (Pratt 1964, doi
@@ -66,7 +66,7 @@ class Portfolio:
     ways: Mapping[str, tuple[float, float]] = field(default_factory=lambda: WAYS)
     """Way to choose -> imaginary successes and failures."""
     gathers: bool = True
-    """Choose the last batches of a budget by what is known to be good."""
+    """Choose the last batches of a budget by what may be best."""
 
     def choose(self, landscape: Landscape, history: History, n: int, *, seed: int) -> list[Pick]:
         """Choose the next experiments (see :class:`~hstore_workflows.campaign.landscape.Strategy`)."""

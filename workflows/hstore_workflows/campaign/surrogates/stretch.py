@@ -19,7 +19,8 @@ _BEND = 3.0
 _START = 0.75
 """Quantile of the results from which on they are drawn apart."""
 _MOST = 8.0
-"""Exponent beyond which a value that is far below is not told from one that is farther."""
+"""Exponent that is not exceeded: values more than 2.7 deviations above the quartile are not told apart, nor what
+comes back from far below it, so that one extreme does not make a point of all the others."""
 
 
 class Stretch:
@@ -37,7 +38,7 @@ class Stretch:
         self._width = float(values.std()) or 1.0
 
     def stretched(self, values: FloatArray) -> FloatArray:
-        """Return stretched values of the same shape, larger being better."""
+        """Return stretched values of the same shape, without unit, larger being better."""
         return _bent((self._sign * values - self._start) / self._width)
 
     def back(self, stretched: FloatArray) -> FloatArray:
