@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -31,3 +32,17 @@ def benchmark(tmp_path):
         )  # fmt: skip
 
     return run
+
+
+@pytest.fixture
+def loaded(monkeypatch):
+    """Import a benchmark by its name, with what lies beside it."""
+    monkeypatch.syspath_prepend(FOLDER)
+
+    def load(name):
+        spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,14 +9,10 @@ import pytest
 from hstore_models.features.pores import PORE_DESCRIPTORS
 from hstore_workflows.campaign.replay import ReplaySettings
 
-FILE = Path(__file__).parents[2] / "benchmarks" / "campaign_draws.py"
-
 
 @pytest.fixture
-def draws(monkeypatch):
-    spec = importlib.util.spec_from_file_location("campaign_draws", FILE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+def draws(loaded, monkeypatch):
+    module = loaded("campaign_draws")
     monkeypatch.setattr(module, "ROWS", 200)
     return module
 
