@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
 from scipy.stats import spearmanr
 from sklearn import metrics
@@ -19,7 +20,8 @@ from hstore_data.curated import curated_table
 from hstore_models.leaks import audit
 from hstore_models.prediction import Predictions, Query
 from hstore_models.training_data import load_scored_rows, load_training_data
-from hstore_workflows.evaluate import Scoring, cross_validate, evaluate_table, read_target
+from hstore_workflows.cli import main
+from hstore_workflows.evaluate import Scoring, cross_validate, evaluate_table, read_target, row_answers
 from hstore_workflows.evaluate import cross_validation as cv
 from hstore_workflows.evaluate import table as on_table
 from hstore_workflows.evaluate import task as cv_task
@@ -189,6 +191,25 @@ def test_pressures_are_asked_at_the_temperature_of_the_table(home, columns, targ
     assert report["temperature"] == words
 
 
+def test_every_row_of_a_table_can_be_kept_with_the_cause_of_those_not_scored(home):
+    frame = pd.DataFrame(
+        {"formula": ["LaNi5", "Xx", "TiFe", "Mg2Ni", "TiMn2"], "p_bar": ["2", "3", "5", "n/a", "0"]}
+    )
+    kept = []
+    report = evaluate_table(PRESSURE, frame, "p_bar", home, Scoring(baselines=False), keep=kept.append)
+    rows = kept[0].set_index("row")
+    assert rows.index.tolist() == [1, 3, 5, 2, 4]
+    assert rows["unit"].tolist()[:2] == ["ln(bar)"] * 2
+    assert rows["known"].tolist()[:2] == pytest.approx(np.log([2.0, 5.0]))
+    assert rows["error"][[1, 3]].mean() == pytest.approx(report["mae_ln"])
+    assert rows["near_duplicate"][[1, 3]].all()
+    assert rows["material"][[1, 3]].tolist() == ["LaNi5", "TiFe"]
+    assert "Xx" in rows["reason"][2]
+    assert "p_bar is 'n/a'" in rows["reason"][4]
+    assert "no logarithm" in rows["reason"][5]
+    assert rows["known"][[2, 4, 5]].isna().all()
+
+
 def test_rows_that_cannot_be_scored_are_counted_with_their_numbers(home):
     frame = pd.DataFrame({"formula": ["LaNi5", "Xx", "TiFe", "", "Mg2Ni"], "dh": ["31", "30", "n/a", "1", None]})
     report = evaluate_table(ENTHALPY, frame, "dh", home)
@@ -271,6 +292,22 @@ def test_cross_validation_needs_the_set_to_be_present(hstore):
     assert "hstore data pull hystor" in result.stderr or "HSTORE_DATA_MIRROR" in result.stderr
 
 
+def test_rows_are_written_by_the_command(home, tmp_path, monkeypatch):
+    monkeypatch.setattr("hstore_workflows.cli.evaluate.load_settings", lambda: home)
+    table, rows = tmp_path / "mine.csv", tmp_path / "rows.csv"
+    pd.DataFrame({"formula": [*ALLOYS, "Xx"], "dh": 30.0}).to_csv(table, index=False)
+    asked = ["evaluate", ENTHALPY, "--on", str(table), "--target", "dh", "--no-baselines", "--json", "--rows"]
+    done = CliRunner().invoke(main, [*asked, str(rows)])
+    assert done.exit_code == 0, done.output
+    written = pd.read_csv(rows)
+    assert written["error"].mean() == pytest.approx(json.loads(done.stdout)["mae"])
+    assert len(written) == len(ALLOYS) + 1
+    assert "7 rows are in" in done.stderr
+    refused = CliRunner().invoke(main, [*asked, str(tmp_path / "rows.txt")])
+    assert refused.exit_code != 0
+    assert "end the name in .csv or .parquet" in refused.stderr
+
+
 class Recorder:
     """A model that answers one number and remembers what it was trained on and asked."""
 
@@ -337,6 +374,23 @@ def test_no_chemical_system_is_on_both_sides_whichever_set_it_is_from(recorder, 
     assert report["mae_plain_forest"] is None
     assert report["subset"] == f"hystor, {len(scored)} rows with {CAPACITY}"
     assert json.loads(json.dumps(report, allow_nan=False)) == report
+
+
+def test_every_row_of_a_cross_validation_can_be_kept(recorder, trained, scored):
+    kept = []
+    how = Scoring(n_folds=4, seeds=(0, 3), baselines=False)
+    report = cross_validate(CAPACITY, "hystor", trained, how, keep=kept.append)
+    [rows] = kept
+    assert tuple(rows.columns) == row_answers.COLUMNS
+    assert rows.groupby("seed").size().to_dict() == {0: len(scored), 3: len(scored)}
+    assert rows.groupby(["seed", "group"])["fold"].nunique().max() == 1
+    assert rows["row"].tolist() == scored["row"].tolist() * 2
+    assert set(rows["material"]) == set(scored["formula"])
+    assert rows["error"].mean() == pytest.approx(report["mae"])
+    assert rows["inside"].mean() == pytest.approx(report["coverage"])
+    assert set(rows["unit"]) == {report["unit"]}
+    assert (rows["lower"] == 1.0).all()
+    assert (rows["upper"] == 3.0).all()
 
 
 @pytest.mark.parametrize("split", ["composition", "family", "doi", "structure", "chemical_system"])

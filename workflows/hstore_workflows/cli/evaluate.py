@@ -11,6 +11,10 @@ import click
 from hstore.settings import load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+
     from hstore_workflows.evaluate import Scoring
 
 _EPILOG = """\b
@@ -19,6 +23,7 @@ Examples:
   hstore evaluate desorption_enthalpy_kj_per_mol_h2 --cross-validate ml_hydpark --seeds 3
   hstore evaluate h2_capacity_wt_pct --cross-validate hystor --split family --learning-curve
   hstore evaluate log10_conductivity_s_per_cm --cross-validate obelix --bounds-as 1e-15
+  hstore evaluate h2_capacity_wt_pct --on mine.csv --target measured_wt_pct --rows answers.csv
 """
 
 _SPLITS = ("chemical_system", "composition", "family", "doi", "structure", "random", "official")
@@ -41,6 +46,8 @@ _POLICIES = ("refuse", "drop", "report")
               "of the column.  [default: the bound]")  # fmt: skip
 @click.option("--learning-curve", is_flag=True, help="Repeat the cross-validation with fewer training groups.")
 @click.option("--no-baselines", is_flag=True, help="Leave out nearest neighbour and plain forest, for speed.")
+@click.option("--rows", "rows_file", type=click.Path(path_type=Path), metavar="FILE", help="Write each row's "
+              "known value, answer and interval, and why it is outside the domain: .csv or .parquet.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     property_name: str,
@@ -48,6 +55,7 @@ def command(
     column: str | None,
     data_set: str | None,
     *,
+    rows_file: Path | None,
     as_json: bool,
     **choices: Any,
 ) -> None:
@@ -62,11 +70,12 @@ def command(
 
     settings = load_settings()
     how = _scoring(choices, name=source.name if source else "table")
+    keep = _writer(rows_file)
     if data_set and not source:
-        report = cross_validate(property_name, data_set, settings, how, say=_say)
+        report = cross_validate(property_name, data_set, settings, how, say=_say, keep=keep)
     elif source and column and not data_set:
         _refuse_choices(choices)
-        report = evaluate_table(property_name, read_table(source), column, settings, how, say=_say)
+        report = evaluate_table(property_name, read_table(source), column, settings, how, say=_say, keep=keep)
     else:
         raise click.UsageError("give --on FILE with --target COLUMN, or --cross-validate DATA_SET")
     if as_json:
@@ -81,6 +90,21 @@ def command(
 
 def _say(line: str) -> None:
     click.echo(line, err=True)
+
+
+def _writer(file: Path | None) -> Callable[[pd.DataFrame], None]:
+    """Return what writes the rows; a place that cannot take them is refused before anything heavy runs."""
+    from hstore_workflows.tables import check_destination, write_table
+
+    if file is None:
+        return lambda _: None
+    check_destination(file)
+
+    def write(rows: pd.DataFrame) -> None:
+        write_table(rows, file)
+        _say(f"{len(rows)} rows are in {file}")
+
+    return write
 
 
 def _scoring(choices: dict[str, Any], *, name: str) -> Scoring:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from hstore.errors import InputError
 from hstore.formula import parse_formula
@@ -22,6 +23,7 @@ from hstore_workflows.evaluate.report import (
     scored_unit,
     without_nan,
 )
+from hstore_workflows.evaluate.row_answers import row_answers
 from hstore_workflows.evaluate.rows import families, floor, groups, keys, query, with_training_rows
 from hstore_workflows.evaluate.task import Fold, Task, folds_of, leaks_between, make_task
 
@@ -60,12 +62,22 @@ def cross_validate(
     how: Scoring | None = None,
     *,
     say: Callable[[str], None] = lambda _: None,
+    keep: Callable[[pd.DataFrame], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Score the recipe on one public set by its own split, or else with whole groups held out.
 
     Every training row of a held-out group is kept from training, whichever set it is from. ``obelix`` is scored
     on its official test split; by any other split its training part alone is scored, so that the test part
     stays unseen.
+
+    Args:
+        property_name: canonical property name.
+        data_set: name of the public set.
+        settings: where data and models are.
+        how: choices of the user.
+        say: is told what is being done.
+        keep: is given the known value and the answer of every row, see
+            :func:`~hstore_workflows.evaluate.row_answers.row_answers`.
 
     Returns:
         ``n, mae, median_error, rmse, r2, spearman, mae_mean_predictor, mae_nearest_neighbour, mae_plain_forest,
@@ -86,6 +98,7 @@ def cross_validate(
             for fold in folds:
                 refuse(fold.leaks)
     runs = [_run(task, seed, split, folds, policy, say) for seed, (split, folds) in plans.items()]
+    keep(pd.concat([_rows(task, seed, run) for seed, run in zip(plans, runs, strict=True)], ignore_index=True))
     report = _report(task, data_set, runs, policy)
     if task.how.learning_curve:
         report["learning_curve"] = _learning_curve(task, runs[0].split, policy, say)
@@ -95,7 +108,7 @@ def cross_validate(
 def _run(task: Task, seed: int, split: Split, folds: list[Fold], policy: str, say: Callable[[str], None]) -> _Run:
     size = len(task.scored)
     columns = {name: np.full(size, np.nan) for name in ("mean", "std", "lower", "upper")}
-    columns |= {"in_domain": np.zeros(size, dtype=bool)}
+    columns |= {"in_domain": np.zeros(size, dtype=bool), "reason": np.full(size, "", dtype=object)}
     beside = {name: np.full(size, np.nan) for name in Baselines.__dataclass_fields__}
     leaked, dropped = np.zeros(size, dtype=bool), 0
     for number, fold in enumerate(folds):
@@ -124,6 +137,12 @@ def _answers(
     full = task.how.baselines
     beside = ask_baselines(task.property_name, task.model, known, asked, full=full, seed=seed)
     return Answers.of(task.property_name, task.truth[held_out], answer), beside
+
+
+def _rows(task: Task, seed: int, run: _Run) -> pd.DataFrame:
+    unit, family = scored_unit(task.property_name), task.how.family
+    places = {"seed": seed, "fold": run.split.folds}
+    return row_answers(task.model, task.scored, run.answers, unit=unit, leaked=run.leaked, family=family, **places)
 
 
 def _report(task: Task, data_set: str, runs: list[_Run], policy: str) -> dict[str, Any]:

@@ -45,13 +45,15 @@ class Answers:
     """Upper ends of the 90 % intervals."""
     in_domain: NDArray[np.bool_]
     """False where the model says that it is asked outside its domain."""
+    reason: NDArray[np.object_]
+    """Why it is outside; empty inside."""
 
     @classmethod
     def of(cls, property_name: str, truth: FloatArray, answer: Predictions) -> Self:
         """Put predictions beside known values on the scale that is scored (``truth`` is on it already)."""
         ends = answer.mean, answer.lower, answer.upper
         mean, lower, upper = (np.log(a) for a in ends) if property_name == PRESSURE else ends
-        return cls(truth, mean, answer.std, lower, upper, answer.in_domain)
+        return cls(truth, mean, answer.std, lower, upper, answer.in_domain, answer.reason)
 
     @property
     def error(self) -> FloatArray:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from hstore.errors import InputError
 from hstore.properties import PROPERTIES
@@ -25,6 +26,7 @@ from hstore_workflows.evaluate.report import (
     scored_unit,
     without_nan,
 )
+from hstore_workflows.evaluate.row_answers import row_answers
 from hstore_workflows.evaluate.rows import (
     ELECTROLYTES,
     SORBENTS,
@@ -44,7 +46,6 @@ from hstore_workflows.tables import check_table
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pandas as pd
     from numpy.typing import NDArray
 
     from hstore.arrays import FloatArray
@@ -97,6 +98,7 @@ def evaluate_table(
     how: Scoring | None = None,
     *,
     say: Callable[[str], None] = lambda _: None,
+    keep: Callable[[pd.DataFrame], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Score the model in use on a table with known answers.
 
@@ -105,6 +107,17 @@ def evaluate_table(
     ``<1E-10`` are upper bounds and count as the bound, or as ``how.bounds_as``. Every row is scored; rows that
     nearly repeat a training row are named, and the others are scored apart as ``unseen``. With the policy ``drop``
     the recipe is retrained without what they repeat.
+
+    Args:
+        property_name: name of the property.
+        frame: the table.
+        target_column: column of the known answers.
+        settings: where data and models are.
+        how: choices of the user.
+        say: is told what is being done.
+        keep: is given the known value and the answer of every row, see
+            :func:`~hstore_workflows.evaluate.row_answers.row_answers`; rows that were not scored come last, with
+            the cause as their ``reason``.
 
     Returns:
         ``n, mae, median_error, rmse, r2, spearman, mae_mean_predictor, mae_nearest_neighbour, mae_plain_forest,
@@ -149,8 +162,21 @@ def evaluate_table(
     report |= _leak_report(property_name, data, scored, policy)
     report |= _floor(table, scored, trained)
     kept = table.frame[scored.rows].reset_index(drop=True)
+    keep(_rows(table, scored, kept, unit=report["block_unit"], family=how.family))
     report |= blocks([scored.answers], families(table.model, kept, how.family), groups(table.model, kept))
     return dict(without_nan(report))
+
+
+def _rows(table: _Table, scored: _Scored, kept: pd.DataFrame, *, unit: str, family: str | None) -> pd.DataFrame:
+    """Return the answers row by row; last those that were not scored, with the cause."""
+    leaked = scored.leaks.scored[scored.rows[table.known]]
+    found = row_answers(table.model, kept, scored.answers, unit=unit, leaked=leaked, family=family)
+    found.loc[found["known"].isna(), "reason"] = "a pressure of 0 or below has no logarithm"
+    unanswered = np.flatnonzero(table.known & ~scored.rows)
+    causes = {int(table.frame["row"].iloc[i]): str(scored.answer.reason[i]) for i in unanswered}
+    causes |= {reject.row: reject.cause for reject in table.rejects}
+    left_out = pd.DataFrame({"row": list(causes), "reason": list(causes.values())}).sort_values("row")
+    return found if left_out.empty else pd.concat([found, left_out], ignore_index=True)
 
 
 def _read(property_name: str, frame: pd.DataFrame, column: str, settings: Settings, how: Scoring) -> _Table:
