@@ -6,7 +6,8 @@ OUT    ?= runs/onboard
 PORT   ?= 8000
 MINUTES ?= 5
 BENCH  ?= runs/bench
-
+# Compiled files are kept whatever the shell says: the tests start hundreds of processes.
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: help
 help: ## Show this help
@@ -23,11 +24,12 @@ test: $(VENV)/.dev ## Run the test suite, but for what takes longest
 	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder -m "not long" --ignore=tests/benchmarks
 
 # Files that say mark.long, and benchmarks, all of which are: each process would import all test files otherwise.
+# Spread singly: nine notebooks in one file would keep one process busy long after the others.
 LONG = $(shell grep -rl --include='test_*.py' 'mark\.long' tests) tests/benchmarks
 
 .PHONY: test-long
 test-long: $(VENV)/.dev ## Run the tests that take longest: benchmarks, notebooks, crashes, a scheduler
-	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder -m long $(LONG)
+	$(BIN)/pytest -n auto --dist loadgroup -m long $(LONG)
 
 .PHONY: dependencies
 dependencies: $(VENV)/.dev ## Resolve every extra on every Python, and test with the lowest and the newest dependencies

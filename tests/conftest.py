@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import functools
+import gc
 import os
 import shlex
 import shutil
@@ -52,6 +53,12 @@ _BROWSER_FLAGS = [
 def pytest_xdist_auto_num_workers():
     """Two processes for each core: many tests wait for servers, workers and browsers that they started."""
     return 2 * len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+
+
+def pytest_collection_finish():
+    """Keep what all test files imported out of each later look for garbage, which saves an eighth of the time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

@@ -21,7 +21,7 @@ from hstore.records import Family, Provenance
 from hstore.store import open_store
 from tests.conftest import Build
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages")]
 
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 PAGES = (
@@ -346,6 +346,7 @@ def test_theme_is_chosen_and_kept(open_page):
     assert page.evaluate(ground) == light
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", PAGES)
 def test_no_serious_fault_of_accessibility_and_no_overflow(open_page, campaign, path):
     from axe_playwright_python.sync_playwright import Axe

@@ -111,6 +111,7 @@ def test_a_reader_that_stops_early_leaves_no_connection_open(store, build):
     assert store.database.engine.pool.checkedout() == 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_ten_thousand_materials_take_seconds(store, build):
     records = [

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from hstore.errors import InputError, UnknownNameError
+from hstore_models import ablation
 from hstore_models.ablation import ablate
+from hstore_models.learners import Learner
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +18,13 @@ def found():
     values = known[:, 0] + 2.0 * telling[:, 0] + 0.1 * random.normal(size=240)
     groups = [f"system {row // 4}" for row in range(240)]
     blocks = {"known": known, "telling": telling, "noise": noise, "absent": np.full((240, 3), np.nan)}
-    return ablate(blocks, values, groups, base=["known"], seeds=2)
+    few_trees = (
+        Learner("extra_trees", {"n_estimators": 60, "min_samples_leaf": 2}),
+        Learner("boosting", {"max_iter": 80}),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ablation, "LEARNERS", few_trees)
+        return ablate(blocks, values, groups, base=["known"], seeds=2)
 
 
 def test_a_telling_block_is_better_and_noise_adds_nothing(found):

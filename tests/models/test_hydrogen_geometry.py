@@ -4,7 +4,8 @@ import collections
 
 import numpy as np
 import pytest
-from pymatgen.core import Lattice, Structure
+from ase.spacegroup import crystal
+from pymatgen.core import Lattice
 
 from hstore.crystal import Crystal
 from hstore.errors import InputError
@@ -15,8 +16,10 @@ from hstore_models.features.structure.radii import metallic_radii_angstrom
 
 
 def made(group, lattice, **sites):
+    """Expand sites by ASE: pymatgen takes seconds for the dozen groups here."""
     symbols = [name.rstrip("_") for name in sites]
-    return Crystal.from_pymatgen(Structure.from_spacegroup(group, lattice, symbols, list(sites.values())))
+    atoms = crystal(symbols, list(sites.values()), spacegroup=group, cellpar=lattice.parameters)
+    return Crystal(atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
 
 
 def described(featurizer, given):

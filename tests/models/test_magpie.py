@@ -101,6 +101,7 @@ def test_matminer_is_not_imported():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.long
 @pytest.mark.mirror
 def test_formulas_of_public_sets_agree_with_matminer(matminer):
     mirror = os.environ.get("HSTORE_DATA_MIRROR")

@@ -108,6 +108,7 @@ def test_bad_trials_are_given_up_before_their_last_fold(tmp_path):
     assert found.error == min(t.value for t in trials if t.state == TrialState.COMPLETE)
 
 
+@pytest.mark.long
 def test_a_killed_search_goes_on_and_ends_with_as_many_trials(tmp_path):
     from optuna.trial import TrialState
 

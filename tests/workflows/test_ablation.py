@@ -10,10 +10,16 @@ from click.testing import CliRunner
 
 from hstore.crystal import Crystal
 from hstore.errors import UnknownNameError
+from hstore_models import ablation
+from hstore_models.learners import Learner
 from hstore_workflows.ablation.comparison import own_question
 from hstore_workflows.ablation.questions import QUESTIONS, question, system_of
 from hstore_workflows.cli import main
 
+FEW_TREES = (
+    Learner("extra_trees", {"n_estimators": 40, "min_samples_leaf": 2}),
+    Learner("boosting", {"max_iter": 50}),
+)
 ELEMENTS = ("Mg", "Al", "Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu", "Zn", "Zr")
 
 
@@ -42,9 +48,12 @@ def table(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
+    """A home of the test's own; learners of few trees, which tell a descriptor that says all."""
     monkeypatch.setenv("HSTORE_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(ablation, "LEARNERS", FEW_TREES)
 
 
+@pytest.mark.long
 def test_density_helps_to_predict_density_where_composition_cannot(table):
     arguments = ["explain", "ablation", "--in", str(table), "--target", "density", "--add", "density,symmetry"]
     result = CliRunner().invoke(main, [*arguments, "--workers", "1", "--json"])

@@ -6,6 +6,7 @@ import math
 import os
 import stat
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,9 @@ from hstore.workers import Limits
 from hstore_workflows.batch.cluster import Cluster
 from hstore_workflows.batch.site import ClusterSite, load_site, shipped_sites, site_text
 
-pytest.importorskip("parsl", reason="sites with a scheduler need the extra: pip install 'hstore[cluster]'")
+pytestmark = pytest.mark.skipif(
+    find_spec("parsl") is None, reason="sites with a scheduler need the extra: pip install 'hstore[cluster]'"
+)
 COMMANDS = ("qsub", "qstat", "qdel", "bsub", "bjobs", "bkill", "flux")
 HERE = Path(__file__).parent
 

@@ -107,6 +107,7 @@ def test_each_stage_asks_the_best_of_the_one_before(began):
     assert any("just below the cut" in line for line in lanthanum.lines())
 
 
+@pytest.mark.long
 def test_stages_are_done_once_and_go_on(began, tmp_path):
     began_with = began(STAGES)
     do_stages(*began_with)
@@ -124,6 +125,7 @@ def test_stages_are_done_once_and_go_on(began, tmp_path):
     assert (tmp_path / "elsewhere" / f"{FINAL}.csv").read_bytes() == final, "the audit is drawn alike"
 
 
+@pytest.mark.long
 def test_other_stages_do_not_touch_the_first_but_are_not_mixed(began):
     plan, folder, *_ = began_with = began(STAGES)
     do_stages(*began_with)
@@ -137,6 +139,7 @@ def test_other_stages_do_not_touch_the_first_but_are_not_mixed(began):
         do_stages(*changed)
 
 
+@pytest.mark.long
 def test_candidates_that_a_stage_cannot_do_cost_only_themselves(began):
     fields = "take = 40\naudit = 0\nminutes = 0.02\n"
     stage = f'[[stages]]\nname = "moody"\nfunction = "stage_functions:moody"\n{fields}'
@@ -153,6 +156,7 @@ def test_candidates_that_a_stage_cannot_do_cost_only_themselves(began):
     assert (pd.read_parquet(folder / f"{FINAL}.parquet")["candidate"] % 5 == 0).all()
 
 
+@pytest.mark.long
 def test_a_budget_takes_fewer(began):
     budget = 10 * 0.4 / 3600  # ten candidates of 0.4 s
     stage = STAGES.split("[[stages]]")[1].replace("audit = 20", "audit = 2").replace("shard_rows = 7", "")

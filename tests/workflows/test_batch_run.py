@@ -157,6 +157,7 @@ def test_chunks_and_shards_without_a_usable_row_are_done(spec, settings, tmp_pat
         assert len(pd.read_csv(folder / "rejected.csv")) == len(content) - answered
 
 
+@pytest.mark.long
 def test_candidates_that_break_it_are_found_and_the_rest_is_done(planned, settings):
     plan, folder = planned
     state = Run(plan, folder, settings, ONE, do=breaking_shards.with_poison)()

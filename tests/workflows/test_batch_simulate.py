@@ -266,6 +266,7 @@ def spec(tmp_path, trained, loaded, monkeypatch):
     return path
 
 
+@pytest.mark.long
 def test_the_command_measures_and_leaves_nothing(hstore, spec, tmp_path, monkeypatch):
     monkeypatch.setattr("hstore_workflows.batch.rates.SMALL_SHARDS", 10)
     words = ("simulate", spec, "--site", "mine.toml", "--candidates", "1e8", "--runs", "2")

@@ -260,6 +260,7 @@ with multiprocessing.get_context("fork").Pool(4) as pool:
 """
 
 
+@pytest.mark.long
 def test_processes_at_once_never_propose_the_same(settings, screen):
     """The strategy is a quick one, for what keeps processes apart is around all of them."""
     story.begin(settings, "alloys", screen, COMMON, keep_outside=True, strategy="random")

@@ -159,6 +159,7 @@ def test_scores_are_what_they_are_said_to_be():
     assert progress_curve(pool, orders)[0, :2] == pytest.approx([0.1, 0.2])
 
 
+@pytest.mark.long
 def test_random_choice_scores_as_random():
     pool = hypothetical(np.random.default_rng(0).normal(size=400))
     orders = replay(pool, "random", ReplaySettings(budget=60, seeds=400), workers=1)

@@ -1,4 +1,5 @@
 import json
+from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
@@ -8,10 +9,12 @@ from hstore.errors import InputError, UnknownNameError
 from hstore_models.explain.causal.knowledge import Knowledge, curated
 from hstore_workflows.explain.causes import find_causes, prepare, read_data
 
-for package in ("lingam", "causallearn", "dowhy"):
-    pytest.importorskip(package, reason="needs pip install 'hstore[explain]'")
-
-pytestmark = pytest.mark.filterwarnings("ignore")  # of the packages that lingam brings
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"),  # of the packages that lingam brings
+    pytest.mark.skipif(
+        not all(map(find_spec, ("lingam", "causallearn", "dowhy"))), reason="needs pip install 'hstore[explain]'"
+    ),
+]
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +36,7 @@ KNOWN = Knowledge.model_validate({
 })  # fmt: skip
 
 
+@pytest.mark.long
 def test_causes_are_found_their_effects_kept_and_the_bystander_refuted(table):
     found = find_causes(table, "y", KNOWN, draws=20, simulations=10)
     told = found.as_json()

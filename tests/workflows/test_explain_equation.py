@@ -1,10 +1,11 @@
 import json
+from importlib.util import find_spec
 
 import pytest
 
 from hstore_models.learners import Learner
 
-pytest.importorskip("pyoperon", reason="needs pip install 'hstore[explain]'")
+pytestmark = pytest.mark.skipif(find_spec("pyoperon") is None, reason="needs pip install 'hstore[explain]'")
 
 
 @pytest.fixture(autouse=True)

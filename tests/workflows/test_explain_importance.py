@@ -1,4 +1,5 @@
 import json
+from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
@@ -6,7 +7,7 @@ import pytest
 
 from hstore.errors import InputError
 
-pytest.importorskip("shap", reason="needs pip install 'hstore[explain]'")
+pytestmark = pytest.mark.skipif(find_spec("shap") is None, reason="needs pip install 'hstore[explain]'")
 
 
 @pytest.fixture

@@ -499,6 +499,7 @@ def test_restart_forgets(server, home):
     assert not list((home / "fetch").glob("*/*.answer"))
 
 
+@pytest.mark.long
 def test_killed_again_and_again_it_ends_with_the_same_set(server, home):
     command = [sys.executable, "-m", "hstore_workflows.cli", "fetch", "optimade", "--provider", server.url]
     command += ["--elements", "Mg,H", "--page-rows", "3", "--json"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from hstore_workflows.fit.isotherm_fit import Points, fit_isotherm
 from hstore_workflows.fit.isotherm_mda import fit_mda, mda_uptake
 from hstore_workflows.fit.isotherm_models import isotherm_models
 
-pytest.importorskip("pygaps", reason="the extra isotherms is not installed")
+pytestmark = pytest.mark.skipif(find_spec("pygaps") is None, reason="the extra isotherms is not installed")
 
 # Hydrogen on the activated carbon AX-21 as fitted by Richard, Benard and Chahine (doi 10.1007/s10450-009-9149-x,
 # table 3): n_max 71.6 mol/kg, alpha 3080 J/mol, beta 18.9 J/(mol K), P0 1470 MPa, V 1.43 cm3/g.

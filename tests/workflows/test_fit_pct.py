@@ -81,6 +81,7 @@ def test_enthalpy_entropy_and_hysteresis_come_out():
     assert not found.notes
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("shape", made.SHAPES)
 def test_intervals_hold_the_truth(shape):
     rows = np.array([made.draw(shape, seed) for seed in range(12)])

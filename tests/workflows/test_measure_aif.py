@@ -7,6 +7,7 @@ import json
 import sys
 import warnings
 from datetime import date
+from importlib.util import find_spec
 
 import pytest
 from click.testing import CliRunner
@@ -18,7 +19,7 @@ from hstore_workflows.measure.isotherm_tables import read_isotherms
 from hstore_workflows.measure.isotherms import ToldIsotherm
 from hstore_workflows.measure.rows import Unusable
 
-pytest.importorskip("gemmi", reason="the extra isotherms is not installed")
+pytestmark = pytest.mark.skipif(find_spec("gemmi") is None, reason="the extra isotherms is not installed")
 
 TOLD = ToldIsotherm(
     [(0.1, 1.25), (0.5, 2.5), (1.0, 3.125), (2.0, 3.3), (5.0, 3.4)],

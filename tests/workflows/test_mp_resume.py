@@ -79,6 +79,7 @@ def asked(server):
     return Counter(tuple(sorted(query.items())) for query in server.searches)
 
 
+@pytest.mark.long
 def test_twenty_kills_at_random_moments_change_nothing(server, tmp_path):
     # without structures nothing has to be compared, so a life is short
     pages = 39

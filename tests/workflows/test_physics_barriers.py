@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from hstore_workflows.physics.row import Row
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import barriers as known
 
-pytest.importorskip("bvlain", reason="the extra barriers is not installed")
+pytestmark = pytest.mark.skipif(find_spec("bvlain") is None, reason="the extra barriers is not installed")
 
 DISORDERED = """data_mixed
 _symmetry_space_group_name_H-M 'F m -3 m'

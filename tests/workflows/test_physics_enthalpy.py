@@ -167,6 +167,7 @@ def known_set(rows):
     return KnownSet(identity, {}, rows, {"PdH": "lost"}, mean, std, mean, fit_calibration(rows))
 
 
+@pytest.mark.long
 def test_figures_of_the_known_set_follow_from_its_rows():
     rows = priced(14, lambda i: 10.0 + (-1) ** i)
     found = known_set(rows).as_json()
@@ -180,6 +181,7 @@ def test_figures_of_the_known_set_follow_from_its_rows():
     assert "PdH: lost" in text
 
 
+@pytest.mark.long
 def test_composition_models_see_nothing_of_the_left_out_system(monkeypatch):
     monkeypatch.setattr(against_composition, "TREES", 5)
     rows = priced(14, lambda _: 10.0)

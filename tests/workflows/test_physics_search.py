@@ -268,6 +268,7 @@ def test_known_types_begin_a_search():
     assert result.structures
 
 
+@pytest.mark.long
 @needs_pyxtal
 def test_a_killed_search_goes_on_and_ends_with_the_same_result(found, tmp_path):
     straight, _ = found
@@ -298,6 +299,7 @@ def _timeless(one):
     return record
 
 
+@pytest.mark.long
 @needs_pyxtal
 def test_the_command_goes_through_formulas_and_tells_what_cannot_be_searched(settings, tmp_path):
     asked = ["physics", "search", "CuAu", "TiH1.5", "--units", "1", "--tries", "1", "--substitutions", "0"]
@@ -337,6 +339,7 @@ def test_tries_done_by_a_batch_are_those_of_the_search(found, tmp_path):
         random_try({"formula": "Cu3Au"}, **asked)
 
 
+@pytest.mark.long
 @needs_pyxtal
 def test_a_stage_of_a_funnel_searches_a_candidate(settings, tmp_path):
     asked = {"potential": EMT, "units": "1", "tries": 2, "substitutions": 0, "basin_steps": 0, "best": 1}

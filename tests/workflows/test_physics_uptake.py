@@ -22,7 +22,7 @@ from hstore_workflows.cli import main
 from hstore_workflows.physics.stages import usable_capacity
 from hstore_workflows.physics.uptake import CLASSICAL, QUANTUM, GasState, Question, text_of, uptakes_of
 
-pytest.importorskip("raspalib")
+pytestmark = pytest.mark.skipif(find_spec("raspalib") is None, reason="the extra gcmc is not installed")
 
 CELL = Crystal([[9.0, 0, 0], [2.0, 9.0, 0], [0, 1.0, 9.0]], [[0.0, 0, 0], [0.3, 0.1, 0.1]], [6, 8])
 FULL, EMPTY = GasState(77.0, 20.0), GasState(110.0, 10.0)
@@ -92,6 +92,7 @@ def test_a_model_that_holds_the_correction_stands_alone():
     assert list(question.fields) == [CLASSICAL]
 
 
+@pytest.mark.long
 def test_a_state_that_does_not_converge_says_so_and_the_batch_goes_on():
     question = Question(
         (FULL,), force_field=SHORT, effort=Effort(error=1e-4, most_cycles=300), models=(CLASSICAL,)
@@ -116,6 +117,7 @@ def test_filled_pockets_count_as_pores():
     assert blocked.henry_g_per_l_bar == 0.0 < filled.henry_g_per_l_bar
 
 
+@pytest.mark.long
 def test_the_compiled_sampler_is_asked_for_as_the_other():
     question = Question((FULL,), force_field=SHORT, models=(CLASSICAL,), effort=Effort(error=0.2))
     compiled = replace(question, sampler="compiled", blocking=False)
@@ -130,6 +132,7 @@ def test_the_compiled_sampler_is_asked_for_as_the_other():
         replace(question, sampler="compile")
 
 
+@pytest.mark.long
 def test_a_state_that_takes_too_long_is_a_record():
     question = Question((FULL,), force_field=SHORT, effort=ENDLESS, models=(CLASSICAL,), seconds=2.0)
     (found,) = uptakes_of([material(CELL)], question, workers=1)

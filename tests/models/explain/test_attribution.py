@@ -1,3 +1,5 @@
+from importlib.util import find_spec
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,7 +16,7 @@ from hstore_models.prediction import Predictions, Query
 from hstore_models.spec import Spec
 from hstore_models.table_property import fit_table_property
 
-shap = pytest.importorskip("shap", reason="needs pip install 'hstore[explain]'")
+pytestmark = pytest.mark.skipif(find_spec("shap") is None, reason="needs pip install 'hstore[explain]'")
 
 ALLOYS = (
     "LaNi5",

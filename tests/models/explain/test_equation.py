@@ -1,10 +1,12 @@
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 
 from hstore.errors import InputError, UnknownNameError
 from hstore_models.explain.equation import Equation, best, choose, compete, search
 
-pytest.importorskip("pyoperon", reason="needs pip install 'hstore[explain]'")
+pytestmark = pytest.mark.skipif(find_spec("pyoperon") is None, reason="needs pip install 'hstore[explain]'")
 
 GROUPS = np.array([f"g{row % 30}" for row in range(150)])
 

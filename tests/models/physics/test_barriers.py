@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from hstore_models.physics.barriers import Barriers, BarrierSettings, element_of
 sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))
 import barriers as known
 
-pytest.importorskip("bvlain", reason="the extra barriers is not installed")
+pytestmark = pytest.mark.skipif(find_spec("bvlain") is None, reason="the extra barriers is not installed")
 
 COARSE = BarrierSettings(resolution_angstrom=0.3)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from hstore_models.physics.raspa_system import SAMPLERS, FilledFramework
 from hstore_models.physics.series import Average
 from hstore_models.physics.void_grid import energy_grids
 
-pytest.importorskip("raspalib")
+pytestmark = pytest.mark.skipif(find_spec("raspalib") is None, reason="the extra gcmc is not installed")
 
 SPARSE = Crystal([[8.0, 0, 0], [2.0, 8.0, 0], [0, 1.0, 8.0]], [[0.0, 0, 0], [0.4, 0.1, 0.1]], [6, 8])
 SHORT = ForceField(cutoff_angstrom=8.0, tail=False)
@@ -120,6 +121,7 @@ def test_the_same_seed_gives_the_same_numbers(sampler):
     assert one.molecules != other.molecules
 
 
+@pytest.mark.long
 def test_two_samplers_agree_where_molecules_crowd():
     """RASPA and the walk of our own share no code for moves and energies."""
     state = {"pressure_bar": 50.0, "temperature_k": 77.0, "force_field": ForceField(cutoff_angstrom=8.0)}
