@@ -29,7 +29,7 @@ LONG = $(shell grep -rl --include='test_*.py' 'mark\.long' tests) tests/benchmar
 
 .PHONY: test-long
 test-long: $(VENV)/.dev ## Run the tests that take longest: benchmarks, notebooks, crashes, a scheduler
-	$(BIN)/pytest -n auto --dist loadgroup -m long $(LONG)
+	$(BIN)/pytest -n auto --dist loadscope -m long $(LONG)
 
 .PHONY: dependencies
 dependencies: $(VENV)/.dev ## Resolve every extra on every Python, and test with the lowest and the newest dependencies

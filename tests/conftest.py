@@ -55,6 +55,25 @@ def pytest_xdist_auto_num_workers():
     return 2 * len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Spread tests singly with ``--dist loadscope``, but keep those together whose file makes something once."""
+    if config.getvalue("dist") != "loadscope":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    @functools.cache
+    def makes_once(file):
+        return 'scope="module"' in (config.rootpath / file).read_text(encoding="utf-8")
+
+    class Singly(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.partition("::")[0]
+            return file if makes_once(file) else nodeid
+
+    return Singly(config, log)
+
+
 def pytest_collection_finish():
     """Keep what all test files imported out of each later look for garbage, which saves an eighth of the time."""
     gc.collect()

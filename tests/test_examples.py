@@ -18,7 +18,7 @@ from hstore.settings import Settings
 from hstore.store import open_store
 from tests.service_process import serving
 
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("examples")]
+pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"

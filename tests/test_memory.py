@@ -34,7 +34,6 @@ FORMULAS = [f"{one}{other}2" for one in METALS for other in METALS if one != oth
 
 pytestmark = [
     pytest.mark.long,
-    pytest.mark.xdist_group("memory"),
     pytest.mark.skipif(sys.platform != "linux", reason="peaks are read from /proc"),
 ]
 

@@ -21,7 +21,7 @@ from hstore.records import Family, Provenance
 from hstore.store import open_store
 from tests.conftest import Build
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages")]
+pytestmark = pytest.mark.browser
 
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 PAGES = (

@@ -35,7 +35,7 @@ def benchmark(tmp_path):
 
 
 @pytest.fixture
-def loaded(monkeypatch):
+def benchmark_module(monkeypatch):
     """Import a benchmark by its name, with what lies beside it."""
     monkeypatch.syspath_prepend(FOLDER)
 

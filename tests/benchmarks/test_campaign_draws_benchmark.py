@@ -11,8 +11,8 @@ from hstore_workflows.campaign.replay import ReplaySettings
 
 
 @pytest.fixture
-def draws(loaded, monkeypatch):
-    module = loaded("campaign_draws")
+def draws(benchmark_module, monkeypatch):
+    module = benchmark_module("campaign_draws")
     monkeypatch.setattr(module, "ROWS", 200)
     return module
 

@@ -10,14 +10,14 @@ from hstore_models.hydride_thermodynamics import TARGETS
 from hstore_models.training_data import load_training_data
 
 
-def test_from_pressure_is_van_t_hoffs_law(loaded):
+def test_from_pressure_is_van_t_hoffs_law(benchmark_module):
     pressures = np.array([-3.0, 0.0, 2.5])
-    back = ln_plateau_pressure(loaded("enthalpy_labels").from_pressure(pressures), 110.0, 298.15)
+    back = ln_plateau_pressure(benchmark_module("enthalpy_labels").from_pressure(pressures), 110.0, 298.15)
     assert back == pytest.approx(pressures)
 
 
-def test_the_pressure_tells_of_the_enthalpy(loaded, trained):
-    module, rows = loaded("enthalpy_labels"), load_training_data("hydride_thermodynamics", trained).rows
+def test_the_pressure_tells_of_the_enthalpy(benchmark_module, trained):
+    module, rows = benchmark_module("enthalpy_labels"), load_training_data("hydride_thermodynamics", trained).rows
     rows = rows[rows[list(TARGETS)].notna().all(axis=1)]
     systems = sorted(set(rows["chemical_system"]))
     held_out = rows["chemical_system"].isin(systems[::3])
@@ -28,8 +28,8 @@ def test_the_pressure_tells_of_the_enthalpy(loaded, trained):
     assert errors["composition and pressure"] < 0.8 * errors["composition"]
 
 
-def test_rows_are_held_out_with_their_chemical_systems(loaded, mirror, monkeypatch):
-    module = loaded("enthalpy_labels")
+def test_rows_are_held_out_with_their_chemical_systems(benchmark_module, mirror, monkeypatch):
+    module = benchmark_module("enthalpy_labels")
     seen = []
 
     def answers(rows, asked, *, seed):

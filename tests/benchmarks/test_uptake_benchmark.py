@@ -16,14 +16,14 @@ def row(table, ours, void=0.5, **more):
     }  # fmt: skip
 
 
-def test_the_summary_is_of_its_rows(loaded):
+def test_the_summary_is_of_its_rows(benchmark_module):
     rows = [
         row(10.0, 10.5, void=0.51), row(20.0, 24.0, cause="not converged"), row(40.0, 38.0), row(1.0, 3.0),
         {"table_g_per_l": 5.0, "table_wt_pct": 0.5, "table_void_fraction": 0.5, "cause": "no parameters"},
         row(10.0, 30.0, void=0.52, framework="other void"),
         row(10.0, 30.0, framework="other density", density_g_cm3=1.02),
     ]  # fmt: skip
-    found = loaded("uptake").summary(rows)
+    found = benchmark_module("uptake").summary(rows)
     assert (found["frameworks"], found["simulated"], found["converged"]) == (7, 6, 5)
     assert found["other_structures"] == ["other void", "other density"]
     told = found["g_per_l"]
@@ -34,17 +34,17 @@ def test_the_summary_is_of_its_rows(loaded):
     assert found["void_fraction_mean_absolute_difference"] == pytest.approx(0.0025)
 
 
-def test_differences_that_follow_oxygen_are_told(loaded):
+def test_differences_that_follow_oxygen_are_told(benchmark_module):
     rows = [row(10.0, 10.0 + i, framework=str(i)) for i in range(5)]
     rows += [row(0.02, 9.0, framework="empty"), row(10.0, 30.0, void=0.6, framework="other structure")]
     oxygen = {str(i): i / 10 for i in range(5)} | {"empty": -1.0, "other structure": -1.0}
-    found = loaded("uptake").against_composition(rows, oxygen)
+    found = benchmark_module("uptake").against_composition(rows, oxygen)
     assert (found["of"], found["spearman"]) == (5, 1.0)
     assert found["p_value"] < 0.01
 
 
-def test_the_table_is_compared_with_itself(loaded, monkeypatch):
-    module = loaded("uptake")
+def test_the_table_is_compared_with_itself(benchmark_module, monkeypatch):
+    module = benchmark_module("uptake")
     same = dict.fromkeys(module.MOF_DESCRIPTORS, 1.0)
     other = dict.fromkeys(module.MOF_DESCRIPTORS, 2.0)
     closed = same | {"gsa_m2_g": 0.0}
@@ -60,7 +60,7 @@ def test_the_table_is_compared_with_itself(loaded, monkeypatch):
     assert found["standard_deviation_of_one_g_per_l"] == pytest.approx(0.5)
 
 
-def test_each_lab_counts_once(loaded):
+def test_each_lab_counts_once(benchmark_module):
     def isotherm(number, lab, factor, **more):
         return pd.DataFrame(
             {
@@ -77,7 +77,7 @@ def test_each_lab_counts_once(loaded):
             isotherm("f", "lab 4", 9.0, suspect=True), isotherm("g", "lab 5", 9.0, temperature_k=87.0),
         ]
     )  # fmt: skip
-    benchmark = loaded("uptake_measured")
+    benchmark = benchmark_module("uptake_measured")
     assert sorted(benchmark.measured(points, "IRMOF-1", 1.0)) == pytest.approx([1.8, 3.0])
     assert benchmark.measured(points, "IRMOF-1", 50.0) == []
 

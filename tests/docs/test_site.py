@@ -11,7 +11,7 @@ from urllib.parse import unquote, urldefrag
 
 import pytest
 
-pytestmark = [pytest.mark.long, pytest.mark.browser, pytest.mark.xdist_group("site")]
+pytestmark = [pytest.mark.long, pytest.mark.browser]
 
 DOCS = Path(__file__).parents[2] / "docs"
 SEEN = (

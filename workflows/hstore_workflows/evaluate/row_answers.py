@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from hstore_workflows.evaluate.rows import families, groups, labels
+from hstore_workflows.evaluate.rows import families, groups, materials
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +46,7 @@ def row_answers(
     found = {
         **same,
         "row": rows["row"].to_numpy(),
-        "material": [name.partition(" (row ")[0] for name in labels(model, rows)],
+        "material": materials(model, rows),
         "family": families(model, rows, family),
         "group": groups(model, rows),
         "unit": unit,

@@ -109,11 +109,16 @@ def labels(model: str, rows: pd.DataFrame) -> list[str]:
     number = (
         [f"row {value}" for value in rows["row"]] if "row" in rows else [f"row {i + 1}" for i in range(len(rows))]
     )
+    named = zip(materials(model, rows), number, strict=True)
+    return [f"{name} ({place})" if name else place for name, place in named]
+
+
+def materials(model: str, rows: pd.DataFrame) -> list[str]:
+    """Return the formula of each row, or the framework of a sorbent; empty where none is stated."""
     for column in ("name", "core_mof_2019_asr", "formula") if model == SORBENTS else ("formula",):
         if column in rows:
-            names = rows[column].fillna("").astype(str)
-            return [f"{name} ({place})" if name else place for name, place in zip(names, number, strict=True)]
-    return number
+            return rows[column].fillna("").astype(str).tolist()
+    return [""] * len(rows)
 
 
 def keys(rows: pd.DataFrame) -> list[str]:
