@@ -60,6 +60,12 @@ setup = ["export PYTHONPATH={HERE}"]
 RESULTS = ("top.csv", "top.parquet", "pareto.csv", "pareto.parquet", "rejected.csv", "summary.json")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def scheduler():
+    """The one scheduler of the machine, empty: these tests stay in one process, one after the other."""
+    assert not blocks()
+
+
 @pytest.fixture
 def planned(trained, loaded, tmp_path):
     """A plan of 200 shards in the folder of its run, and the same in another folder."""
