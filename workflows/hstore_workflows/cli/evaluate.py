@@ -92,12 +92,12 @@ def _say(line: str) -> None:
     click.echo(line, err=True)
 
 
-def _writer(file: Path | None) -> Callable[[pd.DataFrame], None]:
+def _writer(file: Path | None) -> Callable[[pd.DataFrame], None] | None:
     """Return what writes the rows; a place that cannot take them is refused before anything heavy runs."""
+    if file is None:
+        return None
     from hstore_workflows.tables import check_destination, write_table
 
-    if file is None:
-        return lambda _: None
     check_destination(file)
 
     def write(rows: pd.DataFrame) -> None:

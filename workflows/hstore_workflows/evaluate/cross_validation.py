@@ -62,7 +62,7 @@ def cross_validate(
     how: Scoring | None = None,
     *,
     say: Callable[[str], None] = lambda _: None,
-    keep: Callable[[pd.DataFrame], None] = lambda _: None,
+    keep: Callable[[pd.DataFrame], None] | None = None,
 ) -> dict[str, Any]:
     """Score the recipe on one public set by its own split, or else with whole groups held out.
 
@@ -98,7 +98,8 @@ def cross_validate(
             for fold in folds:
                 refuse(fold.leaks)
     runs = [_run(task, seed, split, folds, policy, say) for seed, (split, folds) in plans.items()]
-    keep(pd.concat([_rows(task, seed, run) for seed, run in zip(plans, runs, strict=True)], ignore_index=True))
+    if keep:
+        keep(pd.concat([_rows(task, seed, run) for seed, run in zip(plans, runs, strict=True)], ignore_index=True))
     report = _report(task, data_set, runs, policy)
     if task.how.learning_curve:
         report["learning_curve"] = _learning_curve(task, runs[0].split, policy, say)

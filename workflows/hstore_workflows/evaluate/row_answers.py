@@ -18,8 +18,9 @@ COLUMNS = (
     "seed", "fold", "row", "material", "family", "group", "unit", "known", "predicted", "error", "std", "lower",
     "upper", "inside", "in_domain", "near_duplicate", "reason",
 )  # fmt: skip
-"""Columns of a file of rows; ``error`` is absolute, ``lower`` and ``upper`` end the 90 % interval, ``reason`` says
-why a row is outside the domain, or was not scored."""
+"""Columns of a file of rows. ``known`` to ``upper`` are in ``unit``; ``error`` is absolute, ``lower`` and
+``upper`` end the 90 % interval, ``near_duplicate`` marks rows nearly repeated in training, ``reason`` says why a row
+is outside the domain, or was not scored."""
 
 
 def row_answers(
@@ -42,6 +43,9 @@ def row_answers(
         leaked: True for rows that are nearly repeated in training, shape ``(n,)``.
         family: column of the families; a known one, or what the formula says, when None.
         same: more columns, such as ``seed`` and ``fold``.
+
+    Raises:
+        InputError: there is no such column of families.
     """
     found = {
         **same,

@@ -98,7 +98,7 @@ def evaluate_table(
     how: Scoring | None = None,
     *,
     say: Callable[[str], None] = lambda _: None,
-    keep: Callable[[pd.DataFrame], None] = lambda _: None,
+    keep: Callable[[pd.DataFrame], None] | None = None,
 ) -> dict[str, Any]:
     """Score the model in use on a table with known answers.
 
@@ -162,7 +162,8 @@ def evaluate_table(
     report |= _leak_report(property_name, data, scored, policy)
     report |= _floor(table, scored, trained)
     kept = table.frame[scored.rows].reset_index(drop=True)
-    keep(_rows(table, scored, kept, unit=report["block_unit"], family=how.family))
+    if keep:
+        keep(_rows(table, scored, kept, unit=report["block_unit"], family=how.family))
     report |= blocks([scored.answers], families(table.model, kept, how.family), groups(table.model, kept))
     return dict(without_nan(report))
 
