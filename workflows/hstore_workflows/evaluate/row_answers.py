@@ -19,8 +19,8 @@ COLUMNS = (
     "upper", "inside", "in_domain", "near_duplicate", "reason",
 )  # fmt: skip
 """Columns of a file of rows. ``known`` to ``upper`` are in ``unit``; ``error`` is absolute, ``lower`` and
-``upper`` end the 90 % interval, ``near_duplicate`` marks rows nearly repeated in training, ``reason`` says why a row
-is outside the domain, or was not scored."""
+``upper`` end the 90 % interval, ``near_duplicate`` marks rows nearly repeated in training, ``reason`` says why a
+row is outside the domain, or was not scored."""
 
 
 def row_answers(
