@@ -28,7 +28,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import httpx2
@@ -49,6 +49,7 @@ PAGE = 20
 _STARTS_S = 300.0
 _WARM_S = 10.0
 _SAMPLE_S = 15.0
+_KEPT_S = 2.0  # well below the 5 s after which the peer's server closes a connection
 _FIELDS = "id,chemical_formula_reduced,elements,_hstore_family,_hstore_h2_capacity_wt_pct"
 
 
@@ -99,13 +100,20 @@ def running(command: list[str], settings: Settings, ready: str) -> Iterator[tupl
             deadline = time.monotonic() + _STARTS_S
             while not _answers(f"http://127.0.0.1:{port}{ready}"):
                 if process.poll() is not None or time.monotonic() > deadline:
-                    log.seek(0)
-                    sys.exit(f"the service did not start:\n{log.read()[-3000:]}")
+                    sys.exit(f"the service did not start:\n{_end_of(log)}")
                 time.sleep(0.2)
             yield port, psutil.Process(process.pid)
+        except httpx2.TransportError:
+            print(f"{command[1:]} (exit {process.poll()}) broke off:\n{_end_of(log)}", file=sys.stderr)
+            raise
         finally:
             process.terminate()
             process.wait(60)
+
+
+def _end_of(log: IO[str]) -> str:
+    log.seek(0)
+    return log.read()[-3000:]
 
 
 def _answers(address: str) -> bool:
@@ -213,7 +221,7 @@ def measure_peer(settings: Settings, load: Load) -> dict[str, Any]:
     with (
         running(service(1), settings, "/healthz") as (ours, _),
         running(peer, settings, "/structures?page_limit=1&include=") as (theirs, _),
-        httpx2.Client(timeout=120) as client,
+        httpx2.Client(timeout=120, limits=httpx2.Limits(keepalive_expiry=_KEPT_S)) as client,
     ):
         times: dict[str, list[float]] = {"v1": [], "optimade": [], "library": []}
         counts = {"same": 0, "other": 0}

@@ -18,6 +18,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from urllib.parse import quote
 
+import httpx2
 import pytest
 
 from hstore.records import Family, Material, Provenance, Scope, Screen
@@ -309,6 +310,14 @@ def test_who_sends_a_head_slowly_is_not_waited_for(served):
     answer = served.raw(kept, kept, kept, b"GET /he", wait_s=0.5)  # a connection that is used lasts longer
     assert answer.count(b"HTTP/1.1 200 ") == 3
     assert answer.count(b"HTTP/1.1 408 ") == 1
+
+
+def test_a_connection_is_kept_longer_than_clients_keep_theirs(served):
+    with socket.create_connection(("127.0.0.1", served.port), timeout=60) as connection:
+        for pause_s in (httpx2.Limits().keepalive_expiry + 1, 0):
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+            time.sleep(pause_s)
 
 
 def test_who_sends_a_body_slowly_is_not_waited_for(served):

@@ -23,6 +23,10 @@ HTTP_PROTOCOL = "hstore_api.protocol:HttpProtocol"
 MOST_CONNECTIONS = 800
 """Connections of one process; a system gives a process a thousand files and sockets where nothing is said."""
 
+KEPT_FOR_S = 20
+"""Time a connection is kept between requests, s: longer than clients keep theirs (httpx 5 s, aiohttp 15 s), or one
+that asks as it is closed is told that it was reset."""
+
 GRACE_S = 10
 """Time running requests get to finish when the service is told to stop, s."""
 
@@ -73,6 +77,7 @@ def command(host: str, port: int, *, no_worker: bool, processes: int) -> None:
             server_header=False,
             http=HTTP_PROTOCOL,
             limit_concurrency=MOST_CONNECTIONS,
+            timeout_keep_alive=KEPT_FOR_S,
             timeout_graceful_shutdown=GRACE_S,
             timeout_worker_healthcheck=_PATIENCE_S,
         )
