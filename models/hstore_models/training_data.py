@@ -19,7 +19,7 @@ from hstore_data.catalog import present
 from hstore_data.curated import curated_table
 from hstore_data.readers import read
 from hstore_models.spec import SHIPPED, shipped_spec
-from hstore_models.weak_labels import weak_capacity_rows, weak_rows
+from hstore_models.weak_labels import host_rows, weak_capacity_rows, weak_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -73,8 +73,8 @@ class TrainingData:
     """Points of measured isotherms of adsorbents known by name (sorbents only)."""
 
     def rows_by_source(self) -> dict[str, int]:
-        """Count the training rows of each data set."""
-        counts = self.rows["source"].value_counts()
+        """Count the rows of each data set that train; one that trains as hydride and as alloy counts once."""
+        counts = self.rows.drop_duplicates(["source", "row"])["source"].value_counts()
         for table in (self.simulated, self.isotherms):
             if table is not None and len(table):
                 counts[str(table["source"].iloc[0])] = len(table)
@@ -114,9 +114,10 @@ def load_training_data(model: str, settings: Settings) -> TrainingData:
 
 
 def _weak(model: str, listed: list[pd.DataFrame], known: pd.DataFrame) -> list[pd.DataFrame]:
-    """Return the rows of low weight that sets add to what is known."""
+    """Return the rows of low weight that other sets, and hydrides whose alloy is not known, add."""
     if model == "hydride_capacity":
-        return [weak_capacity_rows(pd.concat(listed, ignore_index=True), known)] if listed else []
+        weak = [weak_capacity_rows(pd.concat(listed, ignore_index=True), known)] if listed else []
+        return [*weak, host_rows(pd.concat([known, *weak], ignore_index=True))]
     return [weak_rows(frame, known) for frame in listed]
 
 

@@ -1,4 +1,4 @@
-"""Rows of low weight for the hydride models, from sets that say less than they should.
+"""Rows of low weight for the hydride models, from sets that say less than they should, or say it of the hydride.
 
 Most entries of the listing give one plateau point (T, P) and no enthalpy. With the entropy of hydrogen in the
 gas, which hydrides share to within their class, the van 't Hoff law turns the point into an enthalpy,
@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from hstore.formula import canonical_formula, parse_amounts
+from hstore.pairing import dehydriding
 from hstore.units import GAS_CONSTANT_J_PER_MOL_K, STANDARD_TEMPERATURE_K
 
 if TYPE_CHECKING:
@@ -68,6 +69,9 @@ TRUST = 0.5
 
 CAPACITY_WEIGHT = 0.35
 """Weight of capacities of sets that do not state their conditions; chosen on whole chemical systems held out."""
+
+HOST_WEIGHT = 0.5
+"""Weight of the capacity of an alloy that is known as its hydride alone."""
 
 _CAPACITY = "h2_capacity_wt_pct"
 _CAPACITY_RANGE = (0.1, 8.0)
@@ -146,6 +150,31 @@ def weak_capacity_rows(listed: pd.DataFrame, known: pd.DataFrame) -> pd.DataFram
         "mass_basis", "reversible", "source", "reference", "row", "weight", "weak",
     ]  # fmt: skip
     return found.loc[["H" not in a for a in amounts], columns].reset_index(drop=True)
+
+
+def host_rows(known: pd.DataFrame) -> pd.DataFrame:
+    """Turn hydrides into training rows of the alloys they are made from, where no row has the alloy.
+
+    Mg2Ni takes up what Mg2NiH4 holds, but tables of hydrides name the second alone. Left out are hydrides that
+    leave no host (complex anions, salts whose binary hydrides stay, see :func:`hstore.pairing.dehydriding`) and
+    those with aluminium, which no lab makes from metal and hydrogen gas.
+
+    Args:
+        known: training rows of capacities: ``amounts``, ``composition``, ``h2_capacity_wt_pct`` and the others.
+
+    Returns:
+        The columns of ``known`` with ``weight`` and ``weak``; formula and composition are those of the host.
+    """
+    hydrides = [place for place, amounts in enumerate(known["amounts"]) if "H" in amounts and "Al" not in amounts]
+    found = known.iloc[hydrides]
+    found = found.assign(composition=[dehydriding(amounts).host or "" for amounts in found["amounts"]])
+    found = found[~found["composition"].isin({"", *known["composition"]})]
+    return found.assign(
+        formula=found["composition"],
+        amounts=pd.Series([parse_amounts(text) for text in found["composition"]], index=found.index, dtype=object),
+        weight=HOST_WEIGHT,
+        weak=True,
+    ).reset_index(drop=True)
 
 
 def _with_believable_points(frame: pd.DataFrame) -> pd.DataFrame:

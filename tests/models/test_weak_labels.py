@@ -6,12 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hstore.formula import parse_formula
+from hstore.formula import canonical_formula, parse_amounts, parse_formula
 from hstore_data.readers import read
+from hstore_models.prediction import Query
 from hstore_models.training_data import load_training_data
 from hstore_models.weak_labels import (
     CLASS_ENTROPY_J_PER_MOL_H2_K,
+    HOST_WEIGHT,
     TRUST,
+    host_rows,
     weak_rows,
 )
 
@@ -114,3 +117,50 @@ def test_the_listing_gives_hundreds_of_rows_and_agrees_with_reported_values(mirr
     assert len(both) > 400
     assert error.median() < 4.0
     assert error[both["alloy_class"] == "AB5"].mean() < 3.5
+
+
+def capacities(*rows):
+    """Training rows of capacities: formula and wt%."""
+    amounts = [parse_amounts(text) for text, _ in rows]
+    return pd.DataFrame(
+        {
+            "formula": [text for text, _ in rows],
+            "amounts": amounts,
+            "composition": [canonical_formula(a) for a in amounts],
+            "chemical_system": ["-".join(sorted(set(a) - {"H"})) for a in amounts],
+            "h2_capacity_wt_pct": [value for _, value in rows],
+            "reference": "x",
+        }
+    )
+
+
+def test_a_hydride_trains_as_the_alloy_it_is_made_from():
+    rows = host_rows(capacities(("Mg2NiH4", 3.6), ("MgH2", 7.66), ("LaNi5", 1.4)))
+    assert rows["composition"].tolist() == ["Mg2Ni", "Mg"]
+    assert [parse_amounts(text) for text in rows["formula"]] == rows["amounts"].tolist()
+    assert rows["h2_capacity_wt_pct"].tolist() == [3.6, 7.66]
+    assert rows["chemical_system"].tolist() == ["Mg-Ni", "Mg"]  # held out with the hydride
+    assert (rows["weight"] == HOST_WEIGHT).all()
+    assert rows["weak"].all()
+
+
+@pytest.mark.parametrize(
+    ("known", "why"),
+    [
+        ((("Mg2NiH4", 3.6), ("Mg4Ni2", 3.4)), "a row has the alloy"),
+        ((("LiBH4", 13.4), ("NaAlH4", 5.6), ("LiNH2", 6.5)), "no host is left"),
+        ((("K2MgH4", 3.8),), "KH stays"),
+        ((("AlH3", 10.08), ("YAl3H12", 3.4)), "not made from the metal and hydrogen"),
+    ],
+    ids=lambda case: case if isinstance(case, str) else "",
+)
+def test_hydrides_that_leave_no_new_alloy_do_not(known, why):
+    assert host_rows(capacities(*known)).empty, why
+
+
+def test_alloys_that_are_known_as_hydrides_are_predicted_as_such(loaded):
+    model = loaded("hydride_capacity").model
+    asked = {"Mg": 7.66, "Mg2Ni": 3.6, "Mg2Co": 4.5}
+    frame = pd.DataFrame(index=range(len(asked)))
+    answer = model.predict("h2_capacity_wt_pct", Query.of([parse_amounts(text) for text in asked], frame))
+    np.testing.assert_allclose(answer.mean, list(asked.values()), rtol=0.2)

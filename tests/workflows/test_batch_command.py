@@ -108,13 +108,14 @@ def test_status_and_events_tell_who_did_what(hstore, spec, tmp_path):
     state = json.loads(hstore("batch", "status", folder, "--json", "--watch", "1").stdout)
     ((machine,), running) = state["machines"], state["running"]
     assert (machine["host"], machine["shards"], machine["candidates"]) == (platform.node(), 6, 108)
-    assert (running, state["failed_tries"], state["hours_left"]) == (False, 0, 0.0)
+    assert (running, state["killed"], state["failed_tries"], state["hours_left"]) == (False, False, 0, 0.0)
     assert state["candidates_per_s"] > 0
     assert platform.node() in hstore("batch", "status", folder).stdout
     found = [json.loads(line) for line in (folder / "events.jsonl").read_text().split("\n") if line]
     assert [event["event"] for event in found] == ["run", *["done"] * 6, "end"]
     assert sorted(event["shard"] for event in found[1:-1]) == list(range(6))
-    assert (found[0]["site"], found[0]["missing"], found[-1]["missing"], found[-1]["why"]) == ("local", 6, 0, "")
+    assert (found[0]["host"], found[0]["site"]) == (platform.node(), "local")
+    assert (found[0]["missing"], found[-1]["missing"], found[-1]["why"]) == (6, 0, "")
     with (folder / "events.jsonl").open("a") as stream:
         stream.write('{"at": "2026')  # a driver that was killed in the middle of a line
     next((folder / "shards").glob("*.json")).unlink()

@@ -24,6 +24,7 @@ from hstore_workflows.batch.running import Run
 from hstore_workflows.batch.shard import SHARDS, Task, do_shard, record_path
 from hstore_workflows.batch.site import LocalSite, load_site
 from hstore_workflows.batch.standing import ShardError, standing
+from hstore_workflows.batch.watching import watch
 from hstore_workflows.scoring import score_chunk
 from hstore_workflows.screen import objectives_of
 
@@ -224,10 +225,13 @@ def test_only_one_process_runs_a_batch(planned, settings):
     def again(_number, _why):
         with pytest.raises(ShardError, match=f"process {os.getpid()} runs"):
             Run(plan, folder, settings, ONE)()
-        seen.append(True)
+        seen.append(watch(plan, folder, standing(plan, folder)).running)
 
     Run(plan, folder, settings, ONE, again)()
     assert seen
+    assert all(seen)
+    after = watch(plan, folder, standing(plan, folder))
+    assert (after.running, after.killed) == (False, False)
 
 
 def test_a_folder_belongs_to_one_plan(planned, spec, settings, tmp_path):
@@ -289,6 +293,12 @@ def test_a_driver_that_is_killed_is_gone_on_with(spec, settings, undisturbed, tm
         run.send_signal(signal.SIGKILL)
     plan = read_plan(folder)
     before = records(plan, folder)
+    seen = watch(plan, folder, standing(plan, folder))
+    assert (seen.running, seen.killed) == (False, True)
+    told = subprocess.run(
+        [*command, "status", str(folder)], env=environment, capture_output=True, text=True, check=True
+    )
+    assert "killed, to be resumed" in told.stdout
     done = subprocess.run(
         [*command, "resume", str(folder), "--json"], env=environment, capture_output=True, text=True, check=False
     )

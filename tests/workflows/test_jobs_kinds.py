@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pandas as pd
 import pytest
 
 from hstore.errors import InputError, StoreError, UnknownNameError
@@ -233,8 +234,12 @@ def test_a_table_is_scored(do, settings, model, monkeypatch):
     job = do("evaluate", property="h2_capacity_wt_pct", rows=rows, target="known")
     assert job.state is JobState.DONE, job.error
     assert job.result["mae"] < 1
-    report = json.loads((settings.jobs_dir / job.job_id / "files" / "report.json").read_text())
-    assert report["mae"] == job.result["mae"]
+    files = settings.jobs_dir / job.job_id / "files"
+    assert json.loads((files / "report.json").read_text())["mae"] == job.result["mae"]
+    answers = pd.read_csv(files / "answers.csv")
+    assert answers["material"].tolist() == [row["formula"] for row in rows]
+    assert answers["known"].tolist() == [row["known"] for row in rows]
+    assert answers["error"].mean() == pytest.approx(job.result["mae"])
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -185,6 +186,35 @@ def test_command_writes_the_table_and_tells_what_was_left_out(hstore, strict_jso
     assert float(frame["mean"][0]) == pytest.approx(1.9, abs=1.0)  # LaNi5 near room temperature
 
 
+def test_command_prints_formulas_with_interval_and_cause(hstore):
+    result = hstore("predict", PRESSURE, "LaNi5", "Xx", "Mg[2]Ni")
+    assert result.exit_code == 0, result.output
+    assert "Plateau pressure, bar, at 298.15 K" in result.stdout
+    assert re.search(r"LaNi5 +│ +1\.\d+ │ +0\.\d+ to \d", result.stdout)
+    assert "rejected: unknown element" in result.stdout
+    assert "Mg[2]Ni" in result.stdout  # brackets are no markup
+    assert "hydride_thermodynamics-" in result.stdout
+    hot = hstore("predict", PRESSURE, "LaNi5", "--temperature-k", "353").stdout
+    assert "at 353 K" in hot
+
+
+def test_command_gives_formulas_as_json_and_as_a_table(hstore, strict_json, tmp_path):
+    asked = hstore("predict", PRESSURE, "LaNi5", "Xx", "--temperature-k", "353", "--json", "--out", "o.csv")
+    found = strict_json(asked.stdout)
+    written = pd.read_csv(tmp_path / "o.csv")
+    assert (found["rows"], found["rejected"]) == (2, 1)
+    first, second = found["predictions"]
+    assert list(first) == ["formula", "temperature_k", *ADDED_COLUMNS] == list(written)
+    assert first["mean"] == pytest.approx(written["mean"][0])
+    assert second["mean"] is None
+    assert second["reason"].startswith("rejected: unknown element")
+    (tmp_path / "in.csv").write_text("formula,temperature_k\nLaNi5,353\n")
+    assert hstore("predict", PRESSURE, "--in", "in.csv", "--out", "same.csv").exit_code == 0
+    assert pd.read_csv(tmp_path / "same.csv")["mean"][0] == pytest.approx(first["mean"])
+    (heat,) = strict_json(hstore("predict", ENTHALPY, "LaNi5", "--json").stdout)["predictions"]
+    assert "temperature_k" not in heat
+
+
 def test_command_twice_gives_the_same_bytes_also_onto_its_own_input(hstore, tmp_path):
     (tmp_path / "mine.csv").write_text("formula,x\nLaNi5,1\nTiFe,2\n")
     for source, out in (("mine.csv", "a.csv"), ("a.csv", "b.csv"), ("mine.csv", "mine.csv")):
@@ -201,8 +231,12 @@ def test_command_twice_gives_the_same_bytes_also_onto_its_own_input(hstore, tmp_
         ([ENTHALPY, "--in", "mine.csv", "--out", "o.xlsx"], "end the name in .csv or .parquet"),
         ([ENTHALPY, "--in", "mine.csv", "--out", "none/o.csv"], "folder none does not exist"),
         ([ENTHALPY, "--in", "other.csv", "--out", "o.csv"], "no formula column"),
-        ([ENTHALPY, "--in", "mine.csv"], "Missing option '--out'"),
-        ([ENTHALPY, "--out", "o.csv"], "Missing option '--in'"),
+        ([ENTHALPY, "--in", "mine.csv"], "--in needs --out"),
+        ([ENTHALPY, "--out", "o.csv"], "give formulas, or a table with --in and --out"),
+        ([ENTHALPY, "LaNi5", "--in", "mine.csv", "--out", "o.csv"], "give formulas, or a table"),
+        ([PRESSURE, "--in", "mine.csv", "--out", "o.csv", "--temperature-k", "353"], "is for formulas"),
+        ([PRESSURE, "LaNi5", "--temperature-k", "-3"], "-3.0 is not in the range x>0"),
+        (["usable_capacity_wt_pct", "LaNi5"], "predicted from descriptors of pores; give a table with --in"),
         (["--in", "mine.csv", "--out", "o.csv"], "Missing argument 'PROPERTY'"),
     ],
 )

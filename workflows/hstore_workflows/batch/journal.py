@@ -16,7 +16,7 @@ EVENTS = "events.jsonl"
 
 Every event has ``at`` (UTC) and ``event``:
 
-- ``run``: a driver began; ``site``, ``processes``, ``shards`` and how many of them are ``missing``,
+- ``run``: a driver began; ``site``, ``processes``, ``host``, ``shards`` and how many of them are ``missing``,
 - ``done``: ``shard``, ``attempt``, ``host``, ``seconds``, ``candidates``, ``rejected``,
 - ``failed``: ``shard``, ``attempt`` and ``why``,
 - ``damaged``: ``shard`` and ``why`` it is done again,

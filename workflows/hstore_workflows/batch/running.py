@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
+import platform
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from hstore.errors import HstoreError
 from hstore.workers import Crew, Limits
 from hstore_models.compiled import PRELOAD as PRELOAD_COMPILED
 from hstore_workflows.batch.cluster import Cluster
+from hstore_workflows.batch.driver_lock import driving
 from hstore_workflows.batch.journal import note
 from hstore_workflows.batch.shard import Task, do_shard, read_record, record_path
 from hstore_workflows.batch.site import LocalSite
@@ -32,7 +32,6 @@ MAX_POISONED = 100
 Hands = Crew[Task, Any] | Cluster[Task, Any]
 """Whoever does shards: processes of this machine, or nodes of a cluster."""
 
-_LOCK = ".running"
 PRELOAD = (
     "hstore_workflows.batch.shard",
     "hstore_models.registry",
@@ -67,7 +66,7 @@ class Run:
         Raises:
             ShardError: another process runs the batch, or shards failed at every try and no candidate is to blame.
         """
-        with _alone(self.folder), self._written_down() as before, self._hands() as crew:
+        with driving(self.folder), self._written_down() as before, self._hands() as crew:
             tasks = [self._task(number) for number in before.missing]
             failed: dict[int, str] = {}
             for attempt in range(1, self.plan.batch.tries + 1):
@@ -102,7 +101,7 @@ class Run:
     def _written_down(self) -> Iterator[Standing]:
         """Look what is to be done, clear away what is damaged, and write down how the run begins and ends."""
         before = standing(self.plan, self.folder, thoroughly=True)
-        where = {"site": self.site.kind, "processes": self.site.processes}
+        where = {"site": self.site.kind, "processes": self.site.processes, "host": platform.node()}
         note(self.folder, "run", **where, shards=self.plan.n_shards, missing=len(before.missing))
         for number, why in before.damaged.items():
             note(self.folder, "damaged", shard=number, why=why)
@@ -210,22 +209,3 @@ def _cluster(
 def _halves(start: int, stop: int) -> tuple[tuple[int, int], tuple[int, int]]:
     middle = (start + stop) // 2
     return (start, middle), (middle, stop)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Let no other process run the same batch; the lock ends with the process, however that ends.
-
-    Raises:
-        ShardError: another does.
-    """
-    with (folder / _LOCK).open("a+") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            stream.seek(0)
-            raise ShardError(f"process {stream.read().strip() or '?'} runs {folder} already") from None
-        stream.truncate(0)
-        stream.write(str(os.getpid()))
-        stream.flush()
-        yield

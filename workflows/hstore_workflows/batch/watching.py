@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import platform
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from hstore_workflows.batch.driver_lock import is_driven
 from hstore_workflows.batch.journal import events
 
 if TYPE_CHECKING:
@@ -41,7 +43,10 @@ class Watch:
     machines: list[Machine]
     """Those that finished shards, the busiest first."""
     running: bool
-    """Whether a driver began and has not written that it ended; a killed one cannot."""
+    """Whether a driver is at work. Of one on another machine it is known that it began and has not written that it
+    ended."""
+    killed: bool
+    """Whether the last driver, on this machine, ended without a word."""
     failed_tries: int
     """Tries of shards that failed, of all drivers."""
     candidates_per_s: float
@@ -65,24 +70,28 @@ def watch(plan: Plan, folder: Path, state: Standing, now: datetime | None = None
         state: how far it has come.
         now: the time it is, UTC.
     """
-    began, ended, failed, block = None, False, 0, ""
+    began, ended, failed, block, host = None, False, 0, "", ""
     done, last = 0, None
     for event in events(folder):
         kind = event["event"]
         if kind == "run":
             began, ended, done = datetime.fromisoformat(event["at"]), False, 0
+            host = event.get("host", platform.node())
         elif kind == "done":
             done, last = done + event["candidates"] + event["rejected"], datetime.fromisoformat(event["at"])
         failed += kind == "failed"
         ended = ended or kind == "end"
         block = event["what"] if kind == "blocks" else block
-    until = last if ended else (now or datetime.now(UTC))
+    silent = began is not None and not ended
+    killed = silent and host == platform.node() and not is_driven(folder)
+    until = last if ended or killed else (now or datetime.now(UTC))
     seconds = (until - began).total_seconds() if began and until and done else 0.0
     rate = done / seconds if seconds > 0 else 0.0
     left = plan.rows - state.candidates - state.rejected
     return Watch(
         machines=_machines(state),
-        running=began is not None and not ended,
+        running=silent and not killed,
+        killed=killed,
         failed_tries=failed,
         candidates_per_s=rate,
         hours_left=0.0 if not left else left / rate / 3600 if rate else None,

@@ -292,11 +292,12 @@ def _print_status(plan: Plan, state: Standing, seen: Watch) -> None:
     from rich.table import Table
 
     click.echo(_sentence(plan, state))
-    if state.missing:
+    if state.missing or seen.killed:
         left = "" if seen.hours_left is None else f", {seen.hours_left:.2g} h left"
         told = f"; {seen.last_block}" if seen.last_block else ""
         rate = f"{seen.candidates_per_s:,.0f} candidates/s{left}"
-        click.echo(f"{'' if seen.running else 'not '}running: {rate}, {seen.failed_tries} failed tries{told}")
+        state_of_driver = "running" if seen.running else "killed, to be resumed" if seen.killed else "not running"
+        click.echo(f"{state_of_driver}: {rate}, {seen.failed_tries} failed tries{told}")
     if seen.machines:
         table = Table("machine", box=None)
         for heading in ("shards", "candidates", "core-hours", "peak MiB", "last finished"):

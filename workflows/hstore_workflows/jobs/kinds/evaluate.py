@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, model_validator
@@ -12,10 +13,15 @@ from hstore_workflows.jobs.kind import Kind, Parameters, Step, Work, write_whole
 from hstore_workflows.jobs.rows import Rows, write_rows
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
     from hstore.records import Scope
     from hstore.settings import Settings
 
 _REPORT = "report.json"
+_ANSWERS = "answers.csv"
 _TABLE = "table.csv"
 
 
@@ -52,15 +58,20 @@ def _score(work: Work[EvaluateParameters]) -> dict[str, Any]:
 
     asked = work.parameters
     how = Scoring(seeds=tuple(range(asked.seeds)))
+    told: dict[str, Any] = {"say": work.say, "keep": partial(_write_answers, work.files / _ANSWERS)}
     if asked.rows is None:
-        report = cross_validate(asked.property, str(asked.cross_validate), work.settings, how, say=work.say)
+        report = cross_validate(asked.property, str(asked.cross_validate), work.settings, how, **told)
     else:
         write_rows(asked.rows, work.folder / _TABLE)
         table = read_table(work.folder / _TABLE)
-        report = evaluate_table(asked.property, table, str(asked.target), work.settings, how, say=work.say)
+        report = evaluate_table(asked.property, table, str(asked.target), work.settings, how, **told)
     write_whole(work.files / _REPORT, json.dumps(report, indent=1))
     plain: dict[str, Any] = json.loads(json.dumps(report), parse_constant=lambda _: None)
     return plain
+
+
+def _write_answers(path: Path, answers: pd.DataFrame) -> None:
+    write_whole(path, answers.to_csv(index=False, lineterminator="\n"))
 
 
 EVALUATE = Kind(
@@ -69,6 +80,6 @@ EVALUATE = Kind(
     permission=Permission.TRAIN,
     parameters=EvaluateParameters,
     steps=(Step("score", "score the predictions", _score),),
-    files=(_REPORT,),
+    files=(_REPORT, _ANSWERS),
     check=_check,
 )
