@@ -86,3 +86,24 @@ def test_a_job_is_ended_once_and_begun_again(jobs, store):
     assert actions(store) == [("jobs.cancel", "north"), ("jobs.retry", "north")], (
         "what changed nothing is no write"
     )
+
+
+def test_files_of_jobs_that_ended_long_ago_are_removed(jobs, store, tmp_path):
+    ended, waiting = (jobs("start", "screen", "--json")["job_id"] for _ in range(2))
+    jobs("cancel", ended)
+    for name in (ended, waiting, "job-of-another-store"):
+        (tmp_path / "jobs" / name / "files").mkdir(parents=True)
+        (tmp_path / "jobs" / name / "files" / "report.html").write_text("x" * 2**20)
+    assert jobs("prune", "--days", "1") == "files of 0 jobs removed, 0.0 MiB\n"
+    assert jobs("prune", "--days", "0", "--dry-run") == "files of 1 job would be removed, 1.0 MiB\n"
+    assert (tmp_path / "jobs" / ended).is_dir()
+    told = jobs("prune", "--days", "0", "--json")
+    assert told == {"jobs": [ended], "bytes": 2**20, "removed": True}
+    assert {path.name for path in (tmp_path / "jobs").iterdir()} == {waiting, "job-of-another-store"}
+    assert store.jobs.get(ended, scope=Scope(everything=True)).state is JobState.CANCELLED
+    assert actions(store)[-1] == ("jobs.prune", None)
+    assert jobs("retry", ended, "--json")["state"] == "queued"
+
+
+def test_there_may_be_no_files_at_all(jobs):
+    assert jobs("prune", "--days", "30") == "files of 0 jobs removed, 0.0 MiB\n"

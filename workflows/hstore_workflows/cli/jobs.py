@@ -24,7 +24,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 @click.group("jobs", epilog="Example: hstore jobs list --state running")
 def command() -> None:
-    """List, show, start, cancel and retry jobs, of all labs."""
+    """List, show, start, cancel and retry jobs, of all labs, and remove their files."""
 
 
 @command.command("list", epilog="Example: hstore jobs list --state failed")
@@ -115,6 +115,29 @@ def retry(job_id: str, *, as_json: bool) -> None:
         assert job is not None  # the operator has no limit
         _note(store, "jobs.retry", job)
     _tell(job, as_json=as_json)
+
+
+@command.command("prune", epilog="Example: hstore jobs prune --days 90 --dry-run")
+@click.option("--days", type=click.FloatRange(min=0), required=True, help="Since a job ended.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@_json
+def prune_files(days: float, *, dry_run: bool, as_json: bool) -> None:
+    """Remove the files of jobs that ended long ago; jobs, logs and what they published stay."""
+    from datetime import UTC, datetime, timedelta
+
+    from hstore_workflows.jobs.pruning import prune
+
+    with _open() as (settings, store):
+        before = datetime.now(UTC) - timedelta(days=days)
+        found = prune(store, settings, ended_before=before, only_tell=dry_run)
+        if found.job_ids and not dry_run:
+            store.audit.add("jobs.prune", list(found.job_ids), detail={"days": days, "bytes": found.n_bytes})
+    if as_json:
+        click.echo(json.dumps({"jobs": found.job_ids, "bytes": found.n_bytes, "removed": not dry_run}, indent=2))
+        return
+    done = "would be removed" if dry_run else "removed"
+    jobs = "1 job" if len(found.job_ids) == 1 else f"{len(found.job_ids):,} jobs"
+    click.echo(f"files of {jobs} {done}, {found.n_bytes / 2**20:.1f} MiB")
 
 
 @contextmanager
