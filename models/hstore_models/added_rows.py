@@ -305,7 +305,7 @@ def _finished(rows: pd.DataFrame, known: pd.DataFrame, targets: tuple[str, ...])
     for column in set(finished) - {"amounts"}:
         given = finished[column].notna()
         if column in known and known[column].dtype.kind == "b":
-            finished[column] = finished[column].where(given, other=False).astype(bool)
+            finished[column] = finished[column].eq(other=True)
         elif column in _TEXTS or (column in known and known[column].dtype.kind not in "fi"):
             finished[column] = finished[column].where(given, "")
     return finished

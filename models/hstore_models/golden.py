@@ -48,7 +48,7 @@ _SORBENT = {
 _SORBENT_STATES = ((77.0, 1.0), (77.0, 50.0), (160.0, 100.0))
 _FROM_PORES = frozenset({"h2_uptake_wt_pct", "usable_capacity_wt_pct", "usable_capacity_g_per_l"})
 _FAMILY_COLUMNS = ("alloy_class", "family", "sorbent_class", "group")
-_NO_INPUT = frozenset({"row", "weight", "weak", "ln_plateau_pressure_25c"})
+_NO_INPUT = frozenset({"row", "weight", "weak", "as_alloy", "ln_plateau_pressure_25c"})
 
 
 class Predicts(Protocol):

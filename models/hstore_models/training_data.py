@@ -106,6 +106,8 @@ def load_training_data(model: str, settings: Settings) -> TrainingData:
         rows, duplicates = _without_duplicates(pooled, model)
         listed = [_sourced(table) for table in tables if table.name in weak_sets]
         rows = pd.concat([rows, *_weak(model, listed, rows)], ignore_index=True)
+        marks = [name for name in ("weak", "as_alloy") if name in rows]
+        rows = rows.assign(**{name: rows[name].eq(other=True) for name in marks})
     rows = rows.assign(lab_id="")
     return TrainingData(
         model, rows, beside.get("simulated"), _checksums(tables), duplicates, unread_formulas(tables),

@@ -163,7 +163,8 @@ def host_rows(known: pd.DataFrame) -> pd.DataFrame:
         known: training rows of capacities: ``amounts``, ``composition``, ``h2_capacity_wt_pct`` and the others.
 
     Returns:
-        The columns of ``known`` with ``weight`` and ``weak``; formula and composition are those of the host.
+        The columns of ``known`` with ``weight``, and ``weak`` and ``as_alloy`` which are true; formula and
+        composition are those of the host.
     """
     hydrides = [place for place, amounts in enumerate(known["amounts"]) if "H" in amounts and "Al" not in amounts]
     found = known.iloc[hydrides]
@@ -174,6 +175,7 @@ def host_rows(known: pd.DataFrame) -> pd.DataFrame:
         amounts=pd.Series([parse_amounts(text) for text in found["composition"]], index=found.index, dtype=object),
         weight=HOST_WEIGHT,
         weak=True,
+        as_alloy=True,
     ).reset_index(drop=True)
 
 

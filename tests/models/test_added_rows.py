@@ -341,9 +341,18 @@ def test_labs_and_weights_travel_into_the_training_data(tmp_path):
     assert joined.checksums["added:ours"] == "f" * 64
     assert joined.rows_by_source()["added:ours"] == 3
     assert joined.rows["weight"].tolist()[-3:] == [0.5, 1, 1]
-    assert (joined.rows["weight"].iloc[:-3] == 1).all()
+    assert (joined.rows.loc[~joined.rows["weak"], "weight"].iloc[:-3] == 1).all()
+    assert not joined.rows["weak"].iloc[-3:].any()
     assert joined.rows["lab_id"].tolist()[-3:] == ["lab-b", "", "lab-a"]
     assert joined.rows["reversible"].notna().all()
+
+
+def test_what_a_hydride_holds_says_nothing_against_the_alloy(tmp_path):
+    known = load_training_data("hydride_capacity", Settings(home=tmp_path, data_mirror=None)).rows
+    assert known.loc[known["as_alloy"], "composition"].isin(["Mg", "Mg2Ni"]).sum() == 2
+    frame = table(formula=["Mg2Ni", "Mg2NiH4", "Mg"], h2_wt_pct=[3.6, 3.6, 4.1])
+    added = read_added_rows(frame, "hydride_capacity", known=known, name="ours")
+    assert added.rows["formula"].tolist() == ["Mg2Ni", "Mg"]  # the hydride itself repeats a row
 
 
 CELLS = st.sampled_from(

@@ -118,7 +118,7 @@ def test_what_the_page_says_of_the_embedded_data_is_so(trained, all_models):
     entropy = sheets["desorption_entropy_j_per_mol_h2_k"].score
     assert 0.7 * entropy.mae_mean_predictor < entropy.mae < entropy.mae_mean_predictor
     capacity = {miss.label: miss for miss in sheets["h2_capacity_wt_pct"].misses}
-    assert all(0.5 < capacity[metal].predicted / capacity[metal].measured < 0.62 for metal in ("Ti", "V"))
+    assert all(0.62 < capacity[metal].predicted / capacity[metal].measured < 0.72 for metal in ("Ti", "V"))
     conductivity = sheets["log10_conductivity_s_per_cm"]
     assert conductivity.ranges[0].mae > 2
     assert all(6.5 < part.mean_width < 10.5 for part in conductivity.ranges)

@@ -74,7 +74,7 @@ def known_values(property_name: str, rows: pd.DataFrame) -> tuple[pd.DataFrame, 
         return rows.iloc[:0], np.empty(0)
     keep = rows[column].notna()
     if "weak" in rows:
-        keep &= rows["weak"].isna() | (rows["weak"].astype(float) == 0)
+        keep &= ~rows["weak"].astype(bool)
     if "capacity_definition" in rows and "maximum" in set(rows["capacity_definition"]):
         keep &= rows["capacity_definition"] == "maximum"
     kept = rows[keep].reset_index(drop=True)
