@@ -51,6 +51,10 @@ lint: $(VENV)/.dev ## Check style, types, layers, cards, the API contract and sp
 docs: $(VENV)/.dev ## Build the documentation site; warnings are errors; it is site/index.html
 	$(BIN)/sphinx-build -W --keep-going -q docs site
 
+.PHONY: notebooks
+notebooks: $(VENV)/.dev ## Run the notebooks of the documentation and keep their outputs, as after a change of a model
+	HSTORE_TEST_RENEW=1 $(BIN)/pytest -n 2 -m long tests/test_notebooks.py -k runs
+
 .PHONY: bench
 bench: $(VENV)/.dev ## Run the benchmarks, JSON into BENCH=runs/bench; the site shows those in benchmarks/results
 	@set -e; for name in magpie predict campaign batch batch_forecast fit_pct fit_isotherm barriers topology micrographs \
