@@ -89,7 +89,7 @@ def outputs_of(notebook):
 
 
 def figures_of(notebook):
-    """Return all numbers that are printed, cell after cell and sorted in each; those in identifiers are left out."""
+    """Return all printed numbers, cell after cell and sorted in each; those in identifiers are left out."""
     found = []
     for cell in notebook.cells:  # outputs of one cell come in any order
         printed = re.sub(r"[\w-]*[0-9a-f]{8,}[\w-]*", "", " ".join(texts([cell])))
