@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import http.client
 import io
 import json
 import os
@@ -14,7 +15,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from urllib.parse import quote
 
@@ -313,10 +314,13 @@ def test_who_sends_a_head_slowly_is_not_waited_for(served):
 
 
 def test_a_connection_is_kept_longer_than_clients_keep_theirs(served):
-    with socket.create_connection(("127.0.0.1", served.port), timeout=60) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", served.port, timeout=60)) as connection:
+        connection.connect()
+        connection.auto_open = 0  # one connection for both
         for pause_s in (httpx2.Limits().keepalive_expiry + 1, 0):
-            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+            connection.request("GET", "/healthz")
+            response = connection.getresponse()
+            assert (response.status, response.read()[:1]) == (200, b"{")
             time.sleep(pause_s)
 
 
