@@ -118,7 +118,7 @@ def retry(job_id: str, *, as_json: bool) -> None:
 
 
 @command.command("prune", epilog="Example: hstore jobs prune --days 90 --dry-run")
-@click.option("--days", type=click.FloatRange(min=0), required=True, help="Since a job ended.")
+@click.option("--days", type=click.FloatRange(min=0), required=True, help="Days since a job ended.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 @_json
 def prune_files(days: float, *, dry_run: bool, as_json: bool) -> None:

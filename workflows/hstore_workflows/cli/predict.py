@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,11 @@ Examples:
 @click.command("predict", epilog=_EPILOG)
 @click.argument("property_name", metavar="PROPERTY")
 @click.argument("formulas", nargs=-1, metavar="[FORMULA]...")
-@click.option("--temperature-k", type=click.FloatRange(min=0, min_open=True), help="Of the formulas; 298.15 K.")
+@click.option(
+    "--temperature-k",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Temperature for the formulas, K; 298.15 where the property needs one.",
+)
 @click.option("--in", "source", type=click.Path(path_type=Path), help="CSV or Parquet table in place of formulas.")
 @click.option("--out", "destination", type=click.Path(path_type=Path), help="Table to write; needed with --in.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: predictions of formulas, a summary of a table.")
@@ -118,10 +123,8 @@ def _print(property_name: str, result: PredictedTable) -> None:
     table.add_column("90 % interval", justify="right")
     table.add_column("remarks", overflow="fold")
     for row in frame.to_dict(orient="records"):
-        numbers = ("", "") if row["mean"] != row["mean"] else (
-            f"{row['mean']:.3g}",
-            f"{row['lower']:.3g} to {row['upper']:.3g}",
-        )  # fmt: skip
+        value, interval = f"{row['mean']:.3g}", f"{row['lower']:.3g} to {row['upper']:.3g}"
+        numbers = ("", "") if math.isnan(row["mean"]) else (value, interval)
         table.add_row(escape(row["formula"]), *numbers, escape(row["reason"]))
     Console().print(table)
 

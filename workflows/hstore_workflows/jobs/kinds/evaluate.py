@@ -58,13 +58,15 @@ def _score(work: Work[EvaluateParameters]) -> dict[str, Any]:
 
     asked = work.parameters
     how = Scoring(seeds=tuple(range(asked.seeds)))
-    told: dict[str, Any] = {"say": work.say, "keep": partial(_write_answers, work.files / _ANSWERS)}
+    say, keep = work.say, partial(_write_answers, work.files / _ANSWERS)
     if asked.rows is None:
-        report = cross_validate(asked.property, str(asked.cross_validate), work.settings, how, **told)
+        subject = str(asked.cross_validate)
+        report = cross_validate(asked.property, subject, work.settings, how, say=say, keep=keep)
     else:
         write_rows(asked.rows, work.folder / _TABLE)
         table = read_table(work.folder / _TABLE)
-        report = evaluate_table(asked.property, table, str(asked.target), work.settings, how, **told)
+        target = str(asked.target)
+        report = evaluate_table(asked.property, table, target, work.settings, how, say=say, keep=keep)
     write_whole(work.files / _REPORT, json.dumps(report, indent=1))
     plain: dict[str, Any] = json.loads(json.dumps(report), parse_constant=lambda _: None)
     return plain
