@@ -37,6 +37,8 @@ _START_SECONDS = 180.0
 """Longest wait for a worker to import its function."""
 _GRACE_SECONDS = 2.0
 """After the time limit and this, a worker whose caller has gone ends itself."""
+_AGAIN_SECONDS = 0.5
+"""A limit of time is said again after so long, for code in C may drop the exception that said it."""
 _PIECES_IN_FLIGHT = 8
 """Pieces that may be ahead of the oldest unfinished one, for each worker."""
 _ANSWER_SECONDS = 0.02
@@ -323,8 +325,8 @@ class TooSlowError(BaseException):
 def processor_time(seconds: float) -> Iterator[None]:
     """Give the block so much processor time, which does not depend on what else the machine does.
 
-    For the main thread of a process. Code in C is stopped when it returns; the wall time of :class:`Limits` ends
-    what never does.
+    For the main thread of a process. Code in C is stopped when it returns, and half a second later where it drops
+    the exception; the wall time of :class:`Limits` ends what never returns.
 
     Raises:
         TooSlowError: the time is over.
@@ -334,7 +336,7 @@ def processor_time(seconds: float) -> Iterator[None]:
         raise TooSlowError
 
     signal.signal(signal.SIGPROF, stop)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_PROF, seconds, _AGAIN_SECONDS)
     try:
         yield
     finally:
@@ -398,7 +400,7 @@ def attempt(
     signal.signal(signal.SIGALRM, stop)
     try:
         faulthandler.dump_traceback_later(limits.seconds + _GRACE_SECONDS, exit=True)  # where code in C goes on
-        signal.setitimer(signal.ITIMER_REAL, limits.seconds)
+        signal.setitimer(signal.ITIMER_REAL, limits.seconds, _AGAIN_SECONDS)
         _, value, cause = _answer(function, 0, item)
     except TooSlowError:
         return None, f"took longer than {limits.seconds:g} s and was stopped"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hstore.errors import HstoreError, InputError
-from hstore.workers import Crew, Limits, run
+from hstore.workers import Crew, Limits, TooSlowError, processor_time, run
 
 LIMITS = Limits(seconds=1.0, memory_mib=512, items_per_worker=1000)
 
@@ -99,6 +99,12 @@ def test_settings_that_cannot_be_are_refused(tasks, settings):
         Limits(seconds=0)
 
 
+@pytest.mark.parametrize("endless", ["spin", "drop"])
+def test_processor_time_ends_what_drops_the_exception_too(tasks, endless):
+    with pytest.raises(TooSlowError), processor_time(0.05):
+        tasks.misbehave(endless)
+
+
 ATTEMPT = """
 import json, sys
 from hstore.workers import Limits, attempt
@@ -117,13 +123,12 @@ def attempted(items):
 
 
 def test_in_a_worker_of_another_scheduler_the_same_limits_hold():
-    answers, status = attempted([1, "raise", "hang", "spin", "eat", 2])
+    answers, status = attempted([1, "raise", "hang", "spin", "drop", "eat", 2])
     assert status == 0
     assert answers == [
         (1, ""),
         (None, "ValueError: no good"),
-        (None, "took longer than 1 s and was stopped"),
-        (None, "took longer than 1 s and was stopped"),
+        *[(None, "took longer than 1 s and was stopped")] * 3,
         (None, "needed more memory than its limit"),
         (2, ""),
     ]

@@ -4,7 +4,13 @@ import itertools
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
+
+
+def spin():
+    while True:
+        pass
 
 
 def misbehave(item):
@@ -19,8 +25,11 @@ def misbehave(item):
         case "hang":
             time.sleep(60)
         case "spin":
-            while True:
-                pass
+            spin()
+        case "drop":
+            with suppress(BaseException):  # as some code in C does
+                spin()
+            spin()
         case "grind":
             return sum(itertools.repeat(1, 10**12))
         case "eat":
