@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hstore.errors import InputError, unknown_name
+from hstore.units import STANDARD_TEMPERATURE_K
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,11 @@ class Property:
     """Largest believable value."""
     conditions: tuple[str, ...] = ()
     """Names of the conditions without which a value means nothing."""
+
+    @property
+    def customary_conditions(self) -> dict[str, float]:
+        """Return those conditions that have a customary value, with it: 298.15 K."""
+        return {"temperature_k": STANDARD_TEMPERATURE_K} if "temperature_k" in self.conditions else {}
 
     def check(self, value: float, *, where: str = "") -> float:
         """Return the value if it is finite and believable.

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal
 
 from hstore.errors import InputError, unknown_name
 from hstore.properties import PROPERTIES, get_property
-from hstore.units import STANDARD_TEMPERATURE_K
 from hstore_api.prediction_schemas import StatedConditions
 
 if TYPE_CHECKING:
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
     from hstore.records import Scope
     from hstore_api.cards import Cards
     from hstore_models.card import ModelCard
-
-FROM_DESCRIPTORS = frozenset({"sorbent_uptake"})
-"""Models that need the texture of a sorbent and cannot answer for a formula."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +58,7 @@ class ServedProperty:
         if self.own:
             return {}
         if self.predicted_from == "formula":
-            return {"temperature_k": STANDARD_TEMPERATURE_K} if "temperature_k" in self.conditions else {}
+            return get_property(self.name).customary_conditions
         from hstore_models.sorbent import DEFAULT_SWING, SWING
 
         return dict(zip(SWING, DEFAULT_SWING, strict=True)) if set(SWING) == set(self.conditions) else {}
@@ -113,7 +109,7 @@ def served_property(name: str, cards: Cards, scope: Scope) -> ServedProperty:
 @cache
 def shipped_properties() -> Mapping[str, ServedProperty]:
     """Return name -> property, for those that the shipped models predict."""
-    from hstore_models.training import MODELS
+    from hstore_models.training import FROM_DESCRIPTORS, MODELS
 
     found = {}
     for model, names in MODELS.items():

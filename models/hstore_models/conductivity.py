@@ -35,6 +35,7 @@ from hstore_models.features.electrolyte import (
     conductor_families,
     infer_mobile_ions,
     lattice_features,
+    why_no_ion_moves,
 )
 from hstore_models.features.unit_cell import lattice_of
 from hstore_models.held_out import HeldOut, of_rows
@@ -184,7 +185,10 @@ class Conductivity:
         """
         law = self.law(query)
         temperature_k = query.column("temperature_k", STANDARD_TEMPERATURE_K)
-        reasons = self.domain.reasons(query.amounts, law.strangeness, {"temperature_k": temperature_k})
+        unlike = self.domain.reasons(query.amounts, law.strangeness, {"temperature_k": temperature_k})
+        reasons = [
+            "; ".join(filter(None, both)) for both in zip(why_no_ion_moves(query.composition), unlike, strict=True)
+        ]
         if property_name == ENERGY:
             reach = law.energy_reach or Reach.normal(law.energy_std)
             return interval_predictions(property_name, law.energy_ev, reach, reasons, low=0.0)

@@ -51,6 +51,9 @@ MODELS: dict[str, tuple[str, ...]] = {
 }
 """Shipped model -> properties it predicts."""
 
+FROM_DESCRIPTORS = frozenset({"sorbent_uptake"})
+"""Those of them that need the texture of a sorbent and cannot answer for a formula."""
+
 ADDED = "added:"
 """How the sources of rows that a user added begin."""
 
@@ -87,6 +90,20 @@ def model_of(property_name: str, settings: Settings | None = None) -> str:
         if property_name in properties:
             return name
     raise unknown_name("predicted property", property_name, [p for group in known.values() for p in group])
+
+
+def predicted_from_formulas(settings: Settings) -> tuple[str, ...]:
+    """Return the properties that a formula, and a temperature, suffice to predict.
+
+    Those of the shipped models come first, then those of specs of the user's own that are in use.
+    """
+    registry = Registry(settings.models_dir)
+    found = [name for model, names in MODELS.items() if model not in FROM_DESCRIPTORS for name in names]
+    for card in registry.cards():
+        if card.spec.get("kind") == "property" and registry.current_id(card.model) == card.model_id:
+            columns = {name: set(card.spec["targets"][name]["columns"]) for name in card.properties}
+            found += [name for name in card.properties if columns[name] <= {"temperature_k"}]
+    return tuple(dict.fromkeys(found))
 
 
 def ensure(name: str, settings: Settings, *, say: Callable[[str], None] = lambda _: None) -> LoadedModel:

@@ -148,6 +148,15 @@ def test_unseen_elements_are_named_and_widen(model):
     assert answer.std[0] > answer.std[1]
 
 
+def test_metals_are_named_and_no_training_material_is(model, rows):
+    answer = model.predict(ENERGY, Query.of([parse_amounts("Cu"), parse_amounts("TiFe"), parse_amounts("AgI")]))
+    assert answer.reason[0].startswith("holds no anion")
+    assert "; few training materials contain Fe" in answer.reason[1]
+    assert answer.in_domain.tolist() == [False, False, True]
+    of_rows = model.predict(CONDUCTIVITY, Query.of(list(rows["amounts"]))).reason
+    assert not [why for why in of_rows if why.startswith("holds no")]
+
+
 def test_what_may_lie_below_a_detection_limit_ends_openly(model, rows):
     poor = [formula for formula, below in zip(rows["formula"], bounds(rows), strict=True) if below]
     answer = model.predict(CONDUCTIVITY, Query.of([parse_amounts(formula) for formula in poor]))

@@ -14,6 +14,7 @@ from hstore_models.features.electrolyte import (
     lattice_features,
     root_fractions,
     root_names,
+    why_no_ion_moves,
 )
 
 
@@ -129,6 +130,17 @@ def test_roots_of_fractions():
 )  # fmt: skip
 def test_families_follow_from_the_formula(formula, family):
     assert conductor_families(batch_of(formula)) == [family]
+
+
+@pytest.mark.parametrize(
+    ("formula", "cause"),
+    [("TiFe", "no anion"), ("Mg2Ni", "no anion"), ("MgB2", "no anion"), ("Si", "no anion"), ("H2", "no anion"),
+     ("TiN", "no ion that is known to move (Li, Na, "), ("CO2", "no ion that"), ("S", "no ion that"),
+     ("BaH2", ""), ("LiCoO2", ""), ("CsH2PO4", ""), ("CaF2", ""), ("Li3P", ""), ("Fe2O3", ""), ("LiBH4", "")],
+)  # fmt: skip
+def test_what_conducts_no_ions_by_its_formula_alone(formula, cause):
+    (why,) = why_no_ion_moves(batch_of(formula))
+    assert (cause in why) if cause else why == ""
 
 
 def test_cell_volume_of_a_cube_and_of_a_rhombohedron():

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from hstore.errors import InputError, UnknownNameError
+from hstore_models.training import MODELS, predicted_from_formulas
 from hstore_workflows.predict import ADDED_COLUMNS, predict_formulas, predict_table
 
 R = 8.31446261815324
@@ -215,6 +217,59 @@ def test_command_gives_formulas_as_json_and_as_a_table(hstore, strict_json, tmp_
     assert "temperature_k" not in heat
 
 
+def test_command_predicts_everything_that_a_formula_suffices_for(hstore, strict_json, tmp_path):
+    asked = hstore("predict", "all", "LaNi5", "Xx", "--temperature-k", "353", "--json", "--out", "o.csv")
+    found = strict_json(asked.stdout)
+    written = pd.read_csv(tmp_path / "o.csv")
+    assert len(written) == found["rows"] == len(found["predictions"]) == 12
+    assert found["rejected"] == 6
+    of_lani5 = {row["property"]: row for row in found["predictions"] if row["formula"] == "LaNi5"}
+    assert list(written["property"][:6]) == list(of_lani5)
+    for name, conditions in ((PRESSURE, ["--temperature-k", "353"]), (ENTHALPY, [])):
+        (alone,) = strict_json(hstore("predict", name, "LaNi5", *conditions, "--json").stdout)["predictions"]
+        assert of_lani5[name]["mean"] == pytest.approx(alone["mean"])
+        assert of_lani5[name]["temperature_k"] == alone.get("temperature_k")
+    assert of_lani5[CONDUCTIVITY]["reason"].startswith("holds no anion")
+    assert found["model_id"].split(", ") == list(dict.fromkeys(written["model_id"].dropna()))
+
+
+def test_command_prints_a_table_for_each_formula(hstore):
+    printed = hstore("predict", "all", "LaNi5", "LiBH4").stdout
+    first, second = printed.split("LiBH4, at 298.15 K")
+    assert first.startswith("LaNi5, at 298.15 K")
+    for text in (first, second):
+        assert re.search(r"H2 capacity, wt% +│ +\d", text)
+        assert "Plateau pressure, bar" in text
+    assert "as above" in first  # the cause of one model is said once
+
+
+def test_a_property_of_the_users_own_is_among_all(trained, loaded, monkeypatch):
+    own = SimpleNamespace(
+        model="hardness",
+        model_id="hardness-1",
+        properties=("hardness_gpa", "hot_hardness_gpa", "wear"),
+        spec={
+            "kind": "property",
+            "targets": {
+                "hardness_gpa": {"columns": []},
+                "hot_hardness_gpa": {"columns": ["temperature_k"]},
+                "wear": {"columns": ["load_n"]},
+            },
+        },
+    )
+    monkeypatch.setattr("hstore_models.training.Registry.cards", lambda _: [own])
+    monkeypatch.setattr("hstore_models.training.Registry.current_id", lambda *_: "hardness-1")
+    found = predicted_from_formulas(trained)
+    assert found[-2:] == ("hardness_gpa", "hot_hardness_gpa")
+    assert not set(found) & set(MODELS["sorbent_uptake"])
+
+
+def test_a_temperature_that_makes_no_difference_is_said(hstore):
+    result = hstore("predict", ENTHALPY, "LaNi5", "--temperature-k", "353")
+    assert "does not depend on the temperature" in result.stderr
+    assert "353" not in result.stdout
+
+
 def test_command_twice_gives_the_same_bytes_also_onto_its_own_input(hstore, tmp_path):
     (tmp_path / "mine.csv").write_text("formula,x\nLaNi5,1\nTiFe,2\n")
     for source, out in (("mine.csv", "a.csv"), ("a.csv", "b.csv"), ("mine.csv", "mine.csv")):
@@ -235,6 +290,7 @@ def test_command_twice_gives_the_same_bytes_also_onto_its_own_input(hstore, tmp_
         ([ENTHALPY, "--out", "o.csv"], "give formulas, or a table with --in and --out"),
         ([ENTHALPY, "LaNi5", "--in", "mine.csv", "--out", "o.csv"], "give formulas, or a table"),
         ([PRESSURE, "--in", "mine.csv", "--out", "o.csv", "--temperature-k", "353"], "is for formulas"),
+        (["all", "--in", "mine.csv", "--out", "o.csv"], '"all" is for formulas'),
         ([PRESSURE, "LaNi5", "--temperature-k", "-3"], "-3.0 is not in the range x>0"),
         (["usable_capacity_wt_pct", "LaNi5"], "predicted from descriptors of pores; give a table with --in"),
         (["--in", "mine.csv", "--out", "o.csv"], "Missing argument 'PROPERTY'"),

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from hstore.properties import PROPERTIES
 from hstore_models.prediction import Predictions, Query
-from hstore_models.training import ensure, model_of
+from hstore_models.training import FROM_DESCRIPTORS, ensure, model_of, predicted_from_formulas
 from hstore_workflows.tables import check_table
 
 if TYPE_CHECKING:
@@ -61,6 +62,48 @@ def predict_formulas(property_name: str, formulas: Sequence[str], settings: Sett
     return predict_table(property_name, pd.DataFrame({"formula": list(formulas)}), settings)
 
 
+def predict_everything(
+    formulas: Sequence[str],
+    settings: Settings,
+    *,
+    temperature_k: float | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> dict[str, PredictedTable]:
+    """Predict every property that formulas suffice for.
+
+    Args:
+        formulas: formulas as text.
+        settings: where data and models are.
+        temperature_k: temperature of the properties that depend on one, K; 298.15 when None.
+        say: told when a model must be trained.
+
+    Returns:
+        Property -> what :func:`predict_formulas` returns, shipped models first.
+    """
+    asked = predicted_from_formulas(settings)
+    return {
+        name: predict_table(name, asked_at(name, formulas, temperature_k), settings, say=say) for name in asked
+    }
+
+
+def asked_at(property_name: str, formulas: Sequence[str], temperature_k: float | None = None) -> pd.DataFrame:
+    """Return formulas as a table, with the temperature where the property depends on one.
+
+    Args:
+        property_name: a property; whether one of the user's own depends on the temperature is not known, and it
+            gets one that is stated.
+        formulas: formulas as text.
+        temperature_k: temperature, K; the customary one of the property, if any, when None.
+    """
+    frame = pd.DataFrame({"formula": list(formulas)})
+    known = PROPERTIES.get(property_name)
+    if known is None:
+        return frame if temperature_k is None else frame.assign(temperature_k=temperature_k)
+    stated = {} if temperature_k is None else {"temperature_k": temperature_k}
+    conditions = known.customary_conditions | stated
+    return frame.assign(**{name: value for name, value in conditions.items() if name in known.conditions})
+
+
 def predict_table(
     property_name: str,
     frame: pd.DataFrame,
@@ -82,7 +125,7 @@ def predict_table(
         InputError: the table has neither formulas nor descriptors.
     """
     name = model_of(property_name, settings)
-    table = check_table(frame, formulas=name != "sorbent_uptake", temperatures=True)
+    table = check_table(frame, formulas=name not in FROM_DESCRIPTORS, temperatures=True)
     if table.temperature_from:
         say(f"temperature_k is taken from {table.temperature_from}")
     usable = table.frame["row"].to_numpy(dtype=int) - 1

@@ -41,6 +41,9 @@ MOBILE_IONS: tuple[str, ...] = ("Li", "Na", "K", "Ag", "Cu", "Mg", "Ca", "Zn", "
 ANIONS: tuple[str, ...] = ("O", "S", "Se", "Te", "N", "F", "Cl", "Br", "I", "H")
 """Elements that count as anions."""
 
+_SALT_FORMERS = (*(anion for anion in ANIONS if anion != "H"), "P", "As")
+_NON_METALS = (*ANIONS, "P", "As", "B", "C", "Si", "Ge", "He", "Ne", "Ar", "Kr", "Xe")
+
 ROOT_ELEMENTS: tuple[str, ...] = tuple(
     symbol for symbol in SYMBOLS[1:84] if symbol not in {"He", "Ne", "Ar", "Kr", "Xe", "Tc", "Pm"}
 )
@@ -131,6 +134,22 @@ def infer_mobile_ions(batch: CompositionBatch) -> list[str]:
     """Name the mobile ion of each material: the first of ``MOBILE_IONS`` it contains, or ``""``."""
     present = [batch.contains([ion]).any(axis=1) for ion in MOBILE_IONS]
     return [str(name) for name in np.select(present, MOBILE_IONS, default="")]
+
+
+def why_no_ion_moves(batch: CompositionBatch) -> list[str]:
+    """Say for each material why its composition alone makes it no ionic conductor; empty text where it may be one.
+
+    Metals, alloys, borides, carbides and silicides hold no anion; hydrogen counts as one beside a metal. Oxides
+    and fluorides without a metal are molecules or networks.
+    """
+    holds_metal = ((batch.fractions > 0) & ~batch.contains(_NON_METALS)).any(axis=1)
+    holds_anion = batch.contains(_SALT_FORMERS).any(axis=1)
+    holds_anion |= holds_metal & batch.contains(["H"]).any(axis=1)
+    ion = np.array(infer_mobile_ions(batch))
+    may_move = (ion != "") & (holds_metal | ~np.isin(ion, ("F", "O")))
+    none_moves = f"holds no ion that is known to move ({', '.join(MOBILE_IONS)})"
+    no_anion = "holds no anion, so that electrons move and not ions"
+    return [str(why) for why in np.select([~holds_anion, ~may_move], [no_anion, none_moves], default="")]
 
 
 def electrolyte_features(batch: CompositionBatch, mobile_ions: Sequence[str] | None = None) -> FloatArray:

@@ -13,7 +13,7 @@ from hstore.properties import PROPERTIES
 from hstore_models.explain.attribution import BACKGROUND_ROWS, Attribution, attribute
 from hstore_models.explain.swapping import spread_rows
 from hstore_models.prediction import Query
-from hstore_models.training import ensure, learned_from, model_of
+from hstore_models.training import FROM_DESCRIPTORS, ensure, learned_from, model_of
 from hstore_workflows.report.markup import feature_words, plural
 from hstore_workflows.tables import check_table
 
@@ -184,7 +184,7 @@ def explain_importance(
     else:
         if len(frame) > MOST_ROWS:
             raise InputError(f"at most {MOST_ROWS} materials are explained at once, got {len(frame)}; take a part")
-        table = check_table(frame, formulas=name != "sorbent_uptake", temperatures=True)
+        table = check_table(frame, formulas=name not in FROM_DESCRIPTORS, temperatures=True)
         query = Query.of(table.amounts or [{}] * len(table.frame), table.frame)
         names, rejects = _names(table.frame), tuple(table.rejects)
     answered = np.isfinite(loaded.model.predict(property_name, query).mean) if len(query) else np.zeros(0, bool)

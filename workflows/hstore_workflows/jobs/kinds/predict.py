@@ -23,7 +23,6 @@ from hstore.records import (
     Visibility,
 )
 from hstore.records import Kind as ValueKind
-from hstore.units import STANDARD_TEMPERATURE_K
 from hstore_workflows.jobs.kind import Kind, Parameters, Step, Work
 from hstore_workflows.jobs.rows import MAX_ROWS
 
@@ -68,11 +67,9 @@ def _check(asked: PredictParameters, settings: Settings, _scope: Scope) -> None:
 
 def _stated(asked: PredictParameters) -> dict[str, float]:
     """Return the conditions that make a difference to the property, completed."""
-    needed = PROPERTIES[asked.property].conditions
-    given = asked.conditions.model_dump(exclude_none=True)
-    if "temperature_k" in needed:
-        given.setdefault("temperature_k", STANDARD_TEMPERATURE_K)
-    return {name: value for name, value in given.items() if name in needed}
+    known = PROPERTIES[asked.property]
+    given = known.customary_conditions | asked.conditions.model_dump(exclude_none=True)
+    return {name: value for name, value in given.items() if name in known.conditions}
 
 
 def _choose(work: Work[PredictParameters]) -> dict[str, Any]:
@@ -131,10 +128,11 @@ def _predictions(
 
     from hstore.formula import parse_amounts
     from hstore_models.prediction import Query
+    from hstore_models.training import FROM_DESCRIPTORS
 
     asked, stated = work.parameters, _stated(work.parameters)
     frame = pd.DataFrame([{**material.descriptors, **stated} for material in materials])
-    by_texture = loaded.card.model == "sorbent_uptake"
+    by_texture = loaded.card.model in FROM_DESCRIPTORS
     amounts = [{} if by_texture else parse_amounts(material.formula) for material in materials]
     answer = loaded.model.predict(asked.property, Query.of(amounts, frame))
     access = work.job.access if loaded.card.access.visibility is Visibility.PUBLIC else loaded.card.access
