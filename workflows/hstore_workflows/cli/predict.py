@@ -182,7 +182,7 @@ def _temperature(frame: pd.DataFrame) -> str:
 
 
 def _table(
-    title: str, of: str, rows: Iterable[tuple[str, Mapping[str, Any]]], caption: str | None = None
+    title: str, of: str, rows: Iterable[tuple[str, Mapping[Any, Any]]], caption: str | None = None
 ) -> Table:
     from rich.markup import escape
     from rich.table import Table
