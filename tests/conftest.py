@@ -101,10 +101,28 @@ def database_url(request, tmp_path):
         connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
 
 
+@pytest.fixture(scope="session")
+def new_store(tmp_path_factory):
+    """Open a SQLite store that has the schema already, for the migrations take a tenth of a second."""
+    ready = tmp_path_factory.mktemp("schema") / "store.sqlite"
+    with open_store(f"sqlite:///{ready}"):
+        pass
+
+    def new(url):
+        path = Path(make_url(url).database)
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ready, path)
+        return open_store(url)
+
+    return new
+
+
 @pytest.fixture
-def store(database_url):
+def store(request, database_url):
     """An empty, open store."""
-    with open_store(database_url) as opened:
+    opening = request.getfixturevalue("new_store") if database_url.startswith("sqlite") else open_store
+    with opening(database_url) as opened:
         yield opened
 
 

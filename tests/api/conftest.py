@@ -26,7 +26,7 @@ def settings(tmp_path, trained):
 
 
 @pytest.fixture
-def records(settings, build):
+def records(settings, build, new_store):
     """The open store of the service, holding six materials, so that nothing is seeded."""
     materials = [
         build.material("a/LaNi5", "LaNi5", known=True),
@@ -38,7 +38,7 @@ def records(settings, build):
         ),
         build.material("f/Fe", "FeTi", structure={"lattice": {"a": 2.98}, "sites": []}),
     ]
-    with open_store(settings.store_url) as store:
+    with new_store(settings.store_url) as store:
         store.add_materials(materials)
         yield store
 
