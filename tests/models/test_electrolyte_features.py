@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
+from hstore.formula import parse_amounts
 from hstore.errors import InputError, UnknownNameError
+from hstore_data.curated import curated_table
 from hstore_models.features.composition import CompositionBatch
 from hstore_models.features.electrolyte import (
     LATTICE_NAMES,
@@ -42,6 +44,23 @@ def test_one_column_per_name():
 def test_mobile_ions_are_inferred():
     formulas = ("Li6PS5Cl", "Na3Zr2Si2PO12", "LiNaSO4", "AgI", "LaF3", "Ce0.9Gd0.1O1.95", "TiFe")
     assert infer_mobile_ions(batch_of(*formulas)) == ["Li", "Na", "Li", "Ag", "F", "O", ""]
+
+
+@pytest.mark.parametrize(
+    ("formula", "ion"),
+    [("La0.9Sr0.1Ga0.9Mg0.1O2.85", "O"), ("Bi2V0.9Cu0.1O5.35", "O"), ("Mg0.5Zr2(PO4)3", "Mg"), ("CaF2", "F"),
+     ("KY3F10", "F"), ("Li3AlF6", "Li"), ("CsHSO4", "H"), ("KH(PO3H)", "H"), ("CaH2", "H"), ("Mg(BH4)2", "Mg"),
+     ("Mg(NH2)2", "Mg"), ("LiAlH4", "Li"), ("KAg4I5", "Ag"), ("KCl", "K"), ("LiOH", "Li")],
+)  # fmt: skip
+def test_dopants_stay_and_hydrogen_and_fluorine_move_where_nothing_faster_does(formula, ion):
+    assert infer_mobile_ions(batch_of(formula)) == [ion]
+
+
+def test_the_mobile_ion_is_mostly_that_of_the_curated_rows():
+    rows = curated_table("electrolytes").frame
+    stated = rows["mobile_ion"].str.extract("([A-Z][a-z]?)")[0].to_numpy()
+    inferred = infer_mobile_ions(CompositionBatch.from_amounts([parse_amounts(text) for text in rows["formula"]]))
+    assert (stated == inferred).mean() > 0.97
 
 
 def test_a_stated_mobile_ion_wins():

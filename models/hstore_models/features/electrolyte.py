@@ -65,6 +65,8 @@ _ALKALI = ("Na", "K", "Rb", "Cs")
 _SITES = {"tetrahedral": _TETRAHEDRAL, "octahedral": _OCTAHEDRAL, "large": _LARGE}
 _FORMERS = {"p": ("P",), "si": ("Si",), "ge": ("Ge",), "b": ("B",), "al_ga": ("Al", "Ga")}
 """Cations that set how stiff a tetrahedral framework is, counted by themselves."""
+_MAY_BE_DOPANTS = ("K", "Cu", "Mg", "Ca", "Zn")
+_DOPANT = 0.15
 _LARGEST_MULTIPLE = 200
 _MULTIPLES_AT_ONCE = 1000
 _WHOLE = 0.02
@@ -131,9 +133,23 @@ class _Ions:
 
 
 def infer_mobile_ions(batch: CompositionBatch) -> list[str]:
-    """Name the mobile ion of each material: the first of ``MOBILE_IONS`` it contains, or ``""``."""
-    present = [batch.contains([ion]).any(axis=1) for ion in MOBILE_IONS]
-    return [str(name) for name in np.select(present, MOBILE_IONS, default="")]
+    """Name the mobile ion of each material, or ``""``.
+
+    It is the first of ``MOBILE_IONS`` that the formula holds, with three exceptions. Copper, potassium, magnesium,
+    calcium and zinc below 15 % of the cations that form no tetrahedra are dopants and stay. Without Li, Na, Ag and
+    such copper, hydrogen moves in its oxygen compounds and in hydrides of metals alone, if neither holds boron or
+    aluminium (CsHSO4, CaH2), and fluorine moves where it outnumbers the other anions.
+    """
+    share = {ion: row_sum(np.where(batch.contains([ion]), batch.fractions, 0.0)) for ion in MOBILE_IONS}
+    holds = {symbol: batch.contains([symbol]).any(axis=1) for symbol in ("O", "N", "B", "Al")}
+    anions = row_sum(np.where(batch.contains(ANIONS), batch.fractions, 0.0))
+    others = row_sum(np.where(batch.contains((*ANIONS, *_TETRAHEDRAL)), 0.0, batch.fractions))
+    abundant = {ion: share[ion] > (_DOPANT * others if ion in _MAY_BE_DOPANTS else 0.0) for ion in MOBILE_IONS}
+    hydrogen = abundant["H"] & ~holds["B"] & ~holds["Al"] & (holds["O"] | (anions == share["H"]))
+    rules = [(abundant[ion], ion) for ion in ("Li", "Na", "Ag", "Cu")]
+    rules += [(hydrogen, "H"), (2 * share["F"] > anions, "F")]
+    rules += [(abundant[ion], ion) for ion in MOBILE_IONS]
+    return [str(ion) for ion in np.select(*map(list, zip(*rules, strict=True)), default="")]
 
 
 def why_no_ion_moves(batch: CompositionBatch) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -166,8 +167,13 @@ def _print(answers: Mapping[str, PredictedTable]) -> None:
     at = next((_temperature(result.frame) for result in answers.values() if _temperature(result.frame)), "")
     of_formulas = zip(*(result.frame.to_dict(orient="records") for result in answers.values()), strict=True)
     for rows in of_formulas:
-        named = [(_words(name), row) for name, row in zip(answers, rows, strict=True)]
+        reasons = ["", *(row["reason"] for row in rows)]
+        brief = ["as above" if why and why == before else why for before, why in pairwise(reasons)]
+        named = [
+            (_words(name), {**row, "reason": why}) for name, row, why in zip(answers, rows, brief, strict=True)
+        ]
         console.print(_table(rows[0]["formula"] + at, "property", named))
+    console.print(", ".join(dict.fromkeys(result.model_id for result in answers.values() if result.model_id)))
 
 
 def _words(property_name: str) -> str:
@@ -192,13 +198,10 @@ def _table(
     table.add_column("value", justify="right")
     table.add_column("90 % interval", justify="right")
     table.add_column("remarks", overflow="fold")
-    said = ""
     for name, row in rows:
         value, interval = f"{row['mean']:.3g}", f"{row['lower']:.3g} to {row['upper']:.3g}"
         numbers = ("", "") if math.isnan(row["mean"]) else (value, interval)
-        remark = "as above" if row["reason"] and row["reason"] == said else row["reason"]
-        said = row["reason"]
-        table.add_row(escape(name), *numbers, escape(remark))
+        table.add_row(escape(name), *numbers, escape(row["reason"]))
     return table
 
 
