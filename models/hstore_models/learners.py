@@ -132,12 +132,16 @@ def fit_learner(
         weights: weight of each row, shape ``(n,)``, above 0.
         seed: seed of its randomness.
     """
-    with _few_threads(len(target)):
+    with few_threads(len(target)):
         return _fitted(learner, features, target, weights, seed=seed)
 
 
-def _few_threads(n_rows: int) -> AbstractContextManager[Any]:
-    """Keep libraries to one thread where rows are few: threads that wait for each other cost more than they do."""
+def few_threads(n_rows: int) -> AbstractContextManager[Any]:
+    """Keep libraries to one thread where rows are few: threads that wait for each other cost more than they do.
+
+    The last bit of a matrix product depends on the number of threads, and a tree that learns from it may split
+    otherwise. So a model of few rows is the same on every machine only if all of its training is done so.
+    """
     from threadpoolctl import threadpool_limits
 
     return threadpool_limits(1) if n_rows < _MANY_ROWS else nullcontext()

@@ -26,6 +26,7 @@ from hstore_models.gate import compare, with_parent_answers
 from hstore_models.golden import golden_predictions
 from hstore_models.hydride_capacity import HydrideCapacity, fit_capacity
 from hstore_models.hydride_thermodynamics import HydrideThermodynamics, fit_thermodynamics
+from hstore_models.learners import few_threads
 from hstore_models.registry import LoadedModel, Registry
 from hstore_models.row_files import load_table, save_table
 from hstore_models.serialization import check_saveable
@@ -298,15 +299,16 @@ def fit(data: TrainingData, *, spec: Spec | None = None, seed: int = 0) -> Prope
         seed: seed of learners and folds.
     """
     spec = spec or shipped_spec(data.model)
-    if spec.kind == "hydride_capacity":
-        return fit_capacity(data.rows, spec=spec, seed=seed)
-    if spec.kind == "hydride_thermodynamics":
-        return fit_thermodynamics(data.rows, spec=spec, seed=seed)
     if spec.kind == "sorbent_uptake":
         return fit_sorbent(data.rows, data.simulated, data.isotherms, spec=spec, seed=seed)
-    if spec.kind == "conductivity":
-        return fit_conductivity(data.rows, spec=spec, seed=seed)
-    return fit_table_property(data.rows, spec, seed=seed)
+    with few_threads(len(data.rows)):
+        if spec.kind == "hydride_capacity":
+            return fit_capacity(data.rows, spec=spec, seed=seed)
+        if spec.kind == "hydride_thermodynamics":
+            return fit_thermodynamics(data.rows, spec=spec, seed=seed)
+        if spec.kind == "conductivity":
+            return fit_conductivity(data.rows, spec=spec, seed=seed)
+        return fit_table_property(data.rows, spec, seed=seed)
 
 
 def address(spec: Spec, checksums: Mapping[str, str], settings: Settings) -> str:

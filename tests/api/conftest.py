@@ -13,7 +13,6 @@ from fastapi.testclient import TestClient
 from hstore.keys import permissions_of
 from hstore.records import Family
 from hstore.settings import Settings
-from hstore.store import open_store
 from hstore_api.app import create_app
 from hstore_api.predictor import Predictor
 from hstore_api.training import Training

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from hstore.formula import parse_amounts
 from hstore.errors import InputError, UnknownNameError
+from hstore.formula import parse_amounts
 from hstore_data.curated import curated_table
 from hstore_models.features.composition import CompositionBatch
 from hstore_models.features.electrolyte import (

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from hstore.errors import InputError, ModelError, UnknownNameError
 from hstore.records import Scope, Visibility
@@ -15,7 +16,7 @@ from hstore_models import training
 from hstore_models.registry import Registry
 from hstore_models.spec import read_spec
 from hstore_models.training import address, code_version, ensure, fit, model_of, train, versions
-from hstore_models.training_data import load_training_data
+from hstore_models.training_data import TrainingData, load_training_data
 from hstore_workflows.predict import predict_table
 from hstore_workflows.train import TrainingRequest, run
 
@@ -335,6 +336,16 @@ def test_a_spec_keeps_the_rows_it_names(home, small):
 def test_a_model_nobody_knows_cannot_be_ensured(home):
     with pytest.raises(UnknownNameError, match="hydride_capacity"):
         ensure("hydride_capacty", home)
+
+
+def test_few_rows_are_learned_from_by_one_thread_so_that_every_machine_learns_the_same(monkeypatch):
+    def threads():
+        return {library["num_threads"] for library in threadpool_info()}
+
+    monkeypatch.setattr("hstore_models.training.fit_conductivity", lambda *_, **__: threads())
+    with threadpool_limits(2):
+        assert 2 in threads()
+        assert fit(TrainingData("conductivity", pd.DataFrame(index=range(300)), None, {}, 0)) == {1}
 
 
 def test_fit_alone_saves_nothing(home, small):

@@ -149,7 +149,7 @@ def infer_mobile_ions(batch: CompositionBatch) -> list[str]:
     rules = [(abundant[ion], ion) for ion in ("Li", "Na", "Ag", "Cu")]
     rules += [(hydrogen, "H"), (2 * share["F"] > anions, "F")]
     rules += [(abundant[ion], ion) for ion in MOBILE_IONS]
-    return [str(ion) for ion in np.select(*map(list, zip(*rules, strict=True)), default="")]
+    return [str(ion) for ion in np.select([met for met, _ in rules], [ion for _, ion in rules], default="")]
 
 
 def why_no_ion_moves(batch: CompositionBatch) -> list[str]:
