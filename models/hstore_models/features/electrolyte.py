@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -67,6 +68,8 @@ _FORMERS = {"p": ("P",), "si": ("Si",), "ge": ("Ge",), "b": ("B",), "al_ga": ("A
 """Cations that set how stiff a tetrahedral framework is, counted by themselves."""
 _MAY_BE_DOPANTS = ("K", "Cu", "Mg", "Ca", "Zn")
 _DOPANT = 0.15
+_INFERRED: WeakKeyDictionary[CompositionBatch, tuple[str, ...]] = WeakKeyDictionary()
+"""A prediction asks for the mobile ions of its materials seven times."""
 _LARGEST_MULTIPLE = 200
 _MULTIPLES_AT_ONCE = 1000
 _WHOLE = 0.02
@@ -135,21 +138,31 @@ class _Ions:
 def infer_mobile_ions(batch: CompositionBatch) -> list[str]:
     """Name the mobile ion of each material, or ``""``.
 
-    It is the first of ``MOBILE_IONS`` that the formula holds, with three exceptions. Copper, potassium, magnesium,
-    calcium and zinc below 15 % of the cations that form no tetrahedra are dopants and stay. Without Li, Na, Ag and
-    such copper, hydrogen moves in its oxygen compounds and in hydrides of metals alone, if neither holds boron or
-    aluminium (CsHSO4, CaH2), and fluorine moves where it outnumbers the other anions.
+    It is the first of ``MOBILE_IONS`` that the formula holds, with these exceptions. Potassium, copper, magnesium,
+    calcium and zinc below 15 % of the cations that form no tetrahedra are dopants and stay. Silver and copper move
+    before potassium. Without Li, Na, Ag and such copper, hydrogen moves in its oxygen compounds and in hydrides of
+    metals alone, if neither holds boron or aluminium (CsHSO4, CaH2), and fluorine moves where it outnumbers the
+    other anions.
     """
-    share = {ion: row_sum(np.where(batch.contains([ion]), batch.fractions, 0.0)) for ion in MOBILE_IONS}
-    holds = {symbol: batch.contains([symbol]).any(axis=1) for symbol in ("O", "N", "B", "Al")}
-    anions = row_sum(np.where(batch.contains(ANIONS), batch.fractions, 0.0))
-    others = row_sum(np.where(batch.contains((*ANIONS, *_TETRAHEDRAL)), 0.0, batch.fractions))
-    abundant = {ion: share[ion] > (_DOPANT * others if ion in _MAY_BE_DOPANTS else 0.0) for ion in MOBILE_IONS}
-    hydrogen = abundant["H"] & ~holds["B"] & ~holds["Al"] & (holds["O"] | (anions == share["H"]))
-    rules = [(abundant[ion], ion) for ion in ("Li", "Na", "Ag", "Cu")]
-    rules += [(hydrogen, "H"), (2 * share["F"] > anions, "F")]
-    rules += [(abundant[ion], ion) for ion in MOBILE_IONS]
-    return [str(ion) for ion in np.select([met for met, _ in rules], [ion for _, ion in rules], default="")]
+    if batch not in _INFERRED:
+        _INFERRED[batch] = _inferred(batch)
+    return list(_INFERRED[batch])
+
+
+def _inferred(batch: CompositionBatch) -> tuple[str, ...]:
+    share = {ion: batch.fraction_of([ion]) for ion in MOBILE_IONS}
+    anions, large_cations = batch.fraction_of(ANIONS), 1.0 - batch.fraction_of((*ANIONS, *_TETRAHEDRAL))
+    least = {ion: _DOPANT * large_cations if ion in _MAY_BE_DOPANTS else 0.0 for ion in MOBILE_IONS}
+    moves = {ion: share[ion] > least[ion] for ion in MOBILE_IONS}
+    complexes = batch.contains(["B", "Al"]).any(axis=1)
+    hydrogen = moves["H"] & ~complexes & (moves["O"] | (anions == share["H"]))
+    rules = [
+        *((moves[ion], ion) for ion in ("Li", "Na", "Ag", "Cu")),
+        (hydrogen, "H"),
+        (2 * share["F"] > anions, "F"),
+    ]
+    rules += [(moves[ion], ion) for ion in MOBILE_IONS]
+    return tuple(map(str, np.select([met for met, _ in rules], [ion for _, ion in rules], default="")))
 
 
 def why_no_ion_moves(batch: CompositionBatch) -> list[str]:

@@ -64,12 +64,14 @@ def lattice_of(frame: pd.DataFrame, batch: CompositionBatch) -> Lattice:
     lengths = np.where(lengths > 0, lengths, np.nan)
     angles = np.where((angles > 0) & (angles < 180), angles, np.nan)
     bare = Lattice(lengths, angles, np.ones(len(batch)))
-    ratios = np.array([IONIC_VOLUME_RATIOS[name.partition(" ")[2]] for name in conductor_families(batch)])
-    expected = ratios * ionic_volumes_a3(batch) * row_sum(batch.amounts)
     units = _first_number(frame, FORMULA_UNITS)
     units = np.where(units > 0, units, _from_contents(frame, batch))
-    inferred = infer_formula_units(bare.volume_a3, expected)
-    return Lattice(lengths, angles, np.where(np.isnan(units), inferred, units), _space_groups(frame))
+    volume = bare.volume_a3
+    if np.isfinite(volume).any():  # most questions are of formulas alone
+        ratios = np.array([IONIC_VOLUME_RATIOS[name.partition(" ")[2]] for name in conductor_families(batch)])
+        expected = ratios * ionic_volumes_a3(batch) * row_sum(batch.amounts)
+        units = np.where(np.isnan(units), infer_formula_units(volume, expected), units)
+    return Lattice(lengths, angles, units, _space_groups(frame))
 
 
 def infer_formula_units(volume_a3: FloatArray, expected_a3: FloatArray) -> FloatArray:
